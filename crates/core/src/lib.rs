@@ -1,0 +1,18 @@
+//! Flow mathematics of one-step generative models: interpolant, time samplers, adaptive weights, objectives and solvers.
+//!
+//! Convention (MeanFlow, arXiv 2505.13447): `z_t = (1−t)·x + t·e`, `t = 0` data, `t = 1` noise, `v = e − x`,
+//! `0 ≤ r ≤ t ≤ 1`, `h = t − r`, `z_r = z_t − (t−r)·u(z_t, r, t)`.
+//!
+//! No files, no threads, no globals: every random number comes from [`random::Streams`].
+
+pub mod backbone;
+pub mod interpolant;
+pub mod objective;
+pub mod random;
+pub mod solver;
+pub mod time;
+pub mod weight;
+
+pub use backbone::{Backbone, Condition};
+pub use random::Streams;
+pub use solver::Solver;

@@ -1,0 +1,43 @@
+//! The random numbers of one training step, drawn on the host.
+
+use crate::{
+    Streams,
+    random::open_unit,
+    time::{TimeSampler, Times},
+};
+
+/// Everything random in one evaluation of an objective.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draws {
+    /// Noise `e`, row-major in the shape of the batch.
+    pub noise: Vec<f32>,
+    /// Times, rows with `r = t` first.
+    pub times: Times,
+    /// The first `dropped` rows lose their label.
+    pub dropped: usize,
+}
+
+impl Draws {
+    /// Noise, times and label dropout of `step`.
+    ///
+    /// The number of dropped labels is Binomial(batch, `label_dropout`) and they are the first rows, which have `r = t`
+    /// (as the official JAX code does it).
+    pub fn new(
+        streams: &Streams,
+        step: u64,
+        shape: [usize; 4],
+        times: &TimeSampler,
+        label_dropout: f64,
+    ) -> Self {
+        let mut rng = streams.rng("label-dropout", step);
+        Self {
+            noise: streams.normal("noise", step, shape.iter().product()),
+            times: times.draw(streams, step, shape[0]),
+            dropped: if label_dropout > 0.0 {
+                (0..shape[0]).filter(|_| open_unit(&mut rng) < label_dropout).count()
+            } else {
+                0
+            },
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Classifier-free guidance as the target of training (MeanFlow, section 4.2 and appendix B.1).
+
+use crate::{Backbone, Condition};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+/// The guided field `v_g = ω·v + (1 − ω − κ)·v_u + κ·v_c`, sampled with one evaluation.
+///
+/// `v_u` and `v_c` are the network's own velocities for the null class and for the label at `h = 0`, without gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuidanceConfig {
+    /// Weight of the sample's velocity.
+    pub omega: f64,
+    /// Weight of the network's own class-conditional velocity, in [0, 1).
+    pub kappa: f64,
+    /// Times at which guidance acts; outside it `v_g = v`.
+    pub interval: [f64; 2],
+}
+
+impl GuidanceConfig {
+    /// The effective guidance scale `ω' = ω / (1 − κ)`.
+    pub fn effective(&self) -> f64 {
+        self.omega / (1.0 - self.kappa)
+    }
+
+    /// `v_g` for velocities `v` at `z`, `[batch, …]`, times `t` on the host; the first `dropped` rows keep `v`.
+    ///
+    /// # Panics
+    /// If the network has no classes or `labels` is missing.
+    pub fn field<B: Backend, N: Backbone<B>>(
+        &self,
+        net: &N,
+        z: Tensor<B, 4>,
+        v: Tensor<B, 4>,
+        t: &[f32],
+        condition: &Condition<B>,
+        dropped: usize,
+    ) -> Tensor<B, 4> {
+        let (device, rows) = (z.device(), t.len());
+        let classes = net.classes().expect("guidance needs a class-conditional network");
+        let labels = condition.labels.clone().expect("guidance needs labels");
+        let coefficient = |inside: f64, outside: f64| {
+            let values: Vec<f32> = (0..rows)
+                .map(|row| {
+                    let at = f64::from(t[row]);
+                    let acts = row >= dropped && at >= self.interval[0] && at <= self.interval[1];
+                    (if acts { inside } else { outside }) as f32
+                })
+                .collect();
+            Tensor::<B, 4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &device)
+        };
+        let time = Tensor::<B, 1>::from_data(TensorData::new(t.to_vec(), [rows]), &device);
+        let null = Tensor::full([rows], classes as i64, &device);
+        let own = v * coefficient(self.omega, 1.0);
+        if self.kappa == 0.0 {
+            let unconditional = net.forward(z, time.clone(), time, &Condition::labels(null));
+            return own + unconditional * coefficient(1.0 - self.omega, 0.0);
+        }
+        // Both velocities in one pass over a doubled batch.
+        let times = Tensor::cat(vec![time.clone(), time], 0);
+        let both = net.forward(
+            Tensor::cat(vec![z.clone(), z], 0),
+            times.clone(),
+            times,
+            &Condition::labels(Tensor::cat(vec![null, labels], 0)),
+        );
+        own + both.clone().narrow(0, 0, rows) * coefficient(1.0 - self.omega - self.kappa, 0.0)
+            + both.narrow(0, rows, rows) * coefficient(self.kappa, 0.0)
+    }
+}

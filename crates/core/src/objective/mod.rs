@@ -1,0 +1,137 @@
+//! Training objectives: one file each, listed in [`ObjectiveConfig`].
+
+mod draws;
+mod flow_matching;
+mod guidance;
+mod meanflow;
+
+pub use draws::Draws;
+pub use flow_matching::FlowMatchingConfig;
+pub use guidance::GuidanceConfig;
+pub use meanflow::MeanFlowConfig;
+
+use crate::{Backbone, Condition, Streams};
+use burn::{
+    module::AutodiffModule,
+    tensor::{
+        Int, Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use meanflow_jvp::ForwardMode;
+
+/// A backend to train on: reverse mode with forward mode on top, tangents off the tape (`Jvp<Autodiff<B>>`).
+pub trait TrainBackend:
+    AutodiffBackend + ForwardMode<Tangent = <Self as AutodiffBackend>::InnerBackend>
+{
+}
+
+impl<B> TrainBackend for B where
+    B: AutodiffBackend + ForwardMode<Tangent = <B as AutodiffBackend>::InnerBackend>
+{
+}
+
+/// A network that can be trained: a [`Backbone`] on `B`, and without the tape also one on the inner backend.
+pub trait TrainBackbone<B: TrainBackend>:
+    Backbone<B> + AutodiffModule<B, InnerModule: Backbone<B::InnerBackend>>
+{
+}
+
+impl<B: TrainBackend, N> TrainBackbone<B> for N where
+    N: Backbone<B> + AutodiffModule<B, InnerModule: Backbone<B::InnerBackend>>
+{
+}
+
+/// A batch of data on the device.
+#[derive(Clone, Debug)]
+pub struct Batch<B: Backend> {
+    /// Samples in [−1, 1], `[batch, channels, height, width]`.
+    pub x: Tensor<B, 4>,
+    /// Classes, `[batch]`.
+    pub labels: Option<Tensor<B, 1, Int>>,
+}
+
+/// What an objective returns for one batch; rows with `r = t` first.
+#[derive(Debug)]
+pub struct StepLoss<B: TrainBackend> {
+    /// What is minimised, `[1]`.
+    pub loss: Tensor<B, 1>,
+    /// `‖u − u_tgt‖²` of each row, `[batch]`.
+    pub squared: Tensor<B::InnerBackend, 1>,
+    /// `‖u − (e − x)‖²` of each row, `[batch]`.
+    pub velocity: Tensor<B::InnerBackend, 1>,
+    /// `‖du/dt‖²` of each row with `r ≠ t`; `None` if there is none.
+    pub dudt: Option<Tensor<B::InnerBackend, 1>>,
+}
+
+/// The registry of objectives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectiveConfig {
+    /// Conditional flow matching.
+    FlowMatching(FlowMatchingConfig),
+    /// MeanFlow.
+    MeanFlow(MeanFlowConfig),
+}
+
+impl ObjectiveConfig {
+    /// Name and one-line description of every objective, as an experiment file spells it.
+    pub const NAMES: [(&str, &str); 2] = [
+        ("flow-matching", "regress the velocity v = e − x (arXiv 2210.02747)"),
+        ("meanflow", "regress the average velocity through the MeanFlow identity (arXiv 2505.13447)"),
+    ];
+
+    /// The name in [`Self::NAMES`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            ObjectiveConfig::FlowMatching(_) => Self::NAMES[0].0,
+            ObjectiveConfig::MeanFlow(_) => Self::NAMES[1].0,
+        }
+    }
+
+    /// All random numbers of the objective at `step` for samples of `shape`.
+    pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+        match self {
+            ObjectiveConfig::FlowMatching(objective) => objective.draw(streams, step, shape),
+            ObjectiveConfig::MeanFlow(objective) => objective.draw(streams, step, shape),
+        }
+    }
+
+    /// The loss of `net` on `batch` with the random numbers `draws`.
+    pub fn loss<B: TrainBackend, N: TrainBackbone<B>>(
+        &self,
+        net: &N,
+        batch: Batch<B::InnerBackend>,
+        draws: &Draws,
+    ) -> StepLoss<B> {
+        match self {
+            ObjectiveConfig::FlowMatching(objective) => objective.loss(net, batch, draws),
+            ObjectiveConfig::MeanFlow(objective) => objective.loss(net, batch, draws),
+        }
+    }
+}
+
+/// The condition of the first `rows` rows for `net`, on the tape; the first `dropped` labels become the null class.
+fn condition<B: Backend>(
+    labels: Option<Tensor<B, 1, Int>>,
+    classes: Option<usize>,
+    dropped: usize,
+) -> Condition<B> {
+    let (Some(labels), Some(classes)) = (labels, classes) else {
+        return Condition::none();
+    };
+    if dropped == 0 {
+        return Condition::labels(labels);
+    }
+    let (rows, device) = (labels.dims()[0], labels.device());
+    let null = Tensor::full([dropped], classes as i64, &device);
+    Condition::labels(if dropped == rows {
+        null
+    } else {
+        Tensor::cat(vec![null, labels.narrow(0, dropped, rows - dropped)], 0)
+    })
+}
+
+/// The condition of an inner backend, on the outer one.
+fn outer<B: AutodiffBackend>(condition: Condition<B::InnerBackend>) -> Condition<B> {
+    Condition { labels: condition.labels.map(Tensor::from_inner) }
+}

@@ -1,0 +1,137 @@
+//! The `[data.*]` table of an experiment: which kind of data, with its settings.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::dataset::Dataset;
+use crate::datasets::{
+    checkerboard::CheckerboardConfig, eight_gaussians::EightGaussiansConfig,
+    fashion_mnist::FashionMnistConfig, idx_files::IdxConfig, mnist::MnistConfig, points::PointsConfig,
+    silhouette::SilhouetteConfig, swiss_roll::SwissRollConfig, two_moons::TwoMoonsConfig,
+    two_spirals::TwoSpiralsConfig,
+};
+use crate::error::DataError;
+
+/// What a dataset will be, known before it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Shape of one sample, `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// Number of classes, or `None` if samples carry no labels.
+    pub classes: Option<usize>,
+    /// Number of samples, if it can be told without the data.
+    pub items: Option<usize>,
+}
+
+/// What every kind of data does with its settings.
+pub(crate) trait DataKind {
+    /// Checks the settings and tells what they describe; needs the data only where nothing else can tell.
+    fn describe(&self) -> Result<Description, DataError>;
+
+    /// Reads or draws the data.
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError>;
+
+    /// Whether to mirror training samples.
+    fn flip(&self) -> bool {
+        false
+    }
+
+    /// The files and folders named in the settings.
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+}
+
+/// One kind of data with its settings; the kinds and their names are listed in [`KINDS`](crate::KINDS).
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant's struct says what it is")]
+pub enum DataConfig {
+    FashionMnist(FashionMnistConfig),
+    Mnist(MnistConfig),
+    Idx(IdxConfig),
+    EightGaussians(EightGaussiansConfig),
+    Checkerboard(CheckerboardConfig),
+    TwoMoons(TwoMoonsConfig),
+    TwoSpirals(TwoSpiralsConfig),
+    SwissRoll(SwissRollConfig),
+    Points(PointsConfig),
+    Silhouette(SilhouetteConfig),
+}
+
+impl DataConfig {
+    /// The kind's name, as in `[data.<name>]`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::FashionMnist(_) => "fashion-mnist",
+            Self::Mnist(_) => "mnist",
+            Self::Idx(_) => "idx",
+            Self::EightGaussians(_) => "eight-gaussians",
+            Self::Checkerboard(_) => "checkerboard",
+            Self::TwoMoons(_) => "two-moons",
+            Self::TwoSpirals(_) => "two-spirals",
+            Self::SwissRoll(_) => "swiss-roll",
+            Self::Points(_) => "points",
+            Self::Silhouette(_) => "silhouette",
+        }
+    }
+
+    /// Checks the settings and tells shape and classes, without needing the data.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for the first setting out of range. Only `[data.idx]` may have to look: with
+    /// neither the file nor the key that stands for it, [`DataError::Unknowable`].
+    pub fn describe(&self) -> Result<Description, DataError> {
+        self.kind().describe()
+    }
+
+    /// Reads or draws the data.
+    ///
+    /// # Errors
+    /// Settings out of range, and everything that can be wrong with the files they name.
+    pub fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.kind().open()
+    }
+
+    /// Whether training samples are to be mirrored: what [`LoaderConfig::flip`](crate::LoaderConfig) should
+    /// be.
+    pub fn flip(&self) -> bool {
+        self.kind().flip()
+    }
+
+    /// Makes the relative paths in the settings relative to `folder`, which is that of the experiment file.
+    pub fn resolve(&mut self, folder: &Path) {
+        for path in self.kind_mut().paths() {
+            *path = folder.join(&path);
+        }
+    }
+
+    fn kind(&self) -> &dyn DataKind {
+        match self {
+            Self::FashionMnist(kind) => kind,
+            Self::Mnist(kind) => kind,
+            Self::Idx(kind) => kind,
+            Self::EightGaussians(kind) => kind,
+            Self::Checkerboard(kind) => kind,
+            Self::TwoMoons(kind) => kind,
+            Self::TwoSpirals(kind) => kind,
+            Self::SwissRoll(kind) => kind,
+            Self::Points(kind) => kind,
+            Self::Silhouette(kind) => kind,
+        }
+    }
+
+    fn kind_mut(&mut self) -> &mut dyn DataKind {
+        match self {
+            Self::FashionMnist(kind) => kind,
+            Self::Mnist(kind) => kind,
+            Self::Idx(kind) => kind,
+            Self::EightGaussians(kind) => kind,
+            Self::Checkerboard(kind) => kind,
+            Self::TwoMoons(kind) => kind,
+            Self::TwoSpirals(kind) => kind,
+            Self::SwissRoll(kind) => kind,
+            Self::Points(kind) => kind,
+            Self::Silhouette(kind) => kind,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Eight Gaussians on a circle.
+
+use std::f64::consts::{SQRT_2, TAU};
+use std::sync::Arc;
+
+use chacha20::ChaCha8Rng;
+
+use crate::config::{DataKind, Description};
+use crate::dataset::Dataset;
+use crate::density::{self, Density, Drawn};
+use crate::error::DataError;
+use crate::random;
+
+const MODES: usize = 8;
+
+/// `[data.eight-gaussians]`: centres √2·(cos kπ/4, sin kπ/4), k = 0 … 7, as likely each; the variance of a
+/// coordinate is 1 + std².
+#[derive(Clone, Debug, PartialEq)]
+pub struct EightGaussiansConfig {
+    /// Number of points to train on.
+    pub points: usize,
+    /// Seed of the points, apart from the run's.
+    pub seed: u64,
+    /// Whether a point's class is its Gaussian.
+    pub labels: bool,
+    /// Standard deviation of each Gaussian.
+    pub std: f64,
+}
+
+impl Default for EightGaussiansConfig {
+    fn default() -> Self {
+        Self { points: density::DEFAULT_POINTS, seed: 0, labels: false, std: 0.15 }
+    }
+}
+
+struct EightGaussians {
+    std: f64,
+}
+
+impl Density for EightGaussians {
+    fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], usize) {
+        let mode = random::below(rng, MODES);
+        let (sin, cos) = (TAU * mode as f64 / MODES as f64).sin_cos();
+        let [dx, dy] = density::noise(rng, self.std);
+        ([SQRT_2 * cos + dx, SQRT_2 * sin + dy], mode)
+    }
+}
+
+impl DataKind for EightGaussiansConfig {
+    fn describe(&self) -> Result<Description, DataError> {
+        density::check_noise("std", self.std)?;
+        density::describe(self.points, self.labels.then_some(MODES))
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        let classes = self.describe()?.classes;
+        Ok(Arc::new(Drawn::new(
+            "eight-gaussians",
+            EightGaussians { std: self.std },
+            classes,
+            self.points,
+            self.seed,
+        )))
+    }
+}

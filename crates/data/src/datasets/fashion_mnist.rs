@@ -1,0 +1,95 @@
+//! Fashion-MNIST (arXiv 1708.07747): 28×28 grey garments in 10 classes. Its 10,000-image file is part of this
+//! crate.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{DataKind, Description};
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::fetch::{Package, Published};
+use crate::idx::{Part, Source};
+use crate::images::{self, Reading};
+
+const NAME: &str = "fashion-mnist";
+const SIZE: [usize; 2] = [28, 28];
+const CLASSES: usize = 10;
+
+static TEST_IMAGES: &[u8] =
+    include_bytes!("../../../../datasets/fashion-mnist-10k/t10k-images-idx3-ubyte.gz");
+static TEST_LABELS: &[u8] =
+    include_bytes!("../../../../datasets/fashion-mnist-10k/t10k-labels-idx1-ubyte.gz");
+
+/// The four published files and where an ordinary package client gets them.
+pub(crate) const PUBLISHED: Published = Published {
+    name: NAME,
+    package: Package::Debian { name: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
+    files: [
+        ("train-images-idx3-ubyte.gz", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        ("train-labels-idx1-ubyte.gz", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        ("t10k-images-idx3-ubyte.gz", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        ("t10k-labels-idx1-ubyte.gz", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+    ],
+};
+
+/// `[data.fashion-mnist]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FashionMnistConfig {
+    /// Folder with the IDX files, raw or gzipped; without it, the 10,000 images in the program.
+    pub path: Option<PathBuf>,
+    /// Which half of the set. The program itself holds only the test half.
+    pub split: Part,
+    /// Pad with black to a square of this side; 28 without.
+    pub size: Option<usize>,
+    /// Mirror half of the training images left to right, anew each epoch.
+    pub flip: bool,
+    /// Fraction set aside to score against.
+    pub held_out: f64,
+}
+
+impl DataKind for FashionMnistConfig {
+    fn describe(&self) -> Result<Description, DataError> {
+        if self.path.is_none() {
+            DataError::require(
+                self.split != Part::Train,
+                "split",
+                "train",
+                "needs `path`: only the 10,000 test images are built in",
+            )?;
+        }
+        let count = match &self.path {
+            Some(folder) => super::mnist::count(folder, self.split),
+            None => Some(10_000),
+        };
+        images::describe(count, SIZE, Some(CLASSES), self.size, self.held_out)
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.describe()?;
+        let files = self.path.as_ref().map(|folder| self.split.find(folder)).transpose()?;
+        let [images, labels] = match &files {
+            Some([images, labels]) => [Source::File(images), Source::File(labels)],
+            None => [
+                Source::Memory(Path::new("the built-in t10k-images-idx3-ubyte.gz"), TEST_IMAGES),
+                Source::Memory(Path::new("the built-in t10k-labels-idx1-ubyte.gz"), TEST_LABELS),
+            ],
+        };
+        Reading {
+            name: NAME,
+            images,
+            labels: Some((labels, Some(CLASSES))),
+            expected: Some(SIZE),
+            size: self.size,
+            held_out: self.held_out,
+        }
+        .open()
+    }
+
+    fn flip(&self) -> bool {
+        self.flip
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        self.path.iter_mut().collect()
+    }
+}

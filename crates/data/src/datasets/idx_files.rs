@@ -1,0 +1,107 @@
+//! Any set of grey images in the IDX format: Kuzushiji, EMNIST, a user's own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{DataKind, Description};
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::idx::{self, Source};
+use crate::images::{self, Reading};
+
+/// `[data.idx]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdxConfig {
+    /// File of images (`idx3-ubyte`), raw or gzipped.
+    pub images: PathBuf,
+    /// File of labels (`idx1-ubyte`), raw or gzipped; without it, samples have no class.
+    pub labels: Option<PathBuf>,
+    /// Number of classes; without it, one more than the largest label.
+    pub classes: Option<usize>,
+    /// Pad with black to a square of this side.
+    pub size: Option<usize>,
+    /// Mirror half of the training images left to right, anew each epoch.
+    pub flip: bool,
+    /// Fraction set aside to score against.
+    pub held_out: f64,
+}
+
+impl IdxConfig {
+    /// Unlabelled images from this file, with the defaults for the rest.
+    pub fn new(images: impl Into<PathBuf>) -> Self {
+        Self { images: images.into(), labels: None, classes: None, size: None, flip: false, held_out: 0.0 }
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        let Some(classes) = self.classes else { return Ok(()) };
+        DataError::require((1..=256).contains(&classes), "classes", classes, "must be from 1 to 256")?;
+        DataError::require(
+            self.labels.is_some(),
+            "classes",
+            classes,
+            "needs `labels`, the file that holds them",
+        )
+    }
+
+    fn class_count(&self) -> Result<Option<usize>, DataError> {
+        match (&self.labels, self.classes) {
+            (None, _) => Ok(None),
+            (Some(_), Some(classes)) => Ok(Some(classes)),
+            (Some(path), None) => match idx::read_labels(Source::File(path), &mut Sha256::new()) {
+                Ok(labels) => Ok(Some(images::class_count(&labels))),
+                Err(source @ DataError::Read { .. }) => Err(DataError::Unknowable {
+                    path: path.clone(),
+                    what: "number of classes",
+                    key: "classes",
+                    source: Box::new(source),
+                }),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+impl DataKind for IdxConfig {
+    /// The header tells the shape; without the file, `size` does.
+    fn describe(&self) -> Result<Description, DataError> {
+        self.check()?;
+        let (count, size) = match (idx::peek_images(&self.images), self.size) {
+            (Ok([count, height, width]), _) => (Some(count), [height, width]),
+            (Err(DataError::Read { .. }), Some(size)) => (None, [size, size]),
+            (Err(source @ DataError::Read { .. }), None) => {
+                return Err(DataError::Unknowable {
+                    path: self.images.clone(),
+                    what: "image size",
+                    key: "size",
+                    source: Box::new(source),
+                });
+            }
+            (Err(error), _) => return Err(error),
+        };
+        images::describe(count, size, self.class_count()?, self.size, self.held_out)
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.check()?;
+        crate::held_out::check(self.held_out)?;
+        Reading {
+            name: "idx",
+            images: Source::File(&self.images),
+            labels: self.labels.as_ref().map(|path| (Source::File(path), self.classes)),
+            expected: None,
+            size: self.size,
+            held_out: self.held_out,
+        }
+        .open()
+    }
+
+    fn flip(&self) -> bool {
+        self.flip
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        std::iter::once(&mut self.images).chain(&mut self.labels).collect()
+    }
+}

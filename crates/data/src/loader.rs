@@ -1,0 +1,206 @@
+//! Batches in a keyed order, prefetched by a background thread, resumable at any point.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use chacha20::rand_core::Rng;
+
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::random;
+
+/// How to make batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoaderConfig {
+    /// Samples a batch. More than the dataset holds is fine: the batch then spans several epochs.
+    pub batch: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// Mirror half of the samples left to right, anew each epoch.
+    pub flip: bool,
+    /// Batches to have ready; 0 makes each one when it is asked for, without a thread. The batches are the
+    /// same.
+    pub prefetch: usize,
+}
+
+/// Where a loader is in its sequence of samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Epochs completed.
+    pub epoch: u64,
+    /// Samples of the current epoch handed out, below the dataset's length.
+    pub position: u64,
+}
+
+impl Cursor {
+    /// Where a loader over `items` samples is after `images` of them: the cursor of step k is
+    /// `Cursor::after(k · batch, len)`.
+    ///
+    /// # Panics
+    /// If `items` is 0.
+    pub fn after(images: u64, items: usize) -> Self {
+        let items = items as u64;
+        Self { epoch: images / items, position: images % items }
+    }
+}
+
+/// A batch on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostBatch {
+    /// Samples, row after row.
+    pub samples: Vec<f32>,
+    /// `[batch, channels, height, width]`.
+    pub shape: [usize; 4],
+    /// Classes of the samples, if the dataset has labels.
+    pub labels: Option<Vec<usize>>,
+}
+
+/// An endless sequence of full batches.
+///
+/// Each epoch goes through every sample once, in a permutation keyed by (seed, epoch); a batch that reaches
+/// the end of an epoch goes on with the next permutation, so no sample is dropped. A sample's mirroring is
+/// keyed by (seed, epoch, index). The sequence therefore depends on the dataset, the seed and the cursor
+/// alone, not on prefetching or on where a run was interrupted.
+pub struct Loader {
+    source: Source,
+    cursor: Cursor,
+}
+
+type Made = Result<(HostBatch, Cursor), DataError>;
+
+enum Source {
+    Direct(Box<Maker>),
+    Thread { ready: Option<Receiver<Made>>, worker: Option<JoinHandle<()>> },
+}
+
+impl Loader {
+    /// A loader that goes on from `cursor`; `Cursor::default()` is the beginning.
+    ///
+    /// # Errors
+    /// [`DataError::NoBatches`] for batch size 0 or an empty dataset, [`DataError::Cursor`] if the cursor
+    /// does not fit the dataset, and [`DataError::LoaderStopped`] if the thread cannot be started.
+    pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig, cursor: Cursor) -> Result<Self, DataError> {
+        let items = dataset.len();
+        if config.batch == 0 || items == 0 {
+            return Err(DataError::NoBatches { batch: config.batch, items });
+        }
+        if cursor.position >= items as u64 {
+            return Err(DataError::Cursor { position: cursor.position, items });
+        }
+        let mut maker = Maker::new(dataset, config, cursor);
+        if config.prefetch == 0 {
+            return Ok(Self { source: Source::Direct(Box::new(maker)), cursor });
+        }
+        let (sender, ready) = sync_channel(config.prefetch);
+        let work = move || {
+            // Ends after an error, or when the loader is dropped and the channel closes.
+            loop {
+                let made = maker.make();
+                let failed = made.is_err();
+                if sender.send(made).is_err() || failed {
+                    break;
+                }
+            }
+        };
+        let worker = thread::Builder::new()
+            .name("meanflow-loader".to_owned())
+            .spawn(work)
+            .map_err(|error| DataError::LoaderStopped { reason: error.to_string() })?;
+        Ok(Self { source: Source::Thread { ready: Some(ready), worker: Some(worker) }, cursor })
+    }
+
+    /// The next batch, always a full one.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::read`]; after one, the loader stays stopped.
+    pub fn next_batch(&mut self) -> Result<HostBatch, DataError> {
+        let (batch, cursor) = match &mut self.source {
+            Source::Direct(maker) => maker.make()?,
+            Source::Thread { ready, .. } => {
+                let made = ready.as_ref().and_then(|ready| ready.recv().ok());
+                made.unwrap_or_else(|| {
+                    Err(DataError::LoaderStopped { reason: "it panicked or had failed before".to_owned() })
+                })?
+            }
+        };
+        self.cursor = cursor;
+        Ok(batch)
+    }
+
+    /// Where the next batch begins, whatever has been prefetched: a loader made with this cursor goes on in
+    /// its place.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        if let Source::Thread { ready, worker } = &mut self.source {
+            // Closing the channel first is what ends the thread.
+            drop(ready.take());
+            if let Some(worker) = worker.take() {
+                // A panic of the thread has already been reported as `LoaderStopped`.
+                let _ = worker.join();
+            }
+        }
+    }
+}
+
+/// Makes one batch after another.
+struct Maker {
+    dataset: Arc<dyn Dataset>,
+    config: LoaderConfig,
+    cursor: Cursor,
+    epoch: Epoch,
+}
+
+/// The random choices of one epoch.
+struct Epoch {
+    order: Vec<usize>,
+    mirrored: Vec<bool>,
+}
+
+impl Epoch {
+    fn new(config: &LoaderConfig, items: usize, epoch: u64) -> Self {
+        let order = random::permutation(&mut random::keyed(config.seed, "data order", epoch), items);
+        let mut flips = random::keyed(config.seed, "data flips", epoch);
+        let mirrored =
+            if config.flip { (0..items).map(|_| flips.next_u32() & 1 == 1).collect() } else { Vec::new() };
+        Self { order, mirrored }
+    }
+}
+
+impl Maker {
+    fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig, cursor: Cursor) -> Self {
+        let epoch = Epoch::new(&config, dataset.len(), cursor.epoch);
+        Self { dataset, config, cursor, epoch }
+    }
+
+    fn make(&mut self) -> Made {
+        let [channels, height, width] = self.dataset.shape();
+        let mut samples = vec![0.0; self.config.batch * channels * height * width];
+        let mut labels = self.dataset.classes().map(|_| Vec::with_capacity(self.config.batch));
+        for sample in samples.chunks_exact_mut(channels * height * width) {
+            let index = self.epoch.order[self.cursor.position as usize];
+            self.dataset.read(index, sample)?;
+            if self.config.flip && self.epoch.mirrored[index] {
+                sample.chunks_exact_mut(width).for_each(<[f32]>::reverse);
+            }
+            if let Some(labels) = &mut labels {
+                labels.push(self.dataset.label(index).expect("a dataset with classes labels every sample"));
+            }
+            self.advance();
+        }
+        Ok((HostBatch { samples, shape: [self.config.batch, channels, height, width], labels }, self.cursor))
+    }
+
+    fn advance(&mut self) {
+        self.cursor.position += 1;
+        if self.cursor.position == self.dataset.len() as u64 {
+            self.cursor = Cursor { epoch: self.cursor.epoch + 1, position: 0 };
+            self.epoch = Epoch::new(&self.config, self.dataset.len(), self.cursor.epoch);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Settings: checked without the data, with the key and the value in the error.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use meanflow_data::{
+    CheckerboardConfig, DataConfig, DataError, Description, EightGaussiansConfig, FashionMnistConfig,
+    IdxConfig, KINDS, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig,
+    TwoSpiralsConfig,
+};
+
+fn every_kind() -> [DataConfig; 10] {
+    [
+        DataConfig::FashionMnist(FashionMnistConfig::default()),
+        DataConfig::Mnist(MnistConfig::new("none")),
+        DataConfig::Idx(IdxConfig { size: Some(32), ..IdxConfig::new("none") }),
+        DataConfig::EightGaussians(EightGaussiansConfig::default()),
+        DataConfig::Checkerboard(CheckerboardConfig::default()),
+        DataConfig::TwoMoons(TwoMoonsConfig::default()),
+        DataConfig::TwoSpirals(TwoSpiralsConfig::default()),
+        DataConfig::SwissRoll(SwissRollConfig::default()),
+        DataConfig::Points(PointsConfig::new("none")),
+        DataConfig::Silhouette(SilhouetteConfig::new("none")),
+    ]
+}
+
+#[test]
+fn the_registry_names_every_kind() {
+    let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+    assert_eq!(every_kind().map(|config| config.name())[..], names[..]);
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    assert!(KINDS.iter().all(|kind| !kind.description.is_empty() && !kind.description.contains('\n')));
+}
+
+#[test]
+fn no_kind_needs_its_data_to_be_described_and_a_missing_file_is_named() {
+    for config in every_kind() {
+        let described = config.describe().expect("valid settings");
+        match config.open() {
+            Ok(dataset) => {
+                let found = Description {
+                    shape: dataset.shape(),
+                    classes: dataset.classes(),
+                    items: Some(dataset.len()),
+                };
+                assert_eq!((described, dataset.name()), (found, config.name()));
+            }
+            Err(error) => {
+                assert!(matches!(error, DataError::Read { .. }), "{error}");
+                assert!(error.to_string().contains("none: "), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_only_the_file_can_tell_asks_for_the_file_or_the_key() {
+    let key = |config: IdxConfig| match DataConfig::Idx(config).describe() {
+        Err(DataError::Unknowable { key, .. }) => Some(key),
+        _ => None,
+    };
+    assert_eq!(key(IdxConfig::new("none")), Some("size"));
+    let labelled =
+        IdxConfig { size: Some(28), labels: Some(PathBuf::from("none")), ..IdxConfig::new("none") };
+    assert_eq!(key(labelled.clone()), Some("classes"));
+    let told = DataConfig::Idx(IdxConfig { classes: Some(47), ..labelled })
+        .describe()
+        .expect("size and classes are given");
+    assert_eq!(told, Description { shape: [1, 28, 28], classes: Some(47), items: None });
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let cases = [
+        (DataConfig::Checkerboard(CheckerboardConfig { points: 0, ..Default::default() }), "points"),
+        (DataConfig::EightGaussians(EightGaussiansConfig { std: -0.1, ..Default::default() }), "std"),
+        (DataConfig::TwoMoons(TwoMoonsConfig { noise: f64::NAN, ..Default::default() }), "noise"),
+        (DataConfig::TwoSpirals(TwoSpiralsConfig { noise: f64::INFINITY, ..Default::default() }), "noise"),
+        (DataConfig::SwissRoll(SwissRollConfig { points: usize::MAX, ..Default::default() }), "points"),
+        (DataConfig::FashionMnist(FashionMnistConfig { size: Some(20), ..Default::default() }), "size"),
+        (DataConfig::FashionMnist(FashionMnistConfig { split: Part::Train, ..Default::default() }), "split"),
+        (DataConfig::FashionMnist(FashionMnistConfig { held_out: 1.0, ..Default::default() }), "held-out"),
+        (DataConfig::Mnist(MnistConfig { held_out: f64::NAN, ..MnistConfig::new("none") }), "held-out"),
+        (DataConfig::Idx(IdxConfig { classes: Some(3), ..IdxConfig::new("none") }), "classes"),
+        (DataConfig::Points(PointsConfig { classes: Some(0), ..PointsConfig::new("none") }), "classes"),
+        (DataConfig::Silhouette(SilhouetteConfig { points: 0, ..SilhouetteConfig::new("none") }), "points"),
+    ];
+    for (config, expected) in cases {
+        for error in [config.describe().err(), config.open().err()] {
+            let Some(DataError::Setting { key, .. }) = error else { panic!("{config:?}: {error:?}") };
+            assert_eq!(key, expected);
+        }
+    }
+}
+
+#[test]
+fn relative_paths_follow_the_experiment_file() {
+    let mut config = DataConfig::Idx(IdxConfig {
+        labels: Some(PathBuf::from("/data/labels")),
+        ..IdxConfig::new("../images")
+    });
+    config.resolve(Path::new("experiments"));
+    let expected =
+        IdxConfig { labels: Some(PathBuf::from("/data/labels")), ..IdxConfig::new("experiments/../images") };
+    assert_eq!(config, DataConfig::Idx(expected));
+}
+
+#[test]
+fn parts_have_the_names_the_file_uses() {
+    for name in Part::NAMES {
+        assert_eq!(Part::from_name(name).map(Part::name), Some(name));
+    }
+    assert_eq!(Part::from_name("validation"), None);
+}

@@ -1,0 +1,9 @@
+//! Behaviour of the crate from outside, in one binary.
+
+mod config;
+mod idx;
+mod images;
+mod loader;
+mod points;
+mod silhouette;
+mod toys;

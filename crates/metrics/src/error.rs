@@ -1,0 +1,85 @@
+//! What can be wrong with the input of a metric.
+
+use thiserror::Error;
+
+/// Why a metric could not be computed. Every variant carries the values that were refused.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum MetricError {
+    /// A NaN or an infinity in the samples.
+    #[error("{set} holds {value} at row {row}, column {column}")]
+    NotFinite {
+        /// Which of the sets: `first`, `second`, `reference`, `samples`, …
+        set: &'static str,
+        /// Row of the value.
+        row: usize,
+        /// Column of the value.
+        column: usize,
+        /// The value, as text, because a NaN does not compare.
+        value: String,
+    },
+    /// The metric compares sets of equal size only.
+    #[error("{metric} needs sets of equal size, got {first} and {second} samples")]
+    UnequalSizes {
+        /// Name of the metric.
+        metric: &'static str,
+        /// Rows of the first set.
+        first: usize,
+        /// Rows of the second set.
+        second: usize,
+    },
+    /// The sets live in spaces of different dimension.
+    #[error("the first set has dimension {first}, the second {second}")]
+    UnequalDimensions {
+        /// Columns of the first set.
+        first: usize,
+        /// Columns of the second set.
+        second: usize,
+    },
+    /// Fewer samples than the metric can be computed from.
+    #[error("{what} needs at least {needed} samples, got {got}")]
+    TooFewSamples {
+        /// What needs them.
+        what: &'static str,
+        /// The least number.
+        needed: usize,
+        /// The number given.
+        got: usize,
+    },
+    /// Data of fewer dimensions than principal components were asked for.
+    #[error("{components} principal components asked of data of dimension {dimension}")]
+    TooFewDimensions {
+        /// Columns of the data.
+        dimension: usize,
+        /// Components asked for.
+        components: usize,
+    },
+    /// A count that must be at least one is zero.
+    #[error("the number of {0} must be at least 1")]
+    Zero(&'static str),
+    /// A matrix is not of the shape that the others demand.
+    #[error("{what} is {rows} × {columns}, expected {expected} × {expected}")]
+    NotSquare {
+        /// Which matrix.
+        what: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+        /// The size expected.
+        expected: usize,
+    },
+    /// The symmetric eigenvalue iteration did not converge.
+    #[error("the eigenvalues of a symmetric {size} × {size} matrix did not converge")]
+    NoConvergence {
+        /// Rows of the matrix.
+        size: usize,
+    },
+    /// No metric has this name.
+    #[error("no metric is called `{name}`; the metrics are {}", known.join(", "))]
+    UnknownName {
+        /// The name given.
+        name: String,
+        /// All names of the registry.
+        known: Vec<&'static str>,
+    },
+}

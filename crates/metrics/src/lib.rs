@@ -1,0 +1,32 @@
+//! How far a set of samples is from the data, in f64 on the host.
+//!
+//! Contract: every function is a pure function of its arguments (and of a seed where it draws), gives the same bits for
+//! any number of threads, never trains, and refuses bad input with a [`MetricError`] that holds the offending values.
+//! Samples come in as rows of a matrix `[n, dimension]` of f32 or f64; a point in the plane has dimension 2, an image has
+//! `channels × height × width`.
+//!
+//! [`Metric`] is the registry: the names that an experiment file may use, each with what it applies to. The
+//! data-against-data floor of a metric is the same function called on two sets of real data.
+
+mod assignment;
+mod auction;
+mod energy;
+mod error;
+mod fd_pca;
+mod frechet;
+mod linalg;
+mod moments;
+mod registry;
+mod samples;
+mod sliced;
+mod wasserstein;
+
+pub use assignment::{Assignment, assign};
+pub use energy::energy_distance;
+pub use error::MetricError;
+pub use fd_pca::{FdPca, FdPcaScore};
+pub use frechet::{Frechet, frechet};
+pub use moments::Moments;
+pub use registry::{Applies, Metric, Reference, Score};
+pub use sliced::sliced_wasserstein2;
+pub use wasserstein::wasserstein2;

@@ -1,0 +1,114 @@
+//! What a network is, before it is made: its kind and sizes, its exact parameter count, and the constraints on them.
+
+use burn::tensor::backend::Backend;
+use meanflow_core::Streams;
+use serde::{Deserialize, Serialize};
+
+use crate::{Dit, Mlp, Net, dit::DitConfig, init::Init, mlp::MlpConfig};
+
+/// A network's kind and sizes; in a file a table `[net.mlp]` or `[net.dit]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum NetConfig {
+    /// Multilayer perceptron, for points in the plane.
+    Mlp(MlpConfig),
+    /// Diffusion transformer, for images.
+    Dit(DitConfig),
+}
+
+/// A configuration that describes no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// A size that must be positive is zero.
+    #[error("{key} must be at least 1")]
+    Zero {
+        /// Name of the size.
+        key: &'static str,
+    },
+    /// The patch does not tile the image.
+    #[error("patch {patch} does not divide the image size {height}×{width}")]
+    Patch {
+        /// Side of a patch, in pixels.
+        patch: usize,
+        /// Image height, in pixels.
+        height: usize,
+        /// Image width, in pixels.
+        width: usize,
+    },
+    /// The heads do not share the width equally.
+    #[error("heads {heads} does not divide width {width}")]
+    Heads {
+        /// Number of attention heads.
+        heads: usize,
+        /// Features of a token.
+        width: usize,
+    },
+    /// Sine-cosine positions need four equal parts.
+    #[error("width {width} is not a multiple of 4, which the position embedding needs")]
+    Width {
+        /// Features of a token.
+        width: usize,
+    },
+    /// The hidden layer of the blocks' perceptrons is empty or not finite.
+    #[error("mlp-ratio {ratio} leaves no hidden feature at width {width}")]
+    Ratio {
+        /// Hidden features per feature, as given.
+        ratio: String,
+        /// Features of a token.
+        width: usize,
+    },
+}
+
+impl NetConfig {
+    /// The exact number of trainable parameters for samples `[channels, height, width]`; nothing is allocated.
+    ///
+    /// `classes` counts the classes without the null class, whose embedding is included.
+    pub fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
+        match self {
+            Self::Mlp(config) => config.parameters(shape, classes),
+            Self::Dit(config) => config.parameters(shape, classes),
+        }
+    }
+
+    /// Whether the sizes fit each other and samples `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// The first constraint that does not hold.
+    pub fn check(&self, shape: [usize; 3]) -> Result<(), NetError> {
+        let names = ["channels", "height", "width"];
+        for (size, key) in shape.into_iter().zip(names) {
+            positive(size, key)?;
+        }
+        match self {
+            Self::Mlp(config) => config.check(),
+            Self::Dit(config) => config.check(shape),
+        }
+    }
+
+    /// Makes the network with weights drawn from `streams`.
+    ///
+    /// # Errors
+    /// See [`NetConfig::check`].
+    pub fn init<B: Backend>(
+        &self,
+        shape: [usize; 3],
+        classes: Option<usize>,
+        streams: &Streams,
+        device: &B::Device,
+    ) -> Result<Net<B>, NetError> {
+        self.check(shape)?;
+        let init = Init::new(streams, device);
+        Ok(match self {
+            Self::Mlp(config) => Net::Mlp(Mlp::new(config, shape, classes, &init)),
+            Self::Dit(config) => Net::Dit(Dit::new(config, shape, classes, &init)),
+        })
+    }
+}
+
+/// An error that names `key` if `size` is zero.
+pub(crate) fn positive(size: usize, key: &'static str) -> Result<(), NetError> {
+    match size {
+        0 => Err(NetError::Zero { key }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,126 @@
+//! DiT, the diffusion transformer (arXiv 2212.09748), as the official JAX MeanFlow code has it: two time embedders (for `t`
+//! and `h = t − r`), adaLN-zero, fixed sine-cosine positions, no class token, no dropout.
+
+mod block;
+mod config;
+
+pub use config::DitConfig;
+
+use block::{Block, FinalLayer, Tokens};
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Tensor, TensorData, activation::silu, backend::Backend},
+};
+use meanflow_core::{Backbone, Condition};
+
+use crate::{
+    embed::{LabelEmbedder, TimeEmbedder, grid_positions},
+    init::{Init, Law},
+};
+
+/// A diffusion transformer `u(z, r, t | class)` for images `[channels, height, width]`.
+///
+/// A fresh network outputs exactly zero: its final layer and every gate start at zero.
+#[derive(Module, Debug)]
+pub struct Dit<B: Backend> {
+    /// Patches to tokens; its rows are ordered `(row, column, channel)` within the patch.
+    x_embedder: Linear<B>,
+    t_embedder: TimeEmbedder<B>,
+    h_embedder: TimeEmbedder<B>,
+    y_embedder: Option<LabelEmbedder<B>>,
+    blocks: Vec<Block<B>>,
+    final_layer: FinalLayer<B>,
+    /// Positions of the tokens, `[tokens, 1, width]`; not a parameter.
+    positions: Tensor<B, 3>,
+    patch: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+impl<B: Backend> Dit<B> {
+    /// Makes the network; the configuration has been checked.
+    pub(crate) fn new(config: &DitConfig, shape: [usize; 3], classes: Option<usize>, init: &Init<B>) -> Self {
+        let [channels, height, width] = shape;
+        let (d, patch_size) = (config.width, config.patch_size(channels));
+        let [rows, columns] = config.grid(shape);
+        let positions = TensorData::new(grid_positions(rows, columns, d), [rows * columns, 1, d]);
+        Self {
+            x_embedder: init.at("x_embedder").linear(patch_size, d, Law::Xavier),
+            t_embedder: TimeEmbedder::new(&init.at("t_embedder"), d),
+            h_embedder: TimeEmbedder::new(&init.at("h_embedder"), d),
+            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, d)),
+            blocks: (0..config.depth).map(|i| Block::new(&init.at(&format!("blocks.{i}")), config)).collect(),
+            final_layer: FinalLayer::new(&init.at("final_layer"), d, patch_size),
+            positions: Tensor::from_data(positions, init.device()),
+            patch: config.patch,
+            channels,
+            height,
+            width,
+        }
+    }
+
+    /// `[batch, channels, height, width] -> [tokens·batch, patch²·channels]`, tokens first.
+    fn patchify(&self, z: Tensor<B, 4>) -> Tensor<B, 2> {
+        let (batch, p) = (z.dims()[0], self.patch);
+        let (rows, columns) = (self.height / p, self.width / p);
+        z.reshape([batch, self.channels, rows, p, columns, p])
+            .permute([2, 4, 0, 3, 5, 1])
+            .reshape([rows * columns * batch, p * p * self.channels])
+    }
+
+    /// The inverse of [`Dit::patchify`].
+    fn unpatchify(&self, x: Tensor<B, 2>, batch: usize) -> Tensor<B, 4> {
+        let p = self.patch;
+        let (rows, columns) = (self.height / p, self.width / p);
+        x.reshape([rows, columns, batch, p, p, self.channels]).permute([2, 5, 0, 3, 1, 4]).reshape([
+            batch,
+            self.channels,
+            self.height,
+            self.width,
+        ])
+    }
+}
+
+impl<B: Backend> Backbone<B> for Dit<B> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let [batch, channels, height, width] = z.dims();
+        assert_eq!(
+            [channels, height, width],
+            [self.channels, self.height, self.width],
+            "this DiT was made for other samples"
+        );
+        let tokens = Tokens { tokens: self.positions.dims()[0], batch };
+
+        let c = self.t_embedder.forward(t.clone()) + self.h_embedder.forward(t - r);
+        let c = match &self.y_embedder {
+            Some(embedder) => {
+                let labels = condition.labels.clone();
+                c + embedder.forward(labels.expect("a class-conditional DiT needs labels"))
+            }
+            None => c,
+        };
+        // Every modulation starts with silu(c); it is the same for all of them.
+        let c = silu(c);
+
+        let x = self.x_embedder.forward(self.patchify(z));
+        let d = x.dims()[1];
+        let positions = self.positions.clone().repeat_dim(1, batch);
+        let mut x = x + positions.reshape([tokens.tokens * batch, d]);
+        for block in &self.blocks {
+            x = block.forward(x, c.clone(), tokens);
+        }
+        self.unpatchify(self.final_layer.forward(x, c, tokens), batch)
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.y_embedder.as_ref().map(LabelEmbedder::classes)
+    }
+}

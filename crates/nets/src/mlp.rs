@@ -1,0 +1,129 @@
+//! A multilayer perceptron for small samples, such as points in the plane.
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Tensor, TensorData, activation::silu, backend::Backend},
+};
+use meanflow_core::{Backbone, Condition};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{NetError, positive},
+    embed::{LabelEmbedder, label_parameters},
+    init::{Init, Law},
+};
+
+/// Sizes of an [`Mlp`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Features of a hidden layer.
+    pub width: usize,
+    /// Number of hidden layers.
+    pub depth: usize,
+    /// Octaves of the time features: `t` and `h` enter as themselves and as `cos(π·2ᵏ·t)`, `sin(π·2ᵏ·t)`, `k < octaves`.
+    #[serde(default = "MlpConfig::default_octaves")]
+    pub octaves: usize,
+}
+
+impl MlpConfig {
+    fn default_octaves() -> usize {
+        2
+    }
+
+    /// Features of one time.
+    fn time_features(&self) -> usize {
+        1 + 2 * self.octaves
+    }
+
+    pub(crate) fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
+        let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
+        let (sample, w) = (shape.iter().product::<usize>(), self.width);
+        linear(sample + 2 * self.time_features(), w)
+            + label_parameters(classes, w)
+            + (self.depth - 1) * linear(w, w)
+            + linear(w, sample)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), NetError> {
+        positive(self.width, "width")?;
+        positive(self.depth, "depth")
+    }
+}
+
+/// `u(z, r, t | class)`: the flattened sample and features of `t` and `h = t − r` through `depth` hidden layers with SiLU.
+///
+/// A fresh network outputs exactly zero, like a fresh [`Dit`](crate::Dit).
+#[derive(Module, Debug)]
+pub struct Mlp<B: Backend> {
+    input: Linear<B>,
+    y_embedder: Option<LabelEmbedder<B>>,
+    hidden: Vec<Linear<B>>,
+    output: Linear<B>,
+    /// `π·2ᵏ`, `[1, octaves]`; not a parameter.
+    frequencies: Tensor<B, 2>,
+}
+
+impl<B: Backend> Mlp<B> {
+    /// Makes the network; the configuration has been checked.
+    pub(crate) fn new(config: &MlpConfig, shape: [usize; 3], classes: Option<usize>, init: &Init<B>) -> Self {
+        let (sample, w) = (shape.iter().product::<usize>(), config.width);
+        let frequencies: Vec<f64> =
+            (0..config.octaves).map(|k| std::f64::consts::PI * f64::powi(2.0, k as i32)).collect();
+        let frequencies = TensorData::new(frequencies, [1, config.octaves]);
+        let inputs = sample + 2 * config.time_features();
+        Self {
+            input: init.at("input").linear(inputs, w, Law::Xavier),
+            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, w)),
+            hidden: (1..config.depth)
+                .map(|i| init.at(&format!("hidden.{}", i - 1)).linear(w, w, Law::Xavier))
+                .collect(),
+            output: init.at("output").linear(w, sample, Law::Zeros),
+            frequencies: Tensor::from_data(frequencies, init.device()),
+        }
+    }
+
+    /// `[batch] -> [batch, 1 + 2·octaves]`.
+    fn time_features(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+        let t = t.unsqueeze_dim::<2>(1);
+        if self.frequencies.dims()[1] == 0 {
+            return t;
+        }
+        let angles = t.clone() * self.frequencies.clone();
+        Tensor::cat(vec![t, angles.clone().cos(), angles.sin()], 1)
+    }
+}
+
+impl<B: Backend> Backbone<B> for Mlp<B> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let shape = z.dims();
+        let features = Tensor::cat(
+            vec![z.flatten::<2>(1, 3), self.time_features(t.clone()), self.time_features(t - r)],
+            1,
+        );
+        let x = self.input.forward(features);
+        let x = match &self.y_embedder {
+            Some(embedder) => {
+                let labels = condition.labels.clone();
+                x + embedder.forward(labels.expect("a class-conditional MLP needs labels"))
+            }
+            None => x,
+        };
+        let mut x = silu(x);
+        for layer in &self.hidden {
+            x = silu(layer.forward(x));
+        }
+        self.output.forward(x).reshape(shape)
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.y_embedder.as_ref().map(LabelEmbedder::classes)
+    }
+}

@@ -1,0 +1,5 @@
+//! Properties of the networks, in f64 on Flex.
+
+mod common;
+mod derivatives;
+mod structure;

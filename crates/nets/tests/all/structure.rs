@@ -1,0 +1,120 @@
+//! Counts, initial values and independence of rows.
+
+use burn::{
+    backend::Flex,
+    module::{Module, ModuleVisitor, Param, ParamId},
+    tensor::{DType, Tensor, backend::Backend},
+};
+use meanflow_core::{Backbone, Condition, Streams};
+use meanflow_nets::{DitConfig, Net, NetConfig};
+
+use crate::common::{Inputs, device, largest, networks, random_net};
+
+#[test]
+fn the_count_without_weights_is_the_count_of_the_weights() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
+        assert_eq!(config.parameters(shape, classes), net.num_params(), "{config:?}");
+        assert_eq!(net.classes(), classes);
+    }
+}
+
+#[test]
+fn the_yardstick_net_has_its_parameter_count() {
+    let config = NetConfig::Dit(DitConfig::preset("tiny4").unwrap());
+    assert_eq!(config.parameters([1, 32, 32], Some(10)), 4_253_968);
+}
+
+#[test]
+fn a_fresh_network_outputs_exactly_zero() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
+        let u = Inputs::new(shape, classes, &device).forward(&net);
+        assert_eq!(largest(u), 0.0, "{config:?}");
+    }
+}
+
+#[test]
+fn rows_do_not_see_each_other() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let all = Inputs::new(shape, classes, &device);
+        let together = all.forward(&net);
+        assert_eq!(together.dtype(), DType::F64);
+        assert!(largest(together.clone()) > 0.1);
+        for row in 0..3 {
+            let one = Inputs {
+                z: all.z.clone().narrow(0, row, 1),
+                r: all.r.clone().narrow(0, row, 1),
+                t: all.t.clone().narrow(0, row, 1),
+                condition: all.condition.rows(row, 1),
+            };
+            let alone = one.forward(&net);
+            let difference = largest(alone - together.clone().narrow(0, row, 1));
+            assert!(difference < 1e-12, "{config:?} row {row}: {difference:e}");
+        }
+    }
+}
+
+#[test]
+fn every_input_matters() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let base = Inputs::new(shape, classes, &device);
+        let u = base.forward(&net);
+        let changed = |z: f64, r: f64, t: f64, condition: &Condition<Flex>| {
+            let u = net.forward(base.z.clone() + z, base.r.clone() + r, base.t.clone() + t, condition)
+                - u.clone();
+            largest(u)
+        };
+        let condition = &base.condition;
+        assert!(changed(0.1, 0.0, 0.0, condition) > 1e-3, "{config:?}: z");
+        assert!(changed(0.0, 0.1, 0.0, condition) > 1e-4, "{config:?}: r");
+        assert!(changed(0.0, 0.0, 0.1, condition) > 1e-4, "{config:?}: t");
+        if let Some(labels) = &condition.labels {
+            let other = Condition::labels(labels.zeros_like());
+            assert!(changed(0.0, 0.0, 0.0, &other) > 1e-3, "{config:?}: label");
+        }
+    }
+}
+
+#[test]
+fn initial_weights_depend_on_seed_and_path_alone() {
+    #[derive(Default)]
+    struct Weights(Vec<(ParamId, Vec<f64>)>);
+    impl<B: Backend> ModuleVisitor<B> for Weights {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            let values = param.val().into_data().convert::<f64>().into_vec().unwrap();
+            self.0.push((param.id, values));
+        }
+    }
+    let device = device();
+    let weights = |depth: usize, seed: u64| {
+        let mut config = DitConfig::preset("nano7").unwrap();
+        (config.width, config.heads, config.depth) = (16, 2, depth);
+        let net = NetConfig::Dit(config);
+        let net: Net<Flex> = net.init([1, 28, 28], Some(3), &Streams::new(seed), &device).unwrap();
+        let mut weights = Weights::default();
+        net.visit(&mut weights);
+        weights.0
+    };
+    let two = weights(2, 0);
+    assert_eq!(two, weights(2, 0));
+    let three = weights(3, 0);
+    assert!(two.iter().all(|weight| three.contains(weight)), "a deeper net has other weights");
+    let other = weights(2, 1);
+    for ((id, values), (other_id, other_values)) in two.iter().zip(&other) {
+        assert_eq!(id, other_id);
+        let zero = values.iter().all(|value| *value == 0.0);
+        assert_eq!(zero, values == other_values);
+    }
+    let mut ids: Vec<ParamId> = three.into_iter().map(|(id, _)| id).collect();
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "two parameters share an id");
+}

@@ -1,0 +1,82 @@
+//! `[net.*]`: the network.
+
+use super::{
+    problem::Problem,
+    reader::Reader,
+    scalar::{Count, Number, Or, Scalar, Wrong, quote},
+    tree::{Node, Value},
+};
+use meanflow_data::Description;
+use meanflow_nets::{DitConfig, MlpConfig, NetConfig, NetError};
+
+/// Names of the networks.
+pub(super) const KINDS: [&str; 2] = ["dit", "mlp"];
+
+/// Reads the table and checks it against the shape of the data; `None` after a problem.
+pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
+    root.kind("net", &KINDS, None, |kind, r| {
+        let before = r.problems();
+        let net = if kind == "mlp" { NetConfig::Mlp(mlp(r)) } else { NetConfig::Dit(dit(r)) };
+        if r.problems() > before {
+            return None;
+        }
+        // Without the shape of the data, constraints between keys are left for when there is one.
+        if let Some(Err(error)) = data.map(|data| net.check(data.shape)) {
+            let key = match &error {
+                NetError::Zero { key } => key,
+                NetError::Patch { .. } => "patch",
+                NetError::Heads { .. } => "heads",
+                NetError::Width { .. } => "width",
+                NetError::Ratio { .. } => "mlp-ratio",
+            };
+            r.problem(Problem::new(r.at(key), format!("`{}`: {error}", r.path(key))));
+        }
+        Some(net)
+    })?
+}
+
+fn mlp(r: &mut Reader) -> MlpConfig {
+    MlpConfig {
+        width: r.need("width", Count(1)),
+        depth: r.need("depth", Count(1)),
+        octaves: r.get("octaves", Count(0), 2),
+    }
+}
+
+/// A preset gives the sizes that are not written.
+fn dit(r: &mut Reader) -> DitConfig {
+    let preset = r.get("preset", Or("off", Preset), None).and_then(|name| DitConfig::preset(&name));
+    let mut size = |key, of: fn(&DitConfig) -> usize| match &preset {
+        Some(preset) => r.get(key, Count(1), of(preset)),
+        None => r.need(key, Count(1)),
+    };
+    let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+    let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+    let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
+    DitConfig { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
+}
+
+/// The name of a published or small DiT.
+struct Preset;
+
+impl Scalar for Preset {
+    type Out = String;
+
+    fn read(&self, node: &Node) -> Result<String, Wrong> {
+        match &node.value {
+            Value::String(name) if DitConfig::preset(name).is_some() => Ok(name.clone()),
+            Value::String(_) => {
+                Err(Wrong::Name(DitConfig::presets().into_iter().map(|(name, _)| name).collect()))
+            }
+            _ => Err(Wrong::Type("a string".to_owned())),
+        }
+    }
+
+    fn show(&self, name: &String) -> String {
+        quote(name)
+    }
+
+    fn blank(&self) -> String {
+        String::new()
+    }
+}

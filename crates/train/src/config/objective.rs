@@ -1,0 +1,152 @@
+//! `[objective.*]`: what the network is trained to do.
+
+use super::{
+    problem::Problem,
+    reader::Reader,
+    scalar::{Choice, Number, Pair, Wrong},
+    tree::{Node, Value},
+};
+use meanflow_core::{
+    objective::{FlowMatchingConfig, GuidanceConfig, MeanFlowConfig, ObjectiveConfig},
+    time::{Pairing, Split, TimeLaw},
+    weight::Weight,
+};
+use meanflow_data::Description;
+
+const PUBLISHED: TimeLaw = TimeLaw::LogitNormal { mean: -0.4, std: 1.0 };
+
+/// Whether samples have classes; not known of data that could not be read.
+#[derive(Clone, Copy, PartialEq)]
+enum Labels {
+    Known,
+    Missing,
+    Unknown,
+}
+
+/// Reads the table; whether the data has classes decides the default of label dropout.
+pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<ObjectiveConfig> {
+    let labels = match data {
+        None => Labels::Unknown,
+        Some(Description { classes: Some(_), .. }) => Labels::Known,
+        Some(Description { classes: None, .. }) => Labels::Missing,
+    };
+    let names = ObjectiveConfig::NAMES.map(|(name, _)| name);
+    root.kind("objective", &names, None, |kind, r| match kind {
+        "flow-matching" => ObjectiveConfig::FlowMatching(FlowMatchingConfig {
+            time: time(r, "time", TimeLaw::Uniform),
+            weight: weight(r, Weight { p: 0.0, eps: 1e-3 }),
+            label_dropout: label_dropout(r, 0.0, labels),
+        }),
+        _ => {
+            let first = time(r, "time", PUBLISHED);
+            let second = time(r, "time-r", first);
+            let config = MeanFlowConfig {
+                time: first,
+                time_r: Some(second),
+                pairing: r.get("pairing", Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]), Pairing::V0),
+                share: r.get("share", Number::UNIT, 0.25),
+                split: r.get(
+                    "share-draw",
+                    Choice(vec![("prefix", Split::Prefix), ("random", Split::Random)]),
+                    Split::Prefix,
+                ),
+                weight: weight(r, Weight { p: 1.0, eps: 0.01 }),
+                label_dropout: label_dropout(r, 0.1, labels),
+                guidance: guidance(r, labels),
+            };
+            if config.guidance.is_some() && config.label_dropout == 0.0 && labels == Labels::Known {
+                let key = r.path("label-dropout");
+                let message = format!("`{key}` must be above 0: guidance needs a trained null class");
+                r.problem(Problem::new(r.at("guidance"), message));
+            }
+            ObjectiveConfig::MeanFlow(config)
+        }
+    })
+}
+
+/// `"uniform"`, or a table `{ logit-normal = { mean = -0.4, std = 1.0 } }`.
+fn time(r: &mut Reader, key: &'static str, default: TimeLaw) -> TimeLaw {
+    const HELP: &str = "write \"uniform\" or { logit-normal = { mean = -0.4, std = 1.0 } }";
+    let node = r.node(key);
+    let Some(node) = node else {
+        match default {
+            TimeLaw::Uniform => r.record(key, "\"uniform\"".to_owned(), None),
+            TimeLaw::LogitNormal { mean, std } => {
+                r.record(&format!("{key}.logit-normal.mean"), format!("{mean:?}"), None);
+                r.record(&format!("{key}.logit-normal.std"), format!("{std:?}"), None);
+            }
+        }
+        return default;
+    };
+    match &node.value {
+        Value::String(name) if name == "uniform" => {
+            r.record(key, "\"uniform\"".to_owned(), Some(node));
+            TimeLaw::Uniform
+        }
+        Value::Table(table) if table.len() == 1 && table.contains_key("logit-normal") => {
+            r.nested(key, Some(node), |r| {
+                let law = r.node("logit-normal");
+                r.nested("logit-normal", law, |r| TimeLaw::LogitNormal {
+                    mean: r.get("mean", Number::ANY, -0.4),
+                    std: r.get("std", Number::POSITIVE, 1.0),
+                })
+            })
+        }
+        _ => {
+            let reason = "is not a law of time".to_owned();
+            r.wrong(key, node, Wrong::Because(reason, HELP.to_owned()));
+            default
+        }
+    }
+}
+
+fn weight(r: &mut Reader, default: Weight) -> Weight {
+    let node = r.node("weight");
+    r.nested("weight", node, |r| Weight {
+        p: r.get("p", Number::NOT_NEGATIVE, default.p),
+        eps: r.get("eps", Number::POSITIVE, default.eps),
+    })
+}
+
+/// Data without classes has no labels to drop.
+fn label_dropout(r: &mut Reader, default: f64, labels: Labels) -> f64 {
+    let default = if labels == Labels::Missing { 0.0 } else { default };
+    let share = r.get("label-dropout", Number::BELOW_ONE, default);
+    if share > 0.0 && labels == Labels::Missing {
+        let message = format!("`{}`: the data has no classes", r.path("label-dropout"));
+        r.problem(Problem::new(r.at("label-dropout"), message).help("leave it out, or use data with labels"));
+    }
+    share
+}
+
+/// `"off"`, or a table with `omega`, `kappa` and `interval`.
+fn guidance(r: &mut Reader, labels: Labels) -> Option<GuidanceConfig> {
+    let node = r.node("guidance");
+    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
+    let Some(node) = node.filter(|node| !off(node)) else {
+        r.record("guidance", "\"off\"".to_owned(), node);
+        return None;
+    };
+    if !matches!(node.value, Value::Table(_)) {
+        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
+        return None;
+    }
+    let guidance = r.nested("guidance", Some(node), |r| {
+        let guidance = GuidanceConfig {
+            omega: r.get("omega", Number::POSITIVE, 1.0),
+            kappa: r.get("kappa", Number::BELOW_ONE, 0.0),
+            interval: r.get("interval", Pair(Number::UNIT), [0.0, 1.0]),
+        };
+        let [low, high] = guidance.interval;
+        if low > high {
+            let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
+            r.problem(Problem::new(r.at("interval"), message));
+        }
+        guidance
+    });
+    if labels == Labels::Missing {
+        let message = format!("`{}`: guidance needs classes, the data has none", r.path("guidance"));
+        r.problem(Problem::new(r.at("guidance"), message).help("leave it out, or use data with labels"));
+    }
+    Some(guidance)
+}

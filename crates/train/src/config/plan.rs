@@ -1,0 +1,144 @@
+//! What a run would do, told without doing any of it: `--dry-run`.
+
+use super::{Comparison, Variant};
+use meanflow_core::objective::ObjectiveConfig;
+use meanflow_nets::NetConfig;
+use serde::Serialize;
+use std::{fmt, path::Path};
+
+/// What running a comparison would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The folder of the comparison.
+    pub folder: String,
+    /// One plan a variant.
+    pub variants: Vec<VariantPlan>,
+    /// What is written beside the variants' folders.
+    pub report: String,
+}
+
+/// What running one variant would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VariantPlan {
+    /// Name of the variant.
+    pub variant: String,
+    /// Kind of data.
+    pub data: String,
+    /// Shape of a sample, `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// Number of classes.
+    pub classes: Option<usize>,
+    /// Kind of objective.
+    pub objective: String,
+    /// Exact number of trainable parameters.
+    pub parameters: usize,
+    /// Updates of the weights.
+    pub steps: u64,
+    /// Samples seen in training.
+    pub images: u64,
+    /// Rough peak of memory in training, see [`VariantPlan::memory`].
+    pub memory_bytes: u64,
+    /// Evaluations, the one at the end included.
+    pub evaluations: u64,
+    /// What would be written, with `*` for numbers.
+    pub files: Vec<String>,
+}
+
+impl Plan {
+    /// The plan of a comparison whose run folders lie in `runs`. Allocates no weights and needs no data.
+    pub fn new(comparison: &Comparison, runs: &Path) -> Self {
+        let folder = runs.join(&comparison.name);
+        Self {
+            experiment: comparison.name.clone(),
+            variants: comparison.variants.iter().map(|variant| VariantPlan::new(variant, &folder)).collect(),
+            report: folder.join("report").join("index.html").display().to_string(),
+            folder: folder.display().to_string(),
+        }
+    }
+}
+
+impl VariantPlan {
+    fn new(variant: &Variant, folder: &Path) -> Self {
+        let (shape, classes) = (variant.description.shape, variant.description.classes);
+        let parameters = variant.net.parameters(shape, classes);
+        let evaluations = variant.train.steps.div_ceil(variant.eval.every);
+        Self {
+            variant: variant.name.clone(),
+            data: variant.data.name().to_owned(),
+            shape,
+            classes,
+            objective: variant.objective.name().to_owned(),
+            parameters,
+            steps: variant.train.steps,
+            images: variant.train.steps * variant.train.batch as u64,
+            memory_bytes: Self::memory(variant, parameters),
+            evaluations,
+            files: files(variant, evaluations, &folder.join(&variant.name)),
+        }
+    }
+
+    /// Weights, gradients, two moments and every average; what a step keeps for its backward pass, counted by tensors of a
+    /// block; the data. All in f32. The order of magnitude, not a promise.
+    fn memory(variant: &Variant, parameters: usize) -> u64 {
+        let Variant { train, description, .. } = variant;
+        let [channels, height, width] = description.shape;
+        let per_sample = match &variant.net {
+            NetConfig::Mlp(net) => 3 * net.width * net.depth,
+            NetConfig::Dit(net) => {
+                let tokens = (height / net.patch) * (width / net.patch);
+                let features = tokens as f64 * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);
+                net.depth * (features as usize + 2 * net.heads * tokens * tokens)
+            }
+        };
+        // A row that is differentiated carries a tangent beside each value of one block at a time.
+        let dual = match &variant.objective {
+            ObjectiveConfig::FlowMatching(_) => 0.0,
+            ObjectiveConfig::MeanFlow(config) => config.share,
+        };
+        let activations = (train.batch * per_sample) as f64 * (1.0 + 0.1 * dual);
+        let data = description.items.unwrap_or(0) * channels * height * width;
+        let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
+        4 * floats as u64
+    }
+}
+
+/// The files of `docs/run-folder.md` that a run of this variant would write.
+fn files(variant: &Variant, evaluations: u64, folder: &Path) -> Vec<String> {
+    let points = variant.description.shape[1..] == [1, 1];
+    let mut names: Vec<String> =
+        ["config.toml", "env.json", "metrics.jsonl", "status.json", "lock", "checkpoints/step-*"]
+            .map(str::to_owned)
+            .to_vec();
+    if points {
+        names.push(format!("samples/points-*.json ({evaluations})"));
+    } else {
+        let grids = evaluations as usize * variant.ema.len().max(1) * variant.eval.nfe.len();
+        names.push(format!("samples/step-*-ema-*-nfe-*.png ({grids})"));
+        names.push("samples/real.png".to_owned());
+    }
+    names.iter().map(|name| folder.join(name).display().to_string()).collect()
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for plan in &self.variants {
+            let [c, h, w] = plan.shape;
+            let classes = plan.classes.map_or("no classes".to_owned(), |count| format!("{count} classes"));
+            writeln!(f, "variant      {}", plan.variant)?;
+            writeln!(f, "objective    {}", plan.objective)?;
+            writeln!(f, "data         {}, {c}×{h}×{w}, {classes}", plan.data)?;
+            writeln!(f, "parameters   {}", plan.parameters)?;
+            writeln!(f, "steps        {}", plan.steps)?;
+            writeln!(f, "images       {}", plan.images)?;
+            writeln!(f, "memory       about {:.0} MiB", (plan.memory_bytes as f64 / 1_048_576.0).ceil())?;
+            writeln!(f, "evaluations  {}", plan.evaluations)?;
+            for file in &plan.files {
+                writeln!(f, "writes       {file}")?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "report       {}", self.report)
+    }
+}

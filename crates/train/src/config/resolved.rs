@@ -1,0 +1,131 @@
+//! A variant's configuration written out in full: every key, defaults included, each with where it came from.
+
+use super::source::Place;
+use std::fmt::Write;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file or `--set`.
+    Place(Place),
+    /// Nobody set it.
+    Default,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Dotted within its section.
+    pub key: String,
+    /// As TOML.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A table of the resolved file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// `[train]`, `[[ema]]`; empty for the keys above the first table.
+    pub header: String,
+    /// In the order in which they are read.
+    pub entries: Vec<Entry>,
+}
+
+/// Every key of a variant, in a fixed order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// The tables from top to bottom.
+    pub sections: Vec<Section>,
+}
+
+/// A key that two resolved files disagree about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Dotted path.
+    pub key: String,
+    /// In the first file; `None` if it lacks the key.
+    pub before: Option<String>,
+    /// In the second file.
+    pub after: Option<String>,
+}
+
+impl Resolved {
+    /// The experiment file that says all this and nothing else. Read again, it resolves to itself.
+    pub fn to_toml(&self) -> String {
+        self.write(|line, _| line)
+    }
+
+    /// The same with the origin of every value in a comment: `file:line`, `--set` or `default`.
+    pub fn to_toml_with_origins(&self) -> String {
+        let lines = self.sections.iter().flat_map(|section| &section.entries);
+        let width = lines.map(|entry| entry.line().chars().count()).max().unwrap_or(0);
+        self.write(|line, entry| {
+            let origin = match &entry.origin {
+                Origin::Place(place) => place.describe(),
+                Origin::Default => "default".to_owned(),
+            };
+            format!("{line:width$}  # {origin}")
+        })
+    }
+
+    fn write(&self, line: impl Fn(String, &Entry) -> String) -> String {
+        let mut text = String::new();
+        for section in &self.sections {
+            if !section.header.is_empty() {
+                let _ = writeln!(text, "\n{}", section.header);
+            }
+            for entry in &section.entries {
+                let _ = writeln!(text, "{}", line(entry.line(), entry));
+            }
+        }
+        text
+    }
+
+    /// Every key by its dotted path, tables of a list numbered from 0, with its value as TOML.
+    pub fn keys(&self) -> Vec<(String, &Entry)> {
+        let mut keys = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        for section in &self.sections {
+            let name = section.header.trim_matches(['[', ']']);
+            let path = if section.header.starts_with("[[") {
+                let index = seen.iter().filter(|other| **other == name).count();
+                seen.push(name);
+                format!("{name}.{index}.")
+            } else if name.is_empty() {
+                String::new()
+            } else {
+                format!("{name}.")
+            };
+            keys.extend(section.entries.iter().map(|entry| (format!("{path}{}", entry.key), entry)));
+        }
+        keys
+    }
+
+    /// What changed from `before`, key by key. `[data.*]` paths are left out: the data's digest says whether it is the same.
+    pub fn differences(before: &Resolved, after: &Resolved) -> Vec<Difference> {
+        let is_path = |key: &str| {
+            matches!(key, "data.idx.images" | "data.idx.labels")
+                || (key.starts_with("data.") && key.ends_with(".path"))
+        };
+        let (before, after) = (before.keys(), after.keys());
+        let value = |keys: &[(String, &Entry)], key: &str| {
+            keys.iter().find(|(other, _)| other == key).map(|(_, entry)| entry.value.clone())
+        };
+        let mut names: Vec<&String> = before.iter().chain(&after).map(|(key, _)| key).collect();
+        names.sort();
+        names.dedup();
+        names
+            .into_iter()
+            .filter(|key| !is_path(key))
+            .map(|key| Difference { key: key.clone(), before: value(&before, key), after: value(&after, key) })
+            .filter(|difference| difference.before != difference.after)
+            .collect()
+    }
+}
+
+impl Entry {
+    fn line(&self) -> String {
+        format!("{} = {}", self.key, self.value)
+    }
+}

@@ -1,0 +1,324 @@
+//! The types of value that a key can have: how each is read, checked and written back.
+
+use super::{
+    period::Every,
+    tree::{Node, Value},
+};
+use std::path::{Component, Path, PathBuf};
+
+/// Why a value cannot be used.
+pub(super) enum Wrong {
+    /// Another type was expected, named with its article.
+    Type(String),
+    /// The value must be something that it is not; "must be …".
+    Must(String),
+    /// The value is not one of these names.
+    Name(Vec<String>),
+    /// The value is unusable for this reason, and this may help.
+    Because(String, String),
+}
+
+/// A type of value.
+pub(super) trait Scalar {
+    /// What is read.
+    type Out;
+    /// Reads a value.
+    fn read(&self, node: &Node) -> Result<Self::Out, Wrong>;
+    /// The TOML text that reads back as the same value.
+    fn show(&self, value: &Self::Out) -> String;
+    /// Stands in for a value that could not be read, so that reading can go on and find the other problems.
+    fn blank(&self) -> Self::Out;
+}
+
+/// Quotes a string for TOML.
+pub(super) fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A finite number in an interval.
+pub(super) struct Number {
+    holds: fn(f64) -> bool,
+    must: &'static str,
+}
+
+impl Number {
+    pub const ANY: Self = Self { holds: |_| true, must: "be finite" };
+    pub const POSITIVE: Self = Self { holds: |x| x > 0.0, must: "be above 0" };
+    pub const NOT_NEGATIVE: Self = Self { holds: |x| x >= 0.0, must: "be at least 0" };
+    pub const UNIT: Self = Self { holds: |x| (0.0..=1.0).contains(&x), must: "be between 0 and 1" };
+    pub const BELOW_ONE: Self =
+        Self { holds: |x| (0.0..1.0).contains(&x), must: "be at least 0 and below 1" };
+}
+
+impl Scalar for Number {
+    type Out = f64;
+
+    fn read(&self, node: &Node) -> Result<f64, Wrong> {
+        let number = match node.value {
+            Value::Float(number) => number,
+            Value::Integer(number) => number as f64,
+            _ => return Err(Wrong::Type("a number".into())),
+        };
+        if !number.is_finite() {
+            Err(Wrong::Must("be finite".into()))
+        } else if !(self.holds)(number) {
+            Err(Wrong::Must(self.must.into()))
+        } else {
+            Ok(number)
+        }
+    }
+
+    fn show(&self, number: &f64) -> String {
+        format!("{number:?}")
+    }
+
+    fn blank(&self) -> f64 {
+        0.0
+    }
+}
+
+/// An integer of at least this.
+pub(super) struct Count(pub usize);
+
+impl Scalar for Count {
+    type Out = usize;
+
+    fn read(&self, node: &Node) -> Result<usize, Wrong> {
+        let Value::Integer(integer) = node.value else { return Err(Wrong::Type("an integer".into())) };
+        match usize::try_from(integer) {
+            Ok(count) if count < self.0 => Err(Wrong::Must(format!("be at least {}", self.0))),
+            // What TOML can hold.
+            Ok(count) if i64::try_from(count).is_ok() => Ok(count),
+            _ if integer < 0 => Err(Wrong::Must(format!("be at least {}", self.0))),
+            _ => Err(Wrong::Must(format!("be at most {}", i64::MAX))),
+        }
+    }
+
+    fn show(&self, count: &usize) -> String {
+        count.to_string()
+    }
+
+    fn blank(&self) -> usize {
+        self.0.max(1)
+    }
+}
+
+/// `true` or `false`.
+pub(super) struct Flag;
+
+impl Scalar for Flag {
+    type Out = bool;
+
+    fn read(&self, node: &Node) -> Result<bool, Wrong> {
+        match node.value {
+            Value::Boolean(flag) => Ok(flag),
+            _ => Err(Wrong::Type("true or false".into())),
+        }
+    }
+
+    fn show(&self, flag: &bool) -> String {
+        flag.to_string()
+    }
+
+    fn blank(&self) -> bool {
+        false
+    }
+}
+
+/// One of some names, each with what it means. Never empty.
+pub(super) struct Choice<T>(pub Vec<(&'static str, T)>);
+
+impl<T: Clone + PartialEq> Scalar for Choice<T> {
+    type Out = T;
+
+    fn read(&self, node: &Node) -> Result<T, Wrong> {
+        let Value::String(name) = &node.value else { return Err(Wrong::Type("a string".into())) };
+        let found = self.0.iter().find(|(valid, _)| valid == name);
+        let names = || self.0.iter().map(|(name, _)| (*name).to_owned()).collect();
+        found.map(|(_, value)| value.clone()).ok_or_else(|| Wrong::Name(names()))
+    }
+
+    fn show(&self, value: &T) -> String {
+        let name = self.0.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name);
+        quote(name)
+    }
+
+    fn blank(&self) -> T {
+        self.0[0].1.clone()
+    }
+}
+
+/// A path, relative to the folder of the file it is written in (for `--set`, to the current folder).
+pub(super) struct PathTo;
+
+impl Scalar for PathTo {
+    type Out = PathBuf;
+
+    fn read(&self, node: &Node) -> Result<PathBuf, Wrong> {
+        match &node.value {
+            Value::String(path) if path.is_empty() => Err(Wrong::Must("not be empty".into())),
+            Value::String(path) => Ok(without_dots(&node.place.source.folder.join(path))),
+            _ => Err(Wrong::Type("a path".into())),
+        }
+    }
+
+    fn show(&self, path: &PathBuf) -> String {
+        quote(&path.to_string_lossy())
+    }
+
+    fn blank(&self) -> PathBuf {
+        PathBuf::new()
+    }
+}
+
+/// `a/../b` as `b`. The folder of a source is canonical, so this only misjudges links inside the written path.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// A list with at least one entry, none of them twice.
+pub(super) struct List<S>(pub S);
+
+impl<S: Scalar<Out: PartialEq>> Scalar for List<S> {
+    type Out = Vec<S::Out>;
+
+    fn read(&self, node: &Node) -> Result<Vec<S::Out>, Wrong> {
+        let Value::Array(items) = &node.value else { return Err(Wrong::Type("a list".into())) };
+        let mut values = Vec::new();
+        for item in items {
+            let value = self.0.read(item)?;
+            if values.contains(&value) {
+                return Err(Wrong::Because(
+                    format!("holds {} twice", self.0.show(&value)),
+                    "name each once".into(),
+                ));
+            }
+            values.push(value);
+        }
+        if values.is_empty() { Err(Wrong::Must("not be empty".into())) } else { Ok(values) }
+    }
+
+    fn show(&self, values: &Vec<S::Out>) -> String {
+        let values: Vec<String> = values.iter().map(|value| self.0.show(value)).collect();
+        format!("[{}]", values.join(", "))
+    }
+
+    fn blank(&self) -> Vec<S::Out> {
+        vec![self.0.blank()]
+    }
+}
+
+/// Two numbers.
+pub(super) struct Pair(pub Number);
+
+impl Scalar for Pair {
+    type Out = [f64; 2];
+
+    fn read(&self, node: &Node) -> Result<[f64; 2], Wrong> {
+        match &node.value {
+            Value::Array(items) if items.len() == 2 => Ok([self.0.read(&items[0])?, self.0.read(&items[1])?]),
+            _ => Err(Wrong::Type("a list of two numbers".into())),
+        }
+    }
+
+    fn show(&self, pair: &[f64; 2]) -> String {
+        format!("{pair:?}")
+    }
+
+    fn blank(&self) -> [f64; 2] {
+        [0.0; 2]
+    }
+}
+
+/// Another type, or this word for "none", so that every key has a value that can be written down.
+pub(super) struct Or<S>(pub &'static str, pub S);
+
+impl<S: Scalar> Scalar for Or<S> {
+    type Out = Option<S::Out>;
+
+    fn read(&self, node: &Node) -> Result<Option<S::Out>, Wrong> {
+        match &node.value {
+            Value::String(word) if word == self.0 => Ok(None),
+            _ => match self.1.read(node) {
+                Err(Wrong::Type(expected)) => Err(Wrong::Type(format!("{expected} or {:?}", self.0))),
+                other => other.map(Some),
+            },
+        }
+    }
+
+    fn show(&self, value: &Option<S::Out>) -> String {
+        value.as_ref().map_or_else(|| quote(self.0), |value| self.1.show(value))
+    }
+
+    fn blank(&self) -> Option<S::Out> {
+        None
+    }
+}
+
+/// A period that is counted in steps.
+pub(super) struct Steps {
+    /// Samples of a step.
+    pub batch: usize,
+    /// Samples of an epoch, if known.
+    pub items: Option<usize>,
+    /// The fewest steps.
+    pub least: u64,
+}
+
+/// A period and how many steps it takes.
+#[derive(Clone, Copy)]
+pub(super) struct Length {
+    pub every: Every,
+    pub steps: u64,
+}
+
+impl Length {
+    pub fn steps(steps: u64) -> Self {
+        Self { every: Every::steps(steps), steps }
+    }
+}
+
+impl Scalar for Steps {
+    type Out = Length;
+
+    fn read(&self, node: &Node) -> Result<Length, Wrong> {
+        let every = period(node)?;
+        let steps = every
+            .in_steps(self.batch, self.items)
+            .map_err(|error| Wrong::Because(error.to_string(), Every::GRAMMAR.into()))?;
+        match steps {
+            steps if steps < self.least => Err(Wrong::Must(format!("be at least {} steps", self.least))),
+            steps => Ok(Length { every, steps }),
+        }
+    }
+
+    fn show(&self, length: &Length) -> String {
+        quote(&length.every.to_string())
+    }
+
+    fn blank(&self) -> Length {
+        Length::steps(1)
+    }
+}
+
+/// A period as it is written; an integer counts steps.
+pub(super) fn period(node: &Node) -> Result<Every, Wrong> {
+    match &node.value {
+        Value::Integer(steps) if *steps < 0 => Err(Wrong::Must("be at least 0".into())),
+        Value::Integer(steps) => Ok(Every::steps(*steps as u64)),
+        Value::String(text) => text
+            .parse()
+            .map_err(|error: super::PeriodError| Wrong::Because(error.to_string(), Every::GRAMMAR.into())),
+        _ => Err(Wrong::Type("a period".into())),
+    }
+}

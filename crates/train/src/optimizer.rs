@@ -1,0 +1,240 @@
+//! Burn's Adam and AdamW behind one type, with a global-norm clip and a state that can be named and stored.
+
+use crate::{
+    config::OptimizerConfig,
+    state::{Named, ParamVisitor, StateError, fits, visit_parameters},
+};
+use burn::{
+    module::{AutodiffModule, ParamId},
+    optim::{
+        Adam, AdamConfig, AdamState, AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams,
+        Optimizer, SimpleOptimizer, adaptor::OptimizerAdaptor, record::AdaptorRecord,
+    },
+    tensor::{
+        DType, Tensor, TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+
+/// Learning rate of `step` (from 0): linear warm-up over `warmup` steps, then constant.
+pub fn learning_rate(lr: f64, warmup: u64, step: u64) -> f64 {
+    if step < warmup { lr * (step + 1) as f64 / warmup as f64 } else { lr }
+}
+
+/// Scales all gradients of `module` by `min(1, max_norm / ‖g‖)`, `‖g‖` over all parameters together; returns `‖g‖`, `[1]`.
+///
+/// `None` only measures. Nothing is read back from the device.
+pub fn clip_global_norm<B: AutodiffBackend, M: AutodiffModule<B>>(
+    module: &M,
+    grads: &mut GradientsParams,
+    max_norm: Option<f64>,
+) -> Option<Tensor<B::InnerBackend, 1>> {
+    let mut norm = SquaredNorm::<B::InnerBackend> { grads, sum: None };
+    visit_parameters(module, &mut norm);
+    let norm = norm.sum?.sqrt();
+    if let Some(max_norm) = max_norm {
+        // Same form as torch.nn.utils.clip_grad_norm_.
+        let scale = ((norm.clone() + 1e-6).recip() * max_norm).clamp_max(1.0);
+        visit_parameters(module, &mut Scale::<B::InnerBackend> { grads, scale });
+    }
+    Some(norm)
+}
+
+struct SquaredNorm<'a, I: Backend> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<I, 1>>,
+}
+
+impl<B: AutodiffBackend<InnerBackend = I>, I: Backend> ParamVisitor<B> for SquaredNorm<'_, I> {
+    fn visit<const D: usize>(&mut self, _name: String, id: ParamId, _tensor: Tensor<B, D>) {
+        let Some(grad) = self.grads.get::<I, D>(id) else { return };
+        let (rows, count) = (grad.dims()[0].max(1), grad.shape().num_elements());
+        // By rows first: a flat sum over many elements is not reproducible on Flex.
+        let squares = grad.reshape([rows, count / rows]).powi_scalar(2).sum_dim(1).reshape([rows]).sum();
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + squares,
+            None => squares,
+        });
+    }
+}
+
+struct Scale<'a, I: Backend> {
+    grads: &'a mut GradientsParams,
+    scale: Tensor<I, 1>,
+}
+
+impl<B: AutodiffBackend<InnerBackend = I>, I: Backend> ParamVisitor<B> for Scale<'_, I> {
+    fn visit<const D: usize>(&mut self, _name: String, id: ParamId, _tensor: Tensor<B, D>) {
+        if let Some(grad) = self.grads.remove::<I, D>(id) {
+            self.grads.register(id, grad * self.scale.clone().reshape([1; D]));
+        }
+    }
+}
+
+/// The optimizer of a run.
+pub enum Optim<B: AutodiffBackend, M: AutodiffModule<B>> {
+    /// Adam (decay 0).
+    Adam(OptimizerAdaptor<Adam, M, B>),
+    /// AdamW.
+    AdamW(OptimizerAdaptor<AdamW, M, B>),
+}
+
+impl<B: AutodiffBackend, M: AutodiffModule<B>> Optim<B, M> {
+    /// A fresh optimizer with every constant from the experiment file.
+    pub fn new(config: &OptimizerConfig) -> Self {
+        match config {
+            OptimizerConfig::Adam(adam) => Self::Adam(
+                AdamConfig::new()
+                    .with_beta_1(adam.betas[0] as f32)
+                    .with_beta_2(adam.betas[1] as f32)
+                    .with_epsilon(adam.eps as f32)
+                    .init(),
+            ),
+            OptimizerConfig::AdamW(adam) => Self::AdamW(
+                AdamWConfig::new()
+                    .with_beta_1(adam.betas[0] as f32)
+                    .with_beta_2(adam.betas[1] as f32)
+                    .with_epsilon(adam.eps as f32)
+                    .with_weight_decay(adam.weight_decay as f32)
+                    .init(),
+            ),
+        }
+    }
+
+    /// One update.
+    pub fn step(&mut self, lr: f64, module: M, grads: GradientsParams) -> M {
+        match self {
+            Self::Adam(optim) => optim.step(lr, module, grads),
+            Self::AdamW(optim) => optim.step(lr, module, grads),
+        }
+    }
+
+    /// The state under the names `moment_1.<path>`, `moment_2.<path>` and `time.<path>` (updates so far, `[1]`).
+    pub fn state(&self, module: &M) -> Named {
+        match self {
+            Self::Adam(optim) => moments(optim.to_record(), module),
+            Self::AdamW(optim) => moments(optim.to_record(), module),
+        }
+    }
+
+    /// This optimizer with a stored state, which it uses up.
+    ///
+    /// # Errors
+    /// A moment that is missing or of another shape or type.
+    pub fn with_state(self, module: &M, state: Named) -> Result<Self, StateError> {
+        Ok(match self {
+            Self::Adam(optim) => Self::Adam(optim.load_record(from_moments(module, state)?)),
+            Self::AdamW(optim) => Self::AdamW(optim.load_record(from_moments(module, state)?)),
+        })
+    }
+}
+
+type Records<O, B> = <OptimizerAdaptor<O, burn::nn::Linear<B>, B> as Optimizer<burn::nn::Linear<B>, B>>::Record;
+
+/// Optimizer states that consist of adaptive moments.
+trait Moments<B: Backend>: SimpleOptimizer<B> {
+    fn into_moments<const D: usize>(state: Self::State<D>) -> AdaptiveMomentumState<B, D>;
+    fn from_moments<const D: usize>(moments: AdaptiveMomentumState<B, D>) -> Self::State<D>;
+}
+
+impl<B: Backend> Moments<B> for Adam {
+    fn into_moments<const D: usize>(state: AdamState<B, D>) -> AdaptiveMomentumState<B, D> {
+        state.momentum
+    }
+
+    fn from_moments<const D: usize>(moments: AdaptiveMomentumState<B, D>) -> AdamState<B, D> {
+        AdamState::new(moments)
+    }
+}
+
+impl<B: Backend> Moments<B> for AdamW {
+    fn into_moments<const D: usize>(state: AdamWState<B, D>) -> AdaptiveMomentumState<B, D> {
+        state.momentum
+    }
+
+    fn from_moments<const D: usize>(moments: AdaptiveMomentumState<B, D>) -> AdamWState<B, D> {
+        AdamWState { momentum: moments }
+    }
+}
+
+fn moments<B, O, M>(records: Records<O, B>, module: &M) -> Named
+where
+    B: AutodiffBackend,
+    O: Moments<B::InnerBackend>,
+    M: AutodiffModule<B>,
+{
+    let mut reader = MomentReader::<O, B> { records, state: Named::new() };
+    visit_parameters(module, &mut reader);
+    reader.state
+}
+
+struct MomentReader<O: SimpleOptimizer<B::InnerBackend>, B: AutodiffBackend> {
+    records: Records<O, B>,
+    state: Named,
+}
+
+impl<O: Moments<B::InnerBackend>, B: AutodiffBackend> ParamVisitor<B> for MomentReader<O, B> {
+    fn visit<const D: usize>(&mut self, name: String, id: ParamId, _tensor: Tensor<B, D>) {
+        // A parameter that never had a gradient has no state.
+        let Some(record) = self.records.remove(&id) else { return };
+        let moments = O::into_moments(record.into_state::<D>());
+        self.state.insert(format!("moment_1.{name}"), moments.moment_1.into_data());
+        self.state.insert(format!("moment_2.{name}"), moments.moment_2.into_data());
+        self.state.insert(format!("time.{name}"), TensorData::new(vec![moments.time as i64], [1]));
+    }
+}
+
+fn from_moments<B, O, M>(module: &M, state: Named) -> Result<Records<O, B>, StateError>
+where
+    B: AutodiffBackend,
+    O: Moments<B::InnerBackend>,
+    M: AutodiffModule<B>,
+{
+    let mut writer = MomentWriter::<O, B> { records: Records::<O, B>::default(), state, problem: None };
+    visit_parameters(module, &mut writer);
+    match (writer.problem, writer.state.into_keys().next()) {
+        (Some(problem), _) => Err(problem),
+        (None, Some(first)) => Err(StateError::Unused { count: 1, first }),
+        (None, None) => Ok(writer.records),
+    }
+}
+
+struct MomentWriter<O: SimpleOptimizer<B::InnerBackend>, B: AutodiffBackend> {
+    records: Records<O, B>,
+    state: Named,
+    problem: Option<StateError>,
+}
+
+impl<O: Moments<B::InnerBackend>, B: AutodiffBackend> MomentWriter<O, B> {
+    fn read<const D: usize>(
+        &mut self,
+        name: &str,
+        tensor: &Tensor<B, D>,
+    ) -> Result<Option<AdaptiveMomentumState<B::InnerBackend, D>>, StateError> {
+        let key = format!("time.{name}");
+        let Some(time) = self.state.remove(&key) else { return Ok(None) };
+        fits(&key, &time, &[1], DType::I64)?;
+        let time = time.iter::<i64>().next().unwrap_or_default() as usize;
+        let mut moment = |kind: &str| {
+            let key = format!("{kind}.{name}");
+            let data = self.state.remove(&key).ok_or_else(|| StateError::Missing(key.clone()))?;
+            fits(&key, &data, &tensor.dims(), tensor.dtype())?;
+            Ok(Tensor::from_data(data, (&tensor.device(), tensor.dtype())))
+        };
+        Ok(Some(AdaptiveMomentumState::new(time, moment("moment_1")?, moment("moment_2")?)))
+    }
+}
+
+impl<O: Moments<B::InnerBackend>, B: AutodiffBackend> ParamVisitor<B> for MomentWriter<O, B> {
+    fn visit<const D: usize>(&mut self, name: String, id: ParamId, tensor: Tensor<B, D>) {
+        match self.read(&name, &tensor) {
+            Ok(Some(moments)) => {
+                self.records.insert(id, AdaptorRecord::from_state(O::from_moments(moments)));
+            }
+            Ok(None) => {}
+            Err(problem) => {
+                self.problem.get_or_insert(problem);
+            }
+        }
+    }
+}

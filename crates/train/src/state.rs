@@ -1,0 +1,193 @@
+//! A module's parameters as named host tensors, and back.
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    tensor::{DType, Tensor, TensorData, backend::Backend},
+};
+use std::collections::BTreeMap;
+
+/// Host tensors by name, in the order of their names.
+pub type Named = BTreeMap<String, TensorData>;
+
+/// A stored tensor does not fit the module.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum StateError {
+    /// The file has no such tensor.
+    #[error("the checkpoint has no tensor `{0}`")]
+    Missing(String),
+    /// Tensors that nothing asked for.
+    #[error("the checkpoint holds {count} tensors that this network does not have, the first is `{first}`")]
+    Unused {
+        /// How many.
+        count: usize,
+        /// The first of them by name.
+        first: String,
+    },
+    /// Another shape.
+    #[error("`{name}` has shape {found:?} in the checkpoint, the network of this experiment needs {expected:?}")]
+    Shape {
+        /// Name of the parameter.
+        name: String,
+        /// In the network.
+        expected: Vec<usize>,
+        /// In the file.
+        found: Vec<usize>,
+    },
+    /// Another element type.
+    #[error("`{name}` has elements of type {found:?}, expected {expected:?}")]
+    DType {
+        /// Name of the parameter.
+        name: String,
+        /// In the network.
+        expected: DType,
+        /// In the file.
+        found: DType,
+    },
+}
+
+/// Keeps the dotted path while a module is walked.
+#[derive(Default)]
+pub(crate) struct Path(Vec<String>);
+
+impl Path {
+    pub(crate) fn enter(&mut self, name: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+/// The float parameters of `module` under their dotted paths, read to the host.
+pub fn parameters<B: Backend, M: Module<B>>(module: &M) -> Named {
+    let mut reader = Reader { path: Path::default(), tensors: Named::new() };
+    module.visit(&mut reader);
+    reader.tensors
+}
+
+struct Reader {
+    path: Path,
+    tensors: Named,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Reader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.tensors.insert(self.path.name(), param.val().into_data());
+    }
+}
+
+/// `module` with its parameters replaced by `tensors`, which it uses up.
+///
+/// # Errors
+/// A tensor that is missing, of another shape or type; the module is not changed then.
+pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Named) -> Result<M, StateError> {
+    let mut writer = Writer { path: Path::default(), tensors, problem: None };
+    let module = module.map(&mut writer);
+    match (writer.problem, writer.tensors.into_keys().next()) {
+        (Some(problem), _) => Err(problem),
+        (None, Some(first)) => Err(StateError::Unused { count: 1, first }),
+        (None, None) => Ok(module),
+    }
+}
+
+struct Writer {
+    path: Path,
+    tensors: Named,
+    problem: Option<StateError>,
+}
+
+impl Writer {
+    fn take(&mut self, expected: &[usize], dtype: DType) -> Result<TensorData, StateError> {
+        let name = self.path.name();
+        let data = self.tensors.remove(&name).ok_or_else(|| StateError::Missing(name.clone()))?;
+        fits(&name, &data, expected, dtype)?;
+        Ok(data)
+    }
+}
+
+/// Checks shape and element type of a stored tensor.
+pub(crate) fn fits(
+    name: &str,
+    data: &TensorData,
+    expected: &[usize],
+    dtype: DType,
+) -> Result<(), StateError> {
+    if data.shape.as_slice() != expected {
+        return Err(StateError::Shape {
+            name: name.to_owned(),
+            expected: expected.to_vec(),
+            found: data.shape.to_vec(),
+        });
+    }
+    if data.dtype != dtype {
+        return Err(StateError::DType { name: name.to_owned(), expected: dtype, found: data.dtype });
+    }
+    Ok(())
+}
+
+impl<B: Backend> ModuleMapper<B> for Writer {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let (id, tensor, mapper) = param.consume();
+        let tensor = match self.take(&tensor.dims(), tensor.dtype()) {
+            Ok(data) => {
+                let loaded = Tensor::from_data(data, (&tensor.device(), tensor.dtype()));
+                if tensor.is_require_grad() { loaded.require_grad() } else { loaded }
+            }
+            Err(problem) => {
+                self.problem.get_or_insert(problem);
+                tensor
+            }
+        };
+        Param::from_mapped_value(id, tensor, mapper)
+    }
+}
+
+/// Path, identifier and rank-erased visits of a module's float parameters, for optimizers keyed by identifier.
+pub(crate) trait ParamVisitor<B: Backend> {
+    fn visit<const D: usize>(&mut self, name: String, id: ParamId, tensor: Tensor<B, D>);
+}
+
+/// Calls `visitor` for every float parameter of `module`.
+pub(crate) fn visit_parameters<B: Backend, M: Module<B>>(module: &M, visitor: &mut impl ParamVisitor<B>) {
+    module.visit(&mut Walker { path: Path::default(), visitor });
+}
+
+struct Walker<'a, V> {
+    path: Path,
+    visitor: &'a mut V,
+}
+
+impl<B: Backend, V: ParamVisitor<B>> ModuleVisitor<B> for Walker<'_, V> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.visitor.visit(self.path.name(), param.id, param.val());
+    }
+}
