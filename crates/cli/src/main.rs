@@ -1,2 +1,57 @@
-//! cli
-fn main() {}
+//! `meanflow`: trains, scores and compares one-step generative models from experiment files.
+
+mod args;
+mod commands;
+mod device;
+mod watch;
+
+use clap::Parser;
+use meanflow_train::{TrainError, config::ConfigError};
+use std::{io::IsTerminal, process::ExitCode};
+
+// Training allocates and frees the same large buffers at every step; with glibc's defaults each goes back to the system
+// and comes again as page faults (docs/decisions.md has the figures).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How a command ended, where that is not an error.
+pub enum Done {
+    /// Everything asked for was done.
+    Yes,
+    /// A check found a disagreement; it has been printed.
+    No,
+    /// Stopped by Ctrl-C after a checkpoint.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match commands::run(args::Args::parse()) {
+        Ok(Done::Yes) => ExitCode::SUCCESS,
+        Ok(Done::No) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            let (text, code) = explain(&error);
+            // Nobody may be listening any more; the exit code still says it.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// One message and the exit code: 2 for a wrong command line or configuration, 1 for everything else.
+fn explain(error: &anyhow::Error) -> (String, u8) {
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        let text = error.render(std::io::stderr().is_terminal());
+        return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
+    }
+    let code = match error.downcast_ref::<TrainError>() {
+        Some(TrainError::Changed { .. } | TrainError::Request(_)) => 2,
+        _ if error.is::<args::Usage>() => 2,
+        _ => 1,
+    };
+    (format!("error: {error:#}"), code)
+}

@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 
 use crate::mode::Mode;
-use crate::tensor::{JvpTensor, T, Tangent};
+use crate::tensor::{JvpTensor, T, Tangent, zeros};
 
 /// `y = L x` with `L` linear: `dy = L dx`. Also affine `f`, whose linear part is `df`.
 pub(crate) fn linear<A: Backend, M: Mode<A>>(
@@ -30,11 +30,12 @@ pub(crate) fn linear_pair<A: Backend, M: Mode<A>>(
     f: impl FnOnce(FloatTensor<A>, FloatTensor<A>) -> FloatTensor<A>,
     df: impl FnOnce(Tangent<A, M>, Tangent<A, M>) -> Tangent<A, M>,
 ) -> JvpTensor<A, M> {
-    if x.tangent.is_none() && y.tangent.is_none() {
-        return JvpTensor::constant(f(x.primal, y.primal));
-    }
-    let dx = x.tangent.clone().unwrap_or_else(|| x.zeros());
-    let dy = y.tangent.clone().unwrap_or_else(|| y.zeros());
+    let (dx, dy) = match (x.tangent, y.tangent) {
+        (None, None) => return JvpTensor::constant(f(x.primal, y.primal)),
+        (Some(dx), Some(dy)) => (dx, dy),
+        (Some(dx), None) => (dx, zeros::<A, M>(&y.primal)),
+        (None, Some(dy)) => (zeros::<A, M>(&x.primal), dy),
+    };
     let dz = df(dx, dy);
     JvpTensor::dual(f(x.primal, y.primal), dz)
 }
@@ -65,7 +66,7 @@ pub(crate) fn affine<A: Backend, M: Mode<A>>(
     };
     // The operation knows how to broadcast a bias, so the tangent of the bias rides on the first term there is.
     let zero = match (&x.tangent, &w.tangent, &db) {
-        (None, None, Some(_)) => Some(x.zeros()),
+        (None, None, Some(_)) => Some(zeros::<A, M>(&x.primal)),
         _ => None,
     };
     let from_x = x.tangent.or(zero).map(|dx| df(dx, M::project(&w.primal), db.take()));
@@ -112,15 +113,8 @@ pub(crate) fn from_inputs<A: Backend, M: Mode<A>>(
     dfx: impl FnOnce(Tangent<A, M>, Tangent<A, M>, Tangent<A, M>) -> Tangent<A, M>,
     dfy: impl FnOnce(Tangent<A, M>, Tangent<A, M>, Tangent<A, M>) -> Tangent<A, M>,
 ) -> JvpTensor<A, M> {
-    let views = || (M::project(&x.primal), M::project(&y.primal));
-    let from_x = x.tangent.clone().map(|dx| {
-        let (x, y) = views();
-        dfx(x, y, dx)
-    });
-    let from_y = y.tangent.clone().map(|dy| {
-        let (x, y) = views();
-        dfy(x, y, dy)
-    });
+    let from_x = x.tangent.map(|dx| dfx(M::project(&x.primal), M::project(&y.primal), dx));
+    let from_y = y.tangent.map(|dy| dfy(M::project(&x.primal), M::project(&y.primal), dy));
     finish(f(x.primal, y.primal), sum::<T<A, M>>(from_x, from_y))
 }
 

@@ -40,15 +40,12 @@ impl<A: Backend, M: Mode<A>> JvpTensor<A, M> {
     pub(crate) fn value(&self) -> Tangent<A, M> {
         M::project(&self.primal)
     }
+}
 
-    /// Zeros of the primal's shape, dtype and device.
-    pub(crate) fn zeros(&self) -> Tangent<A, M> {
-        T::<A, M>::float_zeros(
-            self.primal.shape(),
-            &A::float_device(&self.primal),
-            self.primal.dtype().into(),
-        )
-    }
+/// A tangent of zeros for a primal.
+pub(crate) fn zeros<A: Backend, M: Mode<A>>(primal: &FloatTensor<A>) -> Tangent<A, M> {
+    let dtype = primal.dtype().into();
+    T::<A, M>::float_zeros(primal.shape(), &A::float_device(primal), dtype)
 }
 
 impl<A: Backend, M: Mode<A>> Clone for JvpTensor<A, M> {

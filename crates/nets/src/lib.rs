@@ -15,6 +15,7 @@ pub mod flax;
 mod init;
 pub mod mlp;
 pub mod net;
+mod norm;
 pub mod parity;
 
 pub use config::{NetConfig, NetError};

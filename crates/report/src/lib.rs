@@ -1,1 +1,119 @@
-//! report
+//! From run folders to figures and one self-contained HTML page.
+//!
+//! Contract: reads the files that `docs/run-folder.md` describes and nothing else, writes into one folder, opens no
+//! connection, knows no tensor. A run that is still going, or that has lost files, is reported as far as it goes, and what
+//! is missing is noted in the page; only a folder that is no run is refused. The page makes no request: figures and style
+//! are inside it.
+
+mod axis;
+mod canvas;
+mod chart;
+mod diff;
+mod error;
+mod figures;
+mod glossary;
+mod header;
+mod headline;
+mod log;
+mod page;
+mod run;
+mod samples;
+mod scores;
+mod style;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+pub use error::ReportError;
+
+use figures::Figure;
+use run::Run;
+use scores::Scores;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The page.
+    pub index: PathBuf,
+    /// The score table.
+    pub scores: PathBuf,
+    /// The figures, each as `.svg` and `.png`.
+    pub figures: Vec<PathBuf>,
+    /// What was missing or unreadable, each with the run's name.
+    pub notes: Vec<String>,
+}
+
+/// A figure with its drawing as SVG, as the page shows it.
+struct Drawn {
+    figure: Figure,
+    svg: String,
+}
+
+/// Writes the report of these runs, side by side in this order, into the folder `out`.
+///
+/// # Errors
+/// [`ReportError::NoRuns`], [`ReportError::NotARun`] for a folder that holds no run, and what reading, drawing or writing
+/// may say. Runs that are incomplete are no error.
+pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
+    if runs.is_empty() {
+        return Err(ReportError::NoRuns);
+    }
+    let mut runs = runs.iter().map(|dir| Run::read(dir)).collect::<Result<Vec<Run>, _>>()?;
+    label(&mut runs);
+    let scores = Scores::of(&runs);
+    fs::create_dir_all(out).map_err(ReportError::io(out))?;
+
+    let mut written = Vec::new();
+    let mut drawn = Vec::new();
+    for figure in all_figures(&runs, &scores) {
+        let failed = |reason| ReportError::Draw { figure: figure.name.to_owned(), reason };
+        let svg = figure.canvas.svg().map_err(failed)?;
+        let png = figure.canvas.png().map_err(failed)?;
+        written.push(put(out, &format!("{}.svg", figure.name), svg.as_bytes())?);
+        written.push(put(out, &format!("{}.png", figure.name), &png)?);
+        drawn.push(Drawn { figure, svg });
+    }
+    let table = format!("{:#}\n", scores.json(&runs));
+    let table = put(out, "scores.json", table.as_bytes())?;
+    let page = page::render(&runs, &scores, &drawn).into_string();
+    let index = put(out, "index.html", page.as_bytes())?;
+    let notes =
+        runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.label))).collect();
+    Ok(Summary { index, scores: table, figures: written, notes })
+}
+
+/// Every figure that the runs have something for, in the order of the page.
+fn all_figures(runs: &[Run], scores: &Scores) -> Vec<Figure> {
+    let figures = [
+        figures::first_grids(runs),
+        figures::first_densities(runs),
+        figures::score_against_nfe(runs, scores),
+        figures::all_grids(runs),
+        figures::all_densities(runs),
+        figures::arrows(runs),
+        figures::trajectories(runs),
+        figures::score_curves(runs, scores),
+        figures::loss_curves(runs),
+    ];
+    figures.into_iter().flatten().collect()
+}
+
+/// Calls runs by their variant, with the experiment in front where that alone is not unique.
+fn label(runs: &mut [Run]) {
+    let variants: Vec<String> = runs.iter().map(|run| run.variant.clone()).collect();
+    for run in runs {
+        if variants.iter().filter(|variant| **variant == run.variant).count() > 1 {
+            run.label = format!("{}/{}", run.experiment, run.variant);
+        }
+    }
+}
+
+/// Writes a file under a temporary name and renames it, so that a reader never sees half of it.
+fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
+    let (path, partial) = (out.join(name), out.join(format!(".{name}.partial")));
+    fs::write(&partial, bytes).map_err(ReportError::io(&partial))?;
+    fs::rename(&partial, &path).map_err(ReportError::io(&path))?;
+    Ok(path)
+}

@@ -32,9 +32,9 @@ use meanflow_core::objective::ObjectiveConfig;
 use meanflow_data::{DataConfig, Description};
 use meanflow_nets::NetConfig;
 use reader::{Log, Reader};
-use scalar::Count;
+use scalar::Within;
 use std::path::{Path, PathBuf};
-use tree::Node;
+use tree::{Node, Value};
 
 /// One experiment file: variants that are trained one after another and set side by side.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ impl Comparison {
     pub fn load(file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let document = load::load(file, overrides)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let (mut problems, mut read) = (Vec::new(), Vec::new());
+        let (mut problems, mut read) = (Problems::default(), Vec::new());
         for tree in &document.variants {
             let mut log = Log::default();
             let place = Where::from(&document.source);
@@ -95,9 +95,11 @@ impl Comparison {
                 let experiment = name::experiment(root, &stem);
                 Some((experiment, Variant::read(root, tree.name.as_ref())?))
             });
-            problems.append(&mut log.problems);
-            read.extend(parts.map(|(experiment, variant)| (experiment, variant.with(log.resolved))));
+            let name = tree.name.as_ref();
+            problems.add(log.problems, name);
+            read.extend(parts.map(|(experiment, variant)| (experiment, variant.with(log.resolved, name))));
         }
+        let mut problems = problems.of(document.variants.len());
         problems.extend(name::twice(document.variants.iter().filter_map(|tree| tree.name.as_ref())));
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
@@ -113,11 +115,42 @@ impl Comparison {
     }
 }
 
+/// Problems with the variants that have them: most are shared by all.
+#[derive(Default)]
+struct Problems(Vec<(Problem, Vec<String>)>);
+
+impl Problems {
+    fn add(&mut self, problems: Vec<Problem>, variant: Option<&Node>) {
+        let name = match variant.map(|node| &node.value) {
+            Some(Value::String(name)) => name.clone(),
+            _ => String::new(),
+        };
+        for problem in problems {
+            match self.0.iter_mut().find(|(other, _)| *other == problem) {
+                Some((_, variants)) => variants.push(name.clone()),
+                None => self.0.push((problem, vec![name.clone()])),
+            }
+        }
+    }
+
+    /// Each problem once, with the names of its variants unless all of the `count` have it.
+    fn of(self, count: usize) -> Vec<Problem> {
+        let named = |(problem, variants): (Problem, Vec<String>)| {
+            if variants.len() >= count {
+                return problem;
+            }
+            let names: Vec<String> = variants.iter().map(|name| format!("`{name}`")).collect();
+            Problem { message: format!("{}, in variant {}", problem.message, names.join(", ")), ..problem }
+        };
+        self.0.into_iter().map(named).collect()
+    }
+}
+
 impl Variant {
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>) -> Option<Self> {
         load::ask(root);
-        let seed = root.get("seed", Count(0), 0) as u64;
+        let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
         let data = data::read(root);
         let description = data.as_ref().map(|(_, description)| *description);
         let known = description.as_ref();
@@ -149,8 +182,9 @@ impl Variant {
     }
 
     /// With the record of what was read, which is complete only now.
-    fn with(self, mut resolved: Resolved) -> Self {
-        let name = Entry { key: "name".to_owned(), value: scalar::quote(&self.name), origin: Origin::Default };
+    fn with(self, mut resolved: Resolved, name: Option<&Node>) -> Self {
+        let origin = name.map_or(Origin::Default, |node| Origin::Place(node.place.clone()));
+        let name = Entry { key: "name".to_owned(), value: scalar::quote(&self.name), origin };
         resolved.sections.push(Section { header: "[[variant]]".to_owned(), entries: vec![name] });
         Self { resolved, ..self }
     }

@@ -1,4 +1,19 @@
 //! From an experiment file to a trained, scored run.
 
+pub mod bench;
+pub mod checkpoint;
 pub mod config;
+pub mod digest;
 pub mod ema;
+pub mod env;
+mod error;
+pub mod eval;
+pub mod folder;
+pub mod optimizer;
+pub mod progress;
+pub mod run;
+pub mod sample;
+pub mod state;
+pub mod step;
+
+pub use error::TrainError;

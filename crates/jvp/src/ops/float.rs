@@ -12,14 +12,15 @@ use burn::tensor::{
 };
 
 use super::forward::forward_constant;
-use super::selection::{running_extremum, take_flat};
-use super::table::{bilinear, comparison, discrete, from_input, from_output, linear, none, translation};
+use super::table::{
+    bilinear, comparison, discrete, from_input, from_inputs, from_output, linear, none, translation,
+};
 use crate::backend::Jvp;
-use crate::derivative;
-use crate::derivative::narrowed;
+use crate::derivative::axis::narrowed;
+use crate::derivative::{axis, elementwise, pair, selection};
 use crate::mode::Mode;
 use crate::rules::{self, refuse};
-use crate::tensor::{JvpTensor, T};
+use crate::tensor::{JvpTensor, T, zeros};
 
 #[deny(clippy::missing_trait_methods)]
 #[allow(clippy::clone_on_copy)] // The tables clone every argument, whatever its type.
@@ -70,28 +71,47 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
     }
 
     from_input! {
-        float_log => log;
-        float_log1p => log1p;
-        float_abs => abs;
-        float_cos => cos;
-        float_sin => sin;
-        float_cosh => cosh;
-        float_sinh => sinh;
-        float_acos => acos;
-        float_acosh => acosh;
-        float_asin => asin;
-        float_asinh => asinh;
-        float_atan => atan;
-        float_atanh => atanh;
-        float_erf => erf;
+        float_log() => elementwise::log;
+        float_log1p() => elementwise::log1p;
+        float_abs() => elementwise::abs;
+        float_cos() => elementwise::cos;
+        float_sin() => elementwise::sin;
+        float_cosh() => elementwise::cosh;
+        float_sinh() => elementwise::sinh;
+        float_acos() => elementwise::acos;
+        float_acosh() => elementwise::acosh;
+        float_asin() => elementwise::asin;
+        float_asinh() => elementwise::asinh;
+        float_atan() => elementwise::atan;
+        float_atanh() => elementwise::atanh;
+        float_erf() => elementwise::erf;
+        float_clamp_min(min: Scalar) => elementwise::clamp_min;
+        float_clamp_max(max: Scalar) => elementwise::clamp_max;
+        float_clamp(min: Scalar, max: Scalar) => elementwise::clamp;
+        float_prod() => axis::product_of_all;
+        float_prod_dim(dim: usize) => axis::product;
+        float_cumprod(dim: usize) => axis::cumulative_product;
+        float_max() => selection::max;
+        float_min() => selection::min;
+        float_max_abs() => selection::max_abs;
+        float_max_abs_dim(dim: usize) => selection::max_abs_dim;
+        float_cummax(dim: usize) => selection::cummax;
+        float_cummin(dim: usize) => selection::cummin;
     }
 
     from_output! {
-        float_exp => exp;
-        float_sqrt => sqrt;
-        float_recip => recip;
-        float_tan => tan;
-        float_tanh => tanh;
+        float_exp() => elementwise::exp;
+        float_sqrt() => elementwise::sqrt;
+        float_recip() => elementwise::recip;
+        float_tan() => elementwise::tan;
+        float_tanh() => elementwise::tanh;
+    }
+
+    from_inputs! {
+        float_div => pair::quotient_x, quotient_y;
+        float_remainder => pair::remainder_x, remainder_y;
+        float_powf => pair::power_base, power_exponent;
+        float_atan2 => pair::angle_y, angle_x;
     }
 
     none! {
@@ -145,7 +165,7 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
         A::float_is_require_grad(&tensor.primal)
     }
 
-    // Sums and quotients.
+    // Sums.
 
     fn float_add(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
         let tangent = match (x.tangent, y.tangent) {
@@ -167,46 +187,7 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
         JvpTensor::dual(A::float_sub(x.primal, y.primal), tangent)
     }
 
-    /// `z = x/y`: `dz = dx/y − x·dy/y²`.
-    fn float_div(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_inputs(
-            x,
-            y,
-            A::float_div,
-            |_, y, dx| T::<A, M>::float_div(dx, y),
-            |x, y, dy| {
-                let ratio = T::<A, M>::float_div(x, y.clone());
-                let slope = T::<A, M>::float_neg(T::<A, M>::float_div(ratio, y));
-                T::<A, M>::float_mul(slope, dy)
-            },
-        )
-    }
-
-    /// `z = x − ⌊x/y⌋·y`: `dz = dx − ⌊x/y⌋·dy`.
-    fn float_remainder(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_inputs(
-            x,
-            y,
-            A::float_remainder,
-            |_, _, dx| dx,
-            |x, y, dy| {
-                let floor = T::<A, M>::float_floor(T::<A, M>::float_div(x, y));
-                T::<A, M>::float_neg(T::<A, M>::float_mul(floor, dy))
-            },
-        )
-    }
-
-    // Powers. `rules` never sees exponents 0 and 1, where the general derivative is not a number at 0.
-
-    fn float_powf(x: FloatTensor<Self>, c: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_inputs(
-            x,
-            c,
-            A::float_powf,
-            derivative::power_base::<T<A, M>>,
-            derivative::power_exponent::<T<A, M>>,
-        )
-    }
+    // Powers.
 
     fn float_powi(x: FloatTensor<Self>, n: IntTensor<Self>) -> FloatTensor<Self> {
         let dtype = x.dtype().into();
@@ -215,7 +196,7 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
             |x| A::float_powi(x, n.clone()),
             |x, dx| {
                 let n = T::<A, M>::int_into_float(n.clone(), dtype);
-                derivative::power_base::<T<A, M>>(x, n, dx)
+                pair::power_base::<T<A, M>>(x, n, dx)
             },
         )
     }
@@ -234,52 +215,6 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
 
     fn float_powf_scalar_impl(x: FloatTensor<Self>, c: Scalar) -> FloatTensor<Self> {
         power(x, c, |x| A::float_powf_scalar_impl(x, c))
-    }
-
-    /// `z = atan2(y, x)`: `dz = (x·dy − y·dx) / (x² + y²)`.
-    fn float_atan2(y: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_inputs(
-            y,
-            x,
-            A::float_atan2,
-            |y, x, dy| {
-                let norm = squared_norm::<T<A, M>>(x.clone(), y);
-                let slope = T::<A, M>::float_div(x, norm);
-                T::<A, M>::float_mul(slope, dy)
-            },
-            |y, x, dx| {
-                let norm = squared_norm::<T<A, M>>(x, y.clone());
-                let slope = T::<A, M>::float_neg(T::<A, M>::float_div(y, norm));
-                T::<A, M>::float_mul(slope, dx)
-            },
-        )
-    }
-
-    // Products.
-
-    fn float_prod(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_input(x, A::float_prod, |x, dx| {
-            let flat = Shape::new([x.shape().num_elements()]);
-            let x = T::<A, M>::float_reshape(x, flat.clone());
-            let dx = T::<A, M>::float_reshape(dx, flat);
-            derivative::product::<T<A, M>>(x, dx, 0)
-        })
-    }
-
-    fn float_prod_dim(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_prod_dim(x, dim),
-            |x, dx| derivative::product::<T<A, M>>(x, dx, dim),
-        )
-    }
-
-    fn float_cumprod(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_cumprod(x, dim),
-            |x, dx| derivative::cumulative_product::<T<A, M>>(x, dx, dim),
-        )
     }
 
     // Indexing and joining.
@@ -383,8 +318,8 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
         }
         let (primals, tangents) = tensors
             .into_iter()
-            .map(|mut x| {
-                let dx = x.tangent.take().unwrap_or_else(|| x.zeros());
+            .map(|x| {
+                let dx = x.tangent.unwrap_or_else(|| zeros::<A, M>(&x.primal));
                 (x.primal, dx)
             })
             .unzip();
@@ -392,49 +327,7 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
         JvpTensor::dual(A::float_cat(primals, dim), tangent)
     }
 
-    // Clamping. At a bound the tangent passes, as the gradient of Burn's reverse mode does.
-
-    fn float_clamp_min(x: FloatTensor<Self>, min: Scalar) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_clamp_min(x, min),
-            |x, dx| derivative::clamp_min::<T<A, M>>(x, dx, min),
-        )
-    }
-
-    fn float_clamp_max(x: FloatTensor<Self>, max: Scalar) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_clamp_max(x, max),
-            |x, dx| derivative::clamp_max::<T<A, M>>(x, dx, max),
-        )
-    }
-
-    fn float_clamp(x: FloatTensor<Self>, min: Scalar, max: Scalar) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_clamp(x, min, max),
-            |x, dx| derivative::clamp::<T<A, M>>(x, dx, min, max),
-        )
-    }
-
     // Extrema and order: the tangent of the element that was taken.
-
-    fn float_max(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_input(x, A::float_max, |x, dx| take_flat::<T<A, M>>(x, dx, T::<A, M>::float_argmax))
-    }
-
-    fn float_min(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_input(x, A::float_min, |x, dx| take_flat::<T<A, M>>(x, dx, T::<A, M>::float_argmin))
-    }
-
-    fn float_max_abs(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        rules::from_input(x, A::float_max_abs, |x, dx| {
-            let dx = derivative::abs::<T<A, M>>(x.clone(), dx);
-            let size = T::<A, M>::float_abs(x);
-            take_flat::<T<A, M>>(size, dx, T::<A, M>::float_argmax)
-        })
-    }
 
     fn float_max_dim(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
         let dtype = int_dtype::<A, M>(&x);
@@ -453,20 +346,6 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
             |x| A::float_min_dim(x, dim),
             |x| A::float_min_dim_with_indices(x, dim, dtype),
             |dx, indices| T::<A, M>::float_gather(dim, dx, indices),
-        )
-    }
-
-    fn float_max_abs_dim(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        let dtype = int_dtype::<A, M>(&x);
-        rules::from_input(
-            x,
-            |x| A::float_max_abs_dim(x, dim),
-            |x, dx| {
-                let dx = derivative::abs::<T<A, M>>(x.clone(), dx);
-                let size = T::<A, M>::float_abs(x);
-                let indices = T::<A, M>::float_argmax(size, dim, dtype);
-                T::<A, M>::float_gather(dim, dx, indices)
-            },
         )
     }
 
@@ -523,28 +402,6 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
         )
     }
 
-    fn float_cummax(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_cummax(x, dim),
-            |x, dx| {
-                let best = T::<A, M>::float_cummax(x.clone(), dim);
-                running_extremum::<T<A, M>>(x, best, dx, dim)
-            },
-        )
-    }
-
-    fn float_cummin(x: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
-        rules::from_input(
-            x,
-            |x| A::float_cummin(x, dim),
-            |x, dx| {
-                let best = T::<A, M>::float_cummin(x.clone(), dim);
-                running_extremum::<T<A, M>>(x, best, dx, dim)
-            },
-        )
-    }
-
     /// Linear in the picture. In the grid only bilinear sampling is differentiable, by the reference implementation:
     /// nearest sampling has a derivative of zero, the other modes no rule.
     fn float_grid_sample_2d(
@@ -581,12 +438,7 @@ fn power<A: Backend, M: Mode<A>>(
     if c == 0.0 {
         return rules::none(x, f);
     }
-    rules::from_input(x, f, |x, dx| derivative::power::<T<A, M>>(x, dx, c))
-}
-
-/// `x² + y²`.
-fn squared_norm<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>) -> FloatTensor<B> {
-    B::float_add(B::float_mul(x.clone(), x), B::float_mul(y.clone(), y))
+    rules::from_input(x, f, |x, dx| elementwise::power::<T<A, M>>(x, dx, c))
 }
 
 /// The default int dtype of the tensor's device.

@@ -9,6 +9,5 @@ mod int;
 mod layer_norm;
 mod module;
 mod quantized;
-mod selection;
 mod table;
 mod transaction;

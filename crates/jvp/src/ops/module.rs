@@ -9,11 +9,11 @@ use burn::tensor::ops::{
     MaxPool2dBackward, MaxPool2dWithIndices, ModuleOps, UnfoldOptions,
 };
 
-use super::selection::pooled;
 use super::table::{bilinear, linear};
 use super::{deform_conv, layer_norm};
 use crate::backend::Jvp;
-use crate::derivative;
+use crate::derivative::axis;
+use crate::derivative::selection::pooled;
 use crate::mode::Mode;
 use crate::rules::{self, refuse};
 use crate::tensor::{JvpTensor, T};
@@ -419,7 +419,7 @@ impl<A: Backend, M: Mode<A>> ModuleOps<Self> for Jvp<A, M> {
         rules::from_input(
             log_probs,
             |x| A::ctc_loss(x, targets, input_lengths, target_lengths, blank),
-            |x, dx| derivative::ctc_loss::<T<A, M>>(x, dx, labels, lengths.0, lengths.1, blank),
+            |x, dx| axis::ctc_loss::<T<A, M>>(x, dx, labels, lengths.0, lengths.1, blank),
         )
     }
 

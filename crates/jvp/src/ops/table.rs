@@ -40,20 +40,43 @@ macro_rules! bilinear {
     )*};
 }
 
-/// `y = op(x)` with the named derivative in terms of the input.
+/// `y = op(x, …)` with the named derivative in terms of the input.
 macro_rules! from_input {
-    ($($name:ident => $derivative:ident;)*) => {$(
-        fn $name(x: FloatTensor<Self>) -> FloatTensor<Self> {
-            rules::from_input(x, A::$name, derivative::$derivative::<T<A, M>>)
+    ($($name:ident($($arg:ident: $ty:ty),*) => $module:ident::$derivative:ident;)*) => {$(
+        fn $name(x: FloatTensor<Self>, $($arg: $ty),*) -> FloatTensor<Self> {
+            rules::from_input(
+                x,
+                |x| A::$name(x, $($arg),*),
+                |x, dx| $module::$derivative::<T<A, M>>(x, dx, $($arg),*),
+            )
         }
     )*};
 }
 
-/// `y = op(x)` with the named derivative in terms of the output.
+/// `y = op(x, …)` with the named derivative in terms of the output.
 macro_rules! from_output {
-    ($($name:ident => $derivative:ident;)*) => {$(
-        fn $name(x: FloatTensor<Self>) -> FloatTensor<Self> {
-            rules::from_output(x, A::$name, derivative::$derivative::<T<A, M>>)
+    ($($name:ident($($arg:ident: $ty:ty),*) => $module:ident::$derivative:ident;)*) => {$(
+        fn $name(x: FloatTensor<Self>, $($arg: $ty),*) -> FloatTensor<Self> {
+            rules::from_output(
+                x,
+                |x| A::$name(x, $($arg),*),
+                |y, dx| $module::$derivative::<T<A, M>>(y, dx, $($arg),*),
+            )
+        }
+    )*};
+}
+
+/// `z = op(x, y)` with the named derivatives along each operand.
+macro_rules! from_inputs {
+    ($($name:ident => $module:ident::$along_x:ident, $along_y:ident;)*) => {$(
+        fn $name(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+            rules::from_inputs(
+                x,
+                y,
+                A::$name,
+                $module::$along_x::<T<A, M>>,
+                $module::$along_y::<T<A, M>>,
+            )
         }
     )*};
 }
@@ -89,4 +112,6 @@ macro_rules! comparison {
     )*};
 }
 
-pub(super) use {bilinear, comparison, discrete, from_input, from_output, linear, none, translation};
+pub(super) use {
+    bilinear, comparison, discrete, from_input, from_inputs, from_output, linear, none, translation,
+};

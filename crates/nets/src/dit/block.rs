@@ -17,7 +17,10 @@ use burn::{
 };
 
 use super::DitConfig;
-use crate::init::{Init, Law};
+use crate::{
+    init::{Init, Law},
+    norm::layer_norm,
+};
 
 /// Sizes that the tokens' two-dimensional layout does not show.
 #[derive(Clone, Copy, Debug)]
@@ -137,13 +140,6 @@ impl<B: Backend> FinalLayer<B> {
 fn split<B: Backend, const N: usize>(x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
     let width = x.dims()[1] / N;
     core::array::from_fn(|i| x.clone().narrow(1, i * width, width))
-}
-
-/// `(x − mean) / √(var + 1e-6)` along the last dimension, without weights.
-fn layer_norm<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
-    let centered = x.clone() - x.mean_dim(1);
-    let variance = (centered.clone() * centered.clone()).mean_dim(1);
-    centered * (variance + 1e-6).sqrt().recip()
 }
 
 /// GELU in its tanh form, `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.

@@ -40,7 +40,7 @@ fn the_total_derivative_along_the_flow_is_that_of_central_differences() {
                 &plain.condition,
             )
         };
-        let step = 1e-5;
+        let step = 1e-6;
         let difference = (at(step) - at(-step)) / (2.0 * step);
         let error = largest(dudt - difference.clone()) / largest(difference);
         assert!(error < 1e-8, "{config:?}: {error:e}");

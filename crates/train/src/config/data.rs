@@ -3,11 +3,12 @@
 use super::{
     problem::Problem,
     reader::Reader,
-    scalar::{Choice, Count, Flag, Number, Or, PathTo},
+    scalar::{Choice, Flag, Number, Or, PathTo, Within},
 };
 use meanflow_data::{
-    CheckerboardConfig, DataConfig, DataError, Description, EightGaussiansConfig, FashionMnistConfig, IdxConfig,
-    MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig, TwoSpiralsConfig,
+    CheckerboardConfig, DataConfig, DataError, Description, EightGaussiansConfig, FashionMnistConfig,
+    IdxConfig, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig,
+    TwoSpiralsConfig,
 };
 
 /// Reads the table and asks the data what it looks like; `None` after a problem.
@@ -42,7 +43,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             DataConfig::FashionMnist(FashionMnistConfig {
                 path: r.get("path", Or("built-in", PathTo), default.path),
                 split: r.get("split", part(), default.split),
-                size: r.get("size", Or("off", Count(1)), default.size),
+                size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
             })
@@ -51,7 +52,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             let default = MnistConfig::new(r.need("path", PathTo));
             DataConfig::Mnist(MnistConfig {
                 split: r.get("split", part(), default.split),
-                size: r.get("size", Or("off", Count(1)), default.size),
+                size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
                 path: default.path,
@@ -61,8 +62,8 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             let default = IdxConfig::new(r.need("images", PathTo));
             DataConfig::Idx(IdxConfig {
                 labels: r.get("labels", Or("off", PathTo), default.labels),
-                classes: r.get("classes", Or("auto", Count(1)), default.classes),
-                size: r.get("size", Or("off", Count(1)), default.size),
+                classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+                size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
                 images: default.images,
@@ -71,7 +72,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "eight-gaussians" => {
             let default = EightGaussiansConfig::default();
             DataConfig::EightGaussians(EightGaussiansConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 labels: r.get("labels", Flag, default.labels),
                 std: r.get("std", Number::NOT_NEGATIVE, default.std),
@@ -80,7 +81,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "checkerboard" => {
             let default = CheckerboardConfig::default();
             DataConfig::Checkerboard(CheckerboardConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 labels: r.get("labels", Flag, default.labels),
             })
@@ -88,7 +89,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "two-moons" => {
             let default = TwoMoonsConfig::default();
             DataConfig::TwoMoons(TwoMoonsConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 labels: r.get("labels", Flag, default.labels),
                 noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
@@ -97,7 +98,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "two-spirals" => {
             let default = TwoSpiralsConfig::default();
             DataConfig::TwoSpirals(TwoSpiralsConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 labels: r.get("labels", Flag, default.labels),
                 noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
@@ -106,7 +107,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "swiss-roll" => {
             let default = SwissRollConfig::default();
             DataConfig::SwissRoll(SwissRollConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
             })
@@ -114,7 +115,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "points" => {
             let default = PointsConfig::new(r.need("path", PathTo));
             DataConfig::Points(PointsConfig {
-                classes: r.get("classes", Or("off", Count(1)), default.classes),
+                classes: r.get("classes", Or("off", Within::SAMPLES), default.classes),
                 scale: r.get("scale", Flag, default.scale),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
                 path: default.path,
@@ -123,7 +124,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "silhouette" => {
             let default = SilhouetteConfig::new(r.need("path", PathTo));
             DataConfig::Silhouette(SilhouetteConfig {
-                points: r.get("points", Count(1), default.points),
+                points: r.get("points", Within::SAMPLES, default.points),
                 seed: seed(r, default.seed),
                 invert: r.get("invert", Flag, default.invert),
                 path: default.path,
@@ -138,5 +139,5 @@ fn part() -> Choice<Part> {
 }
 
 fn seed(r: &mut Reader, default: u64) -> u64 {
-    r.get("seed", Count(0), default as usize) as u64
+    r.get("seed", Within(0, Within::LARGEST), default as usize) as u64
 }

@@ -3,7 +3,7 @@
 use super::{
     problem::{Problem, Where},
     reader::Reader,
-    scalar::{Choice, Count, Length, List, Steps},
+    scalar::{Choice, Length, List, Steps, Within},
     training::TrainConfig,
 };
 use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
@@ -37,11 +37,14 @@ impl EvalConfig {
         objective: Option<&ObjectiveConfig>,
     ) -> Self {
         root.section("eval", |r| {
-            let every = r.get("every", Steps { batch: train.batch, items, least: 1 }, Length::steps(train.steps)).steps;
-            let samples = r.get("samples", Count(2), 2000);
+            let every = r
+                .get("every", Steps { batch: train.batch, items, least: 1 }, Length::steps(train.steps))
+                .steps;
+            let samples = r.get("samples", Within(2, 1 << 24), 2000);
             let solver = solver(r, objective);
             let per_step = solver.evaluations_per_step();
-            let nfe = r.get("nfe", List(Count(1)), [1, 2, 4].map(|steps| steps * per_step).to_vec());
+            let nfe =
+                r.get("nfe", List(Within(1, 1 << 16)), [1, 2, 4].map(|steps| steps * per_step).to_vec());
             if let Some(odd) = nfe.iter().find(|nfe| !nfe.is_multiple_of(per_step)) {
                 let message = format!(
                     "`{}`: {odd} is not a multiple of {per_step}, the evaluations that a step of `{}` costs",
@@ -51,7 +54,7 @@ impl EvalConfig {
                 r.problem(Problem::new(r.at("nfe"), message));
             }
             let metrics = metrics(r, data);
-            let grid = r.get("grid", Count(1), 64);
+            let grid = r.get("grid", Within(1, 4096), 64);
             Self { every, samples, nfe, solver, metrics, grid }
         })
     }

@@ -49,7 +49,8 @@ pub(super) fn load(path: &Path, overrides: &[String]) -> Result<Document, Config
         }
         variants.push(VariantTree { name, table });
     }
-    for (set, _) in overrides.iter().zip(&used).filter(|(_, used)| !**used) {
+    // Without variants there is a problem already, and nothing could be used.
+    for (set, _) in overrides.iter().zip(&used).filter(|(_, used)| !variants.is_empty() && !**used) {
         let message = format!("no variant has `{}`", set.path[..2].join("."));
         problems.push(Problem::new(set.place(), message).help("every variant chooses another kind"));
     }
@@ -59,8 +60,9 @@ pub(super) fn load(path: &Path, overrides: &[String]) -> Result<Document, Config
 /// The text of a file; `asked_by` is what to point at if it cannot be read.
 fn read(path: &Path, asked_by: Where) -> Result<Arc<Source>, Problem> {
     let name = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|error| Problem::new(asked_by, format!("cannot read the experiment file {name}: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        Problem::new(asked_by, format!("cannot read the experiment file {name}: {error}"))
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
@@ -130,7 +132,8 @@ fn listed_variants(listed: Option<&Node>, problems: &mut Vec<Problem>) -> Vec<(O
         return Vec::new();
     };
     if items.is_empty() {
-        problems.push(Problem::new(&node.place, "`variant` lists nothing").help("leave it out for one variant"));
+        problems
+            .push(Problem::new(&node.place, "`variant` lists nothing").help("leave it out for one variant"));
     }
     let mut variants = Vec::new();
     for item in items {

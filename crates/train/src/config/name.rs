@@ -60,7 +60,9 @@ pub(super) fn experiment(root: &mut Reader, stem: &str) -> String {
 /// The name of a variant. `report` is the folder of the report, beside those of the variants.
 pub(super) fn variant(root: &mut Reader, node: &Node) -> String {
     let read = match Name.read(node) {
-        Ok(name) if name == "report" => Err(Wrong::Must("not be `report`, the folder of the report".to_owned())),
+        Ok(name) if name == "report" => {
+            Err(Wrong::Must("not be `report`, the folder of the report".to_owned()))
+        }
         read => read,
     };
     read.unwrap_or_else(|wrong| {

@@ -3,7 +3,7 @@
 use super::{
     problem::Problem,
     reader::Reader,
-    scalar::{Count, Number, Or, Scalar, Wrong, quote},
+    scalar::{Number, Or, Scalar, Within, Wrong, quote},
     tree::{Node, Value},
 };
 use meanflow_data::Description;
@@ -37,9 +37,9 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
 
 fn mlp(r: &mut Reader) -> MlpConfig {
     MlpConfig {
-        width: r.need("width", Count(1)),
-        depth: r.need("depth", Count(1)),
-        octaves: r.get("octaves", Count(0), 2),
+        width: r.need("width", Within::SIZE),
+        depth: r.need("depth", Within::SIZE),
+        octaves: r.get("octaves", Within(0, 64), 2),
     }
 }
 
@@ -47,8 +47,8 @@ fn mlp(r: &mut Reader) -> MlpConfig {
 fn dit(r: &mut Reader) -> DitConfig {
     let preset = r.get("preset", Or("off", Preset), None).and_then(|name| DitConfig::preset(&name));
     let mut size = |key, of: fn(&DitConfig) -> usize| match &preset {
-        Some(preset) => r.get(key, Count(1), of(preset)),
-        None => r.need(key, Count(1)),
+        Some(preset) => r.get(key, Within::SIZE, of(preset)),
+        None => r.need(key, Within::SIZE),
     };
     let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
     let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));

@@ -43,7 +43,11 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<Obje
             let config = MeanFlowConfig {
                 time: first,
                 time_r: Some(second),
-                pairing: r.get("pairing", Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]), Pairing::V0),
+                pairing: r.get(
+                    "pairing",
+                    Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]),
+                    Pairing::V0,
+                ),
                 share: r.get("share", Number::UNIT, 0.25),
                 split: r.get(
                     "share-draw",

@@ -38,15 +38,11 @@ pub enum PeriodError {
 
 impl Every {
     /// Shown beside a period that cannot be read.
-    pub const GRAMMAR: &'static str =
-        "write an integer (steps) or a text such as \"200 steps\", \"2k steps\", \"1 epoch\", \"10000 images\", \"500 kimg\"";
+    pub const GRAMMAR: &'static str = "write an integer (steps) or a text such as \"200 steps\", \"2k steps\", \"1 epoch\", \"10000 images\", \"500 kimg\"";
 
     /// A number of steps.
     pub fn steps(count: u64) -> Self {
-        Self {
-            count: count as f64,
-            unit: Unit::Steps,
-        }
+        Self { count: count as f64, unit: Unit::Steps }
     }
 
     /// Samples seen in this time, with `items` samples in the data (`None`: not known, or drawn without end).
@@ -81,7 +77,8 @@ impl FromStr for Every {
     fn from_str(text: &str) -> Result<Self, PeriodError> {
         let wrong = || PeriodError::Grammar(text.to_string());
         let trimmed = text.trim();
-        let digits = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).ok_or_else(wrong)?;
+        let digits =
+            trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).ok_or_else(wrong)?;
         let (number, rest) = trimmed.split_at(digits);
         let number: f64 = number.replace('_', "").parse().map_err(|_| wrong())?;
         // A scale stands right after the number ("2k steps") or is part of the unit ("500 kimg").
@@ -138,7 +135,18 @@ mod tests {
             assert_eq!(every.to_string(), shown);
             assert_eq!(shown.parse(), Ok(every));
         }
-        for text in ["", "steps", "200", "-1 steps", "2 k steps", "1e3 steps", "1.2.3 steps", "200 stepz", "5 min", "9k"] {
+        for text in [
+            "",
+            "steps",
+            "200",
+            "-1 steps",
+            "2 k steps",
+            "1e3 steps",
+            "1.2.3 steps",
+            "200 stepz",
+            "5 min",
+            "9k",
+        ] {
             assert_eq!(text.parse::<Every>(), Err(PeriodError::Grammar(text.into())));
         }
     }

@@ -72,7 +72,7 @@ impl VariantPlan {
             objective: variant.objective.name().to_owned(),
             parameters,
             steps: variant.train.steps,
-            images: variant.train.steps * variant.train.batch as u64,
+            images: variant.train.steps.saturating_mul(variant.train.batch as u64),
             memory_bytes: Self::memory(variant, parameters),
             evaluations,
             files: files(variant, evaluations, &folder.join(&variant.name)),
@@ -85,11 +85,11 @@ impl VariantPlan {
         let Variant { train, description, .. } = variant;
         let [channels, height, width] = description.shape;
         let per_sample = match &variant.net {
-            NetConfig::Mlp(net) => 3 * net.width * net.depth,
+            NetConfig::Mlp(net) => 3.0 * (net.width * net.depth) as f64,
             NetConfig::Dit(net) => {
-                let tokens = (height / net.patch) * (width / net.patch);
-                let features = tokens as f64 * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);
-                net.depth * (features as usize + 2 * net.heads * tokens * tokens)
+                let tokens = ((height / net.patch) * (width / net.patch)) as f64;
+                let features = tokens * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);
+                net.depth as f64 * (features + 2.0 * net.heads as f64 * tokens * tokens)
             }
         };
         // A row that is differentiated carries a tangent beside each value of one block at a time.
@@ -97,7 +97,7 @@ impl VariantPlan {
             ObjectiveConfig::FlowMatching(_) => 0.0,
             ObjectiveConfig::MeanFlow(config) => config.share,
         };
-        let activations = (train.batch * per_sample) as f64 * (1.0 + 0.1 * dual);
+        let activations = train.batch as f64 * per_sample * (1.0 + 0.1 * dual);
         let data = description.items.unwrap_or(0) * channels * height * width;
         let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
         4 * floats as u64

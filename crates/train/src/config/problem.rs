@@ -33,13 +33,7 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place.
     pub fn new(place: impl Into<Where>, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            place: place.into(),
-            label: None,
-            help: None,
-            about_data: false,
-        }
+        Self { message: message.into(), place: place.into(), label: None, help: None, about_data: false }
     }
 
     /// With a word beside the caret.
@@ -120,16 +114,10 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The problems from top to bottom, each once: variants share most of their keys, and with them the mistakes.
-    pub(super) fn new(problems: impl IntoIterator<Item = Problem>) -> Self {
-        let mut once: Vec<Problem> = Vec::new();
-        for problem in problems {
-            if !once.contains(&problem) {
-                once.push(problem);
-            }
-        }
-        once.sort_by_key(Problem::order);
-        Self { problems: once }
+    /// The problems from top to bottom.
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(Problem::order);
+        Self { problems }
     }
 
     /// Whether the file is right and only the data that it names is not.
@@ -173,7 +161,7 @@ pub(super) fn suggest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str> +
 
 /// The name that `name` is probably meant to be: one edit away for every three letters.
 pub(super) fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = name.chars().count().max(3) / 3;
+    let limit = name.chars().count() / 3;
     let (far, other) = valid.into_iter().map(|other| (distance(name, other), other)).min()?;
     (far <= limit).then_some(other)
 }

@@ -30,11 +30,25 @@ pub(super) struct Reader<'r> {
     prefix: String,
     asked: Vec<&'static str>,
     missing: Vec<&'static str>,
+    /// It is not a table at all, so nothing more is said about what it lacks.
+    broken: bool,
+}
+
+/// The table behind a key.
+struct Inner<'r> {
+    table: &'r Table,
+    place: Where,
+    broken: bool,
 }
 
 impl<'r> Reader<'r> {
     /// Reads a whole document with `read`; keys that it does not ask for are problems.
-    pub fn document<T>(log: &'r mut Log, table: &'r Table, place: Where, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn document<T>(
+        log: &'r mut Log,
+        table: &'r Table,
+        place: Where,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         log.resolved.sections.push(Section { header: String::new(), entries: Vec::new() });
         let reader = Self {
             section: log.resolved.sections.len() - 1,
@@ -45,6 +59,7 @@ impl<'r> Reader<'r> {
             prefix: String::new(),
             asked: Vec::new(),
             missing: Vec::new(),
+            broken: false,
         };
         reader.all(read)
     }
@@ -101,13 +116,12 @@ impl<'r> Reader<'r> {
                 Problem::new(&node.place, format!("`{path}`: expected {expected}, found {found}"))
                     .label(format!("expected {expected}"))
             }
-            Wrong::Must(must) => {
-                Problem::new(&node.place, format!("`{path}` must {must}, found {found}"))
-                    .label(format!("must {must}"))
-            }
+            Wrong::Must(must) => Problem::new(&node.place, format!("`{path}` must {must}, found {found}"))
+                .label(format!("must {must}")),
             Wrong::Name(names) => {
                 let name = if let Value::String(name) = &node.value { name } else { found };
-                Problem::new(&node.place, format!("`{path}` has no choice {found}")).help(suggest(name, names.iter().map(String::as_str)))
+                Problem::new(&node.place, format!("`{path}` has no choice {found}"))
+                    .help(suggest(name, names.iter().map(String::as_str)))
             }
             Wrong::Because(reason, help) => {
                 Problem::new(&node.place, format!("`{path}`: {reason}")).help(help)
@@ -151,8 +165,8 @@ impl<'r> Reader<'r> {
     /// A table with a header of its own, which may be left out.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader) -> T) -> T {
         let node = self.node(key);
-        let (table, place) = self.inner(key, node);
-        self.child(key.to_owned(), table, place, "[]").all(read)
+        let inner = self.inner(key, node);
+        self.child(key.to_owned(), inner, "[]").all(read)
     }
 
     /// A table within this one's section: its keys are written as dotted keys.
@@ -162,7 +176,7 @@ impl<'r> Reader<'r> {
         node: Option<&'r Node>,
         read: impl FnOnce(&mut Reader) -> T,
     ) -> T {
-        let (table, place) = self.inner(key, node);
+        let Inner { table, place, broken } = self.inner(key, node);
         let child = Reader {
             name: self.path(key),
             section: self.section,
@@ -170,6 +184,7 @@ impl<'r> Reader<'r> {
             log: self.log,
             table,
             place,
+            broken,
             asked: Vec::new(),
             missing: Vec::new(),
         };
@@ -190,8 +205,8 @@ impl<'r> Reader<'r> {
         items
             .iter()
             .map(|item| {
-                let (table, place) = self.inner(key, Some(item));
-                self.child(key.to_owned(), table, place, "[[]]").all(&mut read)
+                let inner = self.inner(key, Some(item));
+                self.child(key.to_owned(), inner, "[[]]").all(&mut read)
             })
             .collect()
     }
@@ -212,8 +227,8 @@ impl<'r> Reader<'r> {
                 self.problem(Problem::new(&self.place, message).help(format!("add {all}")));
                 return None;
             };
-            let place = self.place.clone();
-            let child = self.child(format!("{key}.{kind}"), &EMPTY, place, "[]");
+            let inner = self.inner(key, None);
+            let child = self.child(format!("{key}.{kind}"), inner, "[]");
             return Some(child.all(|reader| read(kind, reader)));
         };
         let Value::Table(table) = &node.value else {
@@ -232,8 +247,8 @@ impl<'r> Reader<'r> {
         match known[..] {
             [(Some(kind), _, inner)] => {
                 let name = format!("{key}.{kind}");
-                let (table, place) = self.inner(&name, Some(inner));
-                Some(self.child(name, table, place, "[]").all(|reader| read(kind, reader)))
+                let inner = self.inner(&name, Some(inner));
+                Some(self.child(name, inner, "[]").all(|reader| read(kind, reader)))
             }
             [] if unknown.is_empty() => {
                 let message = format!("`{key}` names no kind");
@@ -244,8 +259,9 @@ impl<'r> Reader<'r> {
             _ => {
                 let kinds: Vec<String> = known.iter().map(|(_, name, _)| format!("`{name}`")).collect();
                 let message = format!("`{key}` has {} kinds: {}", known.len(), kinds.join(", "));
-                let last = known.iter().max_by_key(|(.., inner)| inner.place.span.start);
-                let place = last.map_or_else(|| Where::from(&node.place), |(.., inner)| Where::from(&inner.key));
+                let last = known.iter().map(|(.., inner)| &inner.key);
+                let last = last.max_by_key(|key| (key.source.is_override, key.span.start));
+                let place = Where::from(last.unwrap_or(&node.key));
                 self.problem(Problem::new(place, message).help("keep one of them"));
                 None
             }
@@ -253,28 +269,34 @@ impl<'r> Reader<'r> {
     }
 
     /// The table behind a key; something else is a problem and reads as an empty table.
-    fn inner(&mut self, key: &str, node: Option<&'r Node>) -> (&'r Table, Where) {
+    fn inner(&mut self, key: &str, node: Option<&'r Node>) -> Inner<'r> {
         match node {
-            None => (&EMPTY, self.place.clone()),
-            Some(Node { value: Value::Table(table), place, .. }) => (table, place.into()),
+            None => Inner { table: &EMPTY, place: self.place.clone(), broken: false },
+            Some(Node { value: Value::Table(table), place, .. }) => {
+                Inner { table, place: place.into(), broken: false }
+            }
             Some(node) => {
                 let found = node.value.type_name();
                 let message = format!("`{}`: expected a table, found {found}", self.path(key));
                 self.problem(Problem::new(&node.place, message).label("expected a table"));
-                (&EMPTY, Where::from(&node.place))
+                Inner { table: &EMPTY, place: Where::from(&node.place), broken: true }
             }
         }
     }
 
     /// A reader of a table of this name with a section of its own, within `brackets`.
-    fn child(&mut self, name: String, table: &'r Table, place: Where, brackets: &str) -> Reader<'_> {
+    fn child(&mut self, name: String, inner: Inner<'r>, brackets: &str) -> Reader<'_> {
         let (open, close) = brackets.split_at(brackets.len() / 2);
-        self.log.resolved.sections.push(Section { header: format!("{open}{name}{close}"), entries: Vec::new() });
+        self.log
+            .resolved
+            .sections
+            .push(Section { header: format!("{open}{name}{close}"), entries: Vec::new() });
         Reader {
             section: self.log.resolved.sections.len() - 1,
             log: self.log,
-            table,
-            place,
+            table: inner.table,
+            place: inner.place,
+            broken: inner.broken,
             name,
             prefix: String::new(),
             asked: Vec::new(),
@@ -293,7 +315,7 @@ impl<'r> Reader<'r> {
             let meant = nearest(key, self.asked.iter().copied());
             self.missing.retain(|missing| Some(*missing) != meant);
         }
-        for key in &self.missing {
+        for key in self.missing.iter().filter(|_| !self.broken) {
             let message = format!("missing key `{}`", self.path(key));
             let help = format!("add `{key}` to {}", self.table_name());
             self.log.problems.push(Problem::new(&self.place, message).help(help));

@@ -118,7 +118,11 @@ impl Resolved {
         names
             .into_iter()
             .filter(|key| !is_path(key))
-            .map(|key| Difference { key: key.clone(), before: value(&before, key), after: value(&after, key) })
+            .map(|key| Difference {
+                key: key.clone(),
+                before: value(&before, key),
+                after: value(&after, key),
+            })
             .filter(|difference| difference.before != difference.after)
             .collect()
     }

@@ -1,7 +1,7 @@
 //! The types of value that a key can have: how each is read, checked and written back.
 
 use super::{
-    period::Every,
+    period::{Every, Unit},
     tree::{Node, Value},
 };
 use std::path::{Component, Path, PathBuf};
@@ -77,20 +77,19 @@ impl Scalar for Number {
     }
 }
 
-/// An integer of at least this.
-pub(super) struct Count(pub usize);
+/// An integer from `.0` to `.1`.
+pub(super) struct Within(pub usize, pub usize);
 
-impl Scalar for Count {
+impl Scalar for Within {
     type Out = usize;
 
     fn read(&self, node: &Node) -> Result<usize, Wrong> {
         let Value::Integer(integer) = node.value else { return Err(Wrong::Type("an integer".into())) };
         match usize::try_from(integer) {
-            Ok(count) if count < self.0 => Err(Wrong::Must(format!("be at least {}", self.0))),
-            // What TOML can hold.
-            Ok(count) if i64::try_from(count).is_ok() => Ok(count),
-            _ if integer < 0 => Err(Wrong::Must(format!("be at least {}", self.0))),
-            _ => Err(Wrong::Must(format!("be at most {}", i64::MAX))),
+            Ok(count) if (self.0..=self.1).contains(&count) => Ok(count),
+            Ok(count) if count > self.1 => Err(Wrong::Must(format!("be at most {}", self.1))),
+            Err(_) if integer > 0 => Err(Wrong::Must(format!("be at most {}", self.1))),
+            _ => Err(Wrong::Must(format!("be at least {}", self.0))),
         }
     }
 
@@ -101,6 +100,17 @@ impl Scalar for Count {
     fn blank(&self) -> usize {
         self.0.max(1)
     }
+}
+
+impl Within {
+    /// What TOML can hold.
+    pub const LARGEST: usize = i64::MAX as usize;
+
+    /// A size of a network: small enough that no count of parameters overflows.
+    pub const SIZE: Self = Self(1, 1 << 16);
+
+    /// A number of samples.
+    pub const SAMPLES: Self = Self(1, 1 << 24);
 }
 
 /// `true` or `false`.
@@ -265,6 +275,9 @@ impl<S: Scalar> Scalar for Or<S> {
     }
 }
 
+/// Up to here every step has a number of its own in an `f64`.
+const MOST_STEPS: u64 = 1 << 53;
+
 /// A period that is counted in steps.
 pub(super) struct Steps {
     /// Samples of a step.
@@ -298,6 +311,7 @@ impl Scalar for Steps {
             .map_err(|error| Wrong::Because(error.to_string(), Every::GRAMMAR.into()))?;
         match steps {
             steps if steps < self.least => Err(Wrong::Must(format!("be at least {} steps", self.least))),
+            steps if steps > MOST_STEPS => Err(Wrong::Must(format!("be at most {MOST_STEPS} steps"))),
             steps => Ok(Length { every, steps }),
         }
     }
@@ -315,7 +329,7 @@ impl Scalar for Steps {
 pub(super) fn period(node: &Node) -> Result<Every, Wrong> {
     match &node.value {
         Value::Integer(steps) if *steps < 0 => Err(Wrong::Must("be at least 0".into())),
-        Value::Integer(steps) => Ok(Every::steps(*steps as u64)),
+        Value::Integer(steps) => Ok(Every { count: *steps as f64, unit: Unit::Steps }),
         Value::String(text) => text
             .parse()
             .map_err(|error: super::PeriodError| Wrong::Because(error.to_string(), Every::GRAMMAR.into())),

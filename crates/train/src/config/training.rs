@@ -3,7 +3,7 @@
 use super::{
     problem::Problem,
     reader::Reader,
-    scalar::{Count, Flag, Length, Number, Or, Pair, Steps, Wrong, period, quote},
+    scalar::{Flag, Length, Number, Or, Pair, Steps, Within, Wrong, period, quote},
 };
 use crate::ema::decay_of_half_life;
 
@@ -29,14 +29,14 @@ pub struct TrainConfig {
 impl TrainConfig {
     pub(super) fn read(root: &mut Reader, items: Option<usize>) -> Self {
         root.section("train", |r| {
-            let batch = r.need("batch", Count(1));
+            let batch = r.need("batch", Within::SAMPLES);
             let steps = |least| Steps { batch, items, least };
             Self {
                 batch,
                 steps: r.need("steps", steps(1)).steps,
                 clip: r.get("clip", Or("off", Number::POSITIVE), None),
                 checkpoint: r.get("checkpoint", steps(1), Length::steps(500)).steps,
-                keep_last: r.get("keep-last", Count(1), 2),
+                keep_last: r.get("keep-last", Within(1, Within::LARGEST), 2),
                 keep_every: r.get("keep-every", Or("off", steps(1)), None).map(|length| length.steps),
                 log: r.get("log", steps(1), Length::steps(50)).steps,
             }

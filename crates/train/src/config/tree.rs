@@ -86,10 +86,7 @@ fn value(source: &Arc<Source>, value: &DeValue) -> Value {
 
 /// Whether the table at `path` holds one kind: `[net.dit]` and `[net.mlp]` exclude each other.
 pub(super) fn holds_a_kind(path: &[&str]) -> bool {
-    matches!(
-        path,
-        ["data" | "net" | "objective" | "optimizer"] | ["objective", _, "time" | "time-r"]
-    )
+    matches!(path, ["data" | "net" | "objective" | "optimizer"] | ["objective", _, "time" | "time-r"])
 }
 
 /// Lays `over` on `base`: tables merge key by key, anything else is replaced, and a table of a kind replaces another kind

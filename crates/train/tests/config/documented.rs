@@ -1,1 +1,107 @@
-//! documented
+//! `docs/experiment-file.md` lists every key that there is, no other, and the right defaults.
+
+use super::{IMAGES, SMALL, load};
+use meanflow_core::objective::ObjectiveConfig;
+use meanflow_train::config::{Comparison, OptimizerConfig, Origin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// Of each section: its keys, and their defaults.
+type Keys = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// Experiments that between them have every kind and every key.
+fn experiments() -> Vec<Comparison> {
+    let mut experiments = Vec::new();
+    let mut add = |text: &str, overrides: &[&str]| {
+        experiments.push(load(text, overrides).unwrap_or_else(|error| panic!("{overrides:?}\n{error}")));
+    };
+    for kind in meanflow_data::KINDS {
+        let needed = match kind.name {
+            "mnist" | "points" | "silhouette" => "{path=\"x\"}",
+            "idx" => "{images=\"x\", size=28}",
+            _ => "{}",
+        };
+        add(SMALL, &[&format!("data.{}={needed}", kind.name)]);
+    }
+    for (name, _) in ObjectiveConfig::NAMES {
+        add(IMAGES, &[&format!("objective={{{name}={{}}}}")]);
+    }
+    for name in OptimizerConfig::NAMES {
+        add(SMALL, &[&format!("optimizer.{name}={{}}")]);
+    }
+    add(IMAGES, &["objective={meanflow={guidance={}, time=\"uniform\"}}"]);
+    add(IMAGES, &["objective={flow-matching={time={logit-normal={}}}}"]);
+    add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"}]"]);
+    experiments
+}
+
+fn known() -> Keys {
+    let mut keys = Keys::new();
+    for variant in experiments().iter().flat_map(|experiment| &experiment.variants) {
+        for section in &variant.resolved.sections {
+            let known = keys.entry(section.header.clone()).or_default();
+            for entry in &section.entries {
+                let defaults = known.entry(entry.key.clone()).or_default();
+                if entry.origin == Origin::Default {
+                    defaults.insert(entry.value.clone());
+                }
+            }
+        }
+    }
+    // These say what is read, so they are used up before anything is resolved.
+    keys.entry(String::new()).or_default().insert("extends".to_owned(), BTreeSet::new());
+    keys
+}
+
+/// The rows of the document's tables: below a heading with a section's header, `| key | type | default | meaning |`.
+fn documented() -> Keys {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/experiment-file.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut keys = Keys::new();
+    let mut section = None;
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("#") {
+            let code = heading.split('`').nth(1);
+            section = match code {
+                Some(header) if header.starts_with('[') => Some(header.to_owned()),
+                _ if heading.contains("Above the first table") => Some(String::new()),
+                _ => None,
+            };
+        }
+        let (Some(section), Some(row)) = (&section, line.strip_prefix("| `")) else { continue };
+        let (key, rest) = row.split_once('`').unwrap();
+        let default = rest.split('|').nth(2).unwrap().trim();
+        let default = default.strip_prefix('`').and_then(|default| default.strip_suffix('`'));
+        let defaults = default.map(str::to_owned).into_iter().collect();
+        let twice = keys.entry(section.clone()).or_default().insert(key.to_owned(), defaults);
+        assert!(twice.is_none(), "{section} {key} is documented twice");
+    }
+    keys
+}
+
+#[test]
+fn every_key_is_documented_with_its_default() {
+    let (known, documented) = (known(), documented());
+    let names = |keys: &Keys| {
+        let pairs =
+            keys.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section} {key}")));
+        pairs.collect::<BTreeSet<_>>()
+    };
+    let (there, written) = (names(&known), names(&documented));
+    let lacking: Vec<_> = there.difference(&written).collect();
+    assert!(lacking.is_empty(), "not documented: {lacking:#?}");
+    let invented: Vec<_> = written.difference(&there).collect();
+    assert!(invented.is_empty(), "documented, but there are no such keys: {invented:#?}");
+    for (section, keys) in &documented {
+        for (key, default) in keys {
+            // A key that every experiment above has to set shows no default.
+            let resolved = &known[section][key];
+            assert!(
+                resolved.is_empty() || default.is_subset(resolved),
+                "{section} {key}: {default:?}, it is {resolved:?}"
+            );
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Experiment files.
 
+mod constraints;
 mod documented;
 mod experiments;
 mod merging;
@@ -67,4 +68,36 @@ pub fn load_in(folder: &TempDir, file: &str, overrides: &[&str]) -> Result<Compa
 /// The text of an error of a file in `folder`, whose path is cut off.
 pub fn message(folder: &Path, error: &ConfigError) -> String {
     error.to_string().replace(&format!("{}/", folder.display()), "")
+}
+
+/// The message that `text` gets, with `overrides`.
+pub fn refused(text: &[u8], overrides: &[&str]) -> String {
+    let folder = folder(&[("experiment.toml", text)]);
+    match load_in(&folder, "experiment.toml", overrides) {
+        Ok(_) => panic!("accepted:\n{}\n{overrides:?}", String::from_utf8_lossy(text)),
+        Err(error) => message(folder.path(), &error),
+    }
+}
+
+/// `text` with `from` replaced.
+pub fn with(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in the text");
+    text.replacen(from, to, 1)
+}
+
+/// The whole message.
+#[track_caller]
+pub fn check(text: impl AsRef<[u8]>, overrides: &[&str], expected: &str) {
+    let refused = refused(text.as_ref(), overrides);
+    assert_eq!(refused, expected.trim_matches('\n'), "\n{refused}");
+}
+
+/// The only problem: its first line, and its help if there is one.
+#[track_caller]
+pub fn says(text: impl AsRef<[u8]>, overrides: &[&str], expected: &str, help: &str) {
+    let refused = refused(text.as_ref(), overrides);
+    assert_eq!(refused.lines().next(), Some(format!("error: {expected}").as_str()), "\n{refused}");
+    assert_eq!(refused.matches("error: ").count(), 1, "\n{refused}");
+    let found = refused.split_once("= help: ").map_or("", |(_, help)| help);
+    assert_eq!(found, help, "\n{refused}");
 }

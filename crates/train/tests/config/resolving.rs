@@ -1,1 +1,203 @@
-//! resolving
+//! The resolved file: every key, defaults included, that reads back as itself; where each key came from; what changed.
+
+use super::{IMAGES, SMALL, folder, load, load_in};
+use meanflow_train::config::{Comparison, Plan, Resolved};
+use proptest::prelude::*;
+use std::path::Path;
+
+const FULL: &str = r#"
+[data.eight-gaussians]
+labels = true
+
+[net.mlp]
+width = 16
+depth = 2
+
+[objective.meanflow]
+time-r = "uniform"
+guidance = { omega = 2.0, interval = [0.1, 0.8] }
+
+[train]
+batch = 32
+steps = "2 epochs"
+keep-every = "1k steps"
+
+[optimizer.adamw]
+weight-decay = 1e-2
+
+[[ema]]
+decay = 0.99
+ramp = false
+
+[[ema]]
+half-life = "100 kimg"
+
+[[variant]]
+name = "meanflow"
+
+[[variant]]
+name = "euler"
+eval.solver = "euler"
+"#;
+
+/// Loads the resolved text of each variant and compares what it says with what it came from.
+fn reads_back(comparison: &Comparison) {
+    for variant in &comparison.variants {
+        let text = variant.resolved.to_toml();
+        let folder = folder(&[("config.toml", text.as_bytes())]);
+        let again = load_in(&folder, "config.toml", &[]).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let [resolved] = &again.variants[..] else { panic!("one variant") };
+        assert_eq!(resolved.resolved.to_toml(), text);
+        assert_eq!(again.name, comparison.name);
+        let same = meanflow_train::config::Variant { resolved: variant.resolved.clone(), ..resolved.clone() };
+        assert_eq!(&same, variant);
+        assert_eq!(Resolved::differences(&variant.resolved, &resolved.resolved), []);
+    }
+}
+
+#[test]
+fn a_resolved_file_reads_back_as_itself() {
+    for text in [SMALL, IMAGES, FULL] {
+        reads_back(&load(text, &[]).unwrap_or_else(|error| panic!("{error}")));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn numbers_survive(lr in 1e-12f64..1e3, eps in 1e-30f64..1.0, share in 0.0f64..=1.0, seed in 0..i64::MAX) {
+        let overrides = [
+            format!("optimizer.adam={{lr={lr:e}, eps={eps:e}}}"),
+            format!("objective.meanflow.share={share:?}"),
+            format!("seed={seed}"),
+        ];
+        let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+        let comparison = load(SMALL, &overrides).unwrap();
+        let variant = &comparison.variants[0];
+        prop_assert_eq!((variant.optimizer.adam().lr, variant.optimizer.adam().eps), (lr, eps));
+        prop_assert_eq!(variant.seed, seed as u64);
+        reads_back(&comparison);
+    }
+}
+
+#[test]
+fn every_key_with_its_default_in_a_fixed_order() {
+    let expected = r#"name = "experiment"
+seed = 0
+
+[data.two-moons]
+points = 100000
+seed = 0
+labels = false
+noise = 0.08
+
+[net.mlp]
+width = 16
+depth = 2
+octaves = 2
+
+[objective.meanflow]
+time.logit-normal.mean = -0.4
+time.logit-normal.std = 1.0
+time-r.logit-normal.mean = -0.4
+time-r.logit-normal.std = 1.0
+pairing = "v0"
+share = 0.25
+share-draw = "prefix"
+weight.p = 1.0
+weight.eps = 0.01
+label-dropout = 0.0
+guidance = "off"
+
+[train]
+batch = 32
+steps = "100 steps"
+clip = "off"
+checkpoint = "500 steps"
+keep-last = 2
+keep-every = "off"
+log = "50 steps"
+
+[optimizer.adam]
+lr = 0.0001
+betas = [0.9, 0.95]
+eps = 1e-8
+warmup = "0 steps"
+
+[eval]
+every = "100 steps"
+samples = 2000
+solver = "meanflow"
+nfe = [1, 2, 4]
+metrics = ["w2", "sliced_w2", "energy"]
+grid = 64
+
+[[variant]]
+name = "meanflow"
+"#;
+    assert_eq!(load(SMALL, &[]).unwrap().variants[0].resolved.to_toml(), expected);
+}
+
+#[test]
+fn where_each_key_came_from() {
+    let text = format!("{SMALL}[[variant]]\nname = \"a\"\ntrain.log = 5\n");
+    let folder = folder(&[("experiment.toml", text.as_bytes())]);
+    let comparison = load_in(&folder, "experiment.toml", &["train.batch=8"]).unwrap();
+    let shown = comparison.variants[0].resolved.to_toml_with_origins();
+    let file = folder.path().join("experiment.toml");
+    for (key, origin) in [
+        ("width = 16", format!("{}:4", file.display())),
+        ("batch = 8", "--set".to_owned()),
+        ("log = \"5 steps\"", format!("{}:14", file.display())),
+        ("clip = \"off\"", "default".to_owned()),
+        ("name = \"a\"", format!("{}:13", file.display())),
+    ] {
+        let line =
+            shown.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key}\n{shown}"));
+        assert_eq!(line.split_once("  # ").map(|(_, origin)| origin), Some(origin.as_str()));
+    }
+    assert_eq!(
+        toml::from_str::<toml::Table>(&shown).unwrap(),
+        toml::from_str(&comparison.variants[0].resolved.to_toml()).unwrap()
+    );
+}
+
+#[test]
+fn what_changed() {
+    let resolved = |overrides: &[&str]| load(IMAGES, overrides).unwrap().variants[0].resolved.clone();
+    let changes = |before: &[&str], after: &[&str]| {
+        let differences = Resolved::differences(&resolved(before), &resolved(after));
+        let show = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
+        let lines =
+            differences.iter().map(|d| format!("{}: {} -> {}", d.key, show(&d.before), show(&d.after)));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&[], &["train.steps=\"100 steps\""]), Vec::<String>::new());
+    assert_eq!(changes(&[], &["train.clip=1"]), ["train.clip: \"off\" -> 1.0"]);
+    assert_eq!(changes(&["ema=[{decay=0.9}]"], &[]), ["ema.0.decay: 0.9 -> -", "ema.0.ramp: true -> -"]);
+    // Where the data lies is not what it is.
+    let elsewhere = "data.fashion-mnist.path=elsewhere";
+    assert_eq!(
+        changes(&[], &[elsewhere, "data.fashion-mnist.split=test"]),
+        ["data.fashion-mnist.split: \"auto\" -> \"test\""]
+    );
+}
+
+#[test]
+fn a_plan_needs_neither_weights_nor_data() {
+    let comparison =
+        load(IMAGES, &["data.fashion-mnist.path=/nowhere", "net.dit.preset=b4", "net.dit.patch=4"]).unwrap();
+    let comparison = Comparison { name: "big".to_owned(), ..comparison };
+    let plan = Plan::new(&comparison, Path::new("runs"));
+    let variant = &plan.variants[0];
+    assert_eq!(variant.parameters, comparison.variants[0].net.parameters([1, 28, 28], Some(10)));
+    assert_eq!((variant.steps, variant.images, variant.evaluations), (100, 6400, 1));
+    assert!(variant.memory_bytes > 4 * 4 * variant.parameters as u64);
+    assert!(variant.files.contains(&"runs/big/meanflow/samples/step-*-ema-*-nfe-*.png (3)".to_owned()));
+    assert_eq!(plan.report, "runs/big/report/index.html");
+    let json = serde_json::to_value(&plan).unwrap();
+    assert_eq!(json["variants"][0]["parameters"], variant.parameters);
+    let shown = plan.to_string();
+    assert!(shown.contains(&format!("parameters   {}\n", variant.parameters)), "{shown}");
+}

@@ -1,15 +1,49 @@
-//! Tangents of elements that an operation selects.
+//! Operations that select elements: the tangents of the elements that were taken.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::{FloatTensor, IntTensor};
+use burn::tensor::ops::{FloatTensor as F, IntTensor};
 use burn::tensor::{IntDType, Shape, TensorMetadata, get_device_settings};
 
+use super::elementwise;
+
+/// The largest element.
+pub(crate) fn max<B: Backend>(x: F<B>, dx: F<B>) -> F<B> {
+    flat::<B>(x, dx, B::float_argmax)
+}
+
+/// The smallest element.
+pub(crate) fn min<B: Backend>(x: F<B>, dx: F<B>) -> F<B> {
+    flat::<B>(x, dx, B::float_argmin)
+}
+
+/// The largest absolute value.
+pub(crate) fn max_abs<B: Backend>(x: F<B>, dx: F<B>) -> F<B> {
+    let dx = elementwise::abs::<B>(x.clone(), dx);
+    flat::<B>(B::float_abs(x), dx, B::float_argmax)
+}
+
+/// The largest absolute values along `dim`.
+pub(crate) fn max_abs_dim<B: Backend>(x: F<B>, dx: F<B>, dim: usize) -> F<B> {
+    let dtype = get_device_settings::<B>(&B::float_device(&x)).int_dtype;
+    let dx = elementwise::abs::<B>(x.clone(), dx);
+    let indices = B::float_argmax(B::float_abs(x), dim, dtype);
+    B::float_gather(dim, dx, indices)
+}
+
+/// The running maxima along `dim`.
+pub(crate) fn cummax<B: Backend>(x: F<B>, dx: F<B>, dim: usize) -> F<B> {
+    let best = B::float_cummax(x.clone(), dim);
+    running::<B>(x, best, dx, dim)
+}
+
+/// The running minima along `dim`.
+pub(crate) fn cummin<B: Backend>(x: F<B>, dx: F<B>, dim: usize) -> F<B> {
+    let best = B::float_cummin(x.clone(), dim);
+    running::<B>(x, best, dx, dim)
+}
+
 /// The tangent at the element that `arg` finds in the flattened `x`. Shape `[1]`.
-pub(super) fn take_flat<B: Backend>(
-    x: FloatTensor<B>,
-    dx: FloatTensor<B>,
-    arg: impl FnOnce(FloatTensor<B>, usize, IntDType) -> IntTensor<B>,
-) -> FloatTensor<B> {
+fn flat<B: Backend>(x: F<B>, dx: F<B>, arg: impl FnOnce(F<B>, usize, IntDType) -> IntTensor<B>) -> F<B> {
     let flat = Shape::new([x.shape().num_elements()]);
     let dtype = get_device_settings::<B>(&B::float_device(&x)).int_dtype;
     let index = arg(B::float_reshape(x, flat.clone()), 0, dtype);
@@ -17,12 +51,7 @@ pub(super) fn take_flat<B: Backend>(
 }
 
 /// The tangents of the running extrema `best` of `x` along `dim`: of the last element that equals its running extremum.
-pub(super) fn running_extremum<B: Backend>(
-    x: FloatTensor<B>,
-    best: FloatTensor<B>,
-    dx: FloatTensor<B>,
-    dim: usize,
-) -> FloatTensor<B> {
+fn running<B: Backend>(x: F<B>, best: F<B>, dx: F<B>, dim: usize) -> F<B> {
     let device = B::float_device(&x);
     let settings = get_device_settings::<B>(&device);
     let shape = x.shape();
@@ -37,7 +66,7 @@ pub(super) fn running_extremum<B: Backend>(
 
 /// The tangents of max-pooled elements: `indices` count the positions of a plane of `dx`, which is
 /// `[batch, channels, spatial…]`.
-pub(super) fn pooled<B: Backend>(dx: FloatTensor<B>, indices: IntTensor<B>) -> FloatTensor<B> {
+pub(crate) fn pooled<B: Backend>(dx: F<B>, indices: IntTensor<B>) -> F<B> {
     let (from, to) = (dx.shape(), indices.shape());
     let plane = |shape: &Shape| {
         let planes = [shape[0], shape[1]];

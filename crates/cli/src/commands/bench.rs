@@ -1,0 +1,91 @@
+//! `meanflow bench`.
+
+use crate::{
+    Done,
+    args::{Bench, DeviceKind, Objective, Usage},
+    device::{Cpu, Work, describe, dispatch},
+};
+use burn::backend::{Autodiff, Flex};
+use indicatif::ProgressBar;
+use meanflow_core::objective::TrainBackend;
+use meanflow_train::bench::{Job, Plain, Product, Yardstick, pairs, time};
+
+/// Times steps, or ratios of steps.
+pub fn run(args: Bench) -> anyhow::Result<Done> {
+    let Some(yardstick) = Yardstick::named(&args.net) else {
+        let known = Yardstick::NAMES.join(", ");
+        return Err(Usage(format!("no yardstick is called `{}`; there are {known}", args.net)).into());
+    };
+    if let Some(count) = args.pairs {
+        if args.on.device != DeviceKind::Cpu {
+            return Err(Usage("--pairs compares backends of the processor; leave out --device".to_owned()).into());
+        }
+        return ratios(&yardstick, args.batch, count);
+    }
+    let objectives = match args.objective {
+        Some(objective) => vec![objective],
+        None => vec![Objective::Fm, Objective::Meanflow, Objective::Sample],
+    };
+    for objective in objectives {
+        let times = dispatch(args.on.device, Measure { args: &args, objective, yardstick: &yardstick })?;
+        let (rows, name) = match objective {
+            Objective::Fm => ("none", "fm"),
+            Objective::Meanflow => ("needed", "meanflow"),
+            Objective::Sample => ("none", "sample"),
+        };
+        println!(
+            "meanflow {} {} {} {name} jvp_rows={rows} batch={} params={} median_ms={:.1} min_ms={:.1}",
+            env!("CARGO_PKG_VERSION"),
+            describe(args.on.device).replace(' ', ""),
+            args.net,
+            args.batch,
+            yardstick.parameters(),
+            times[times.len() / 2],
+            times[0],
+        );
+    }
+    Ok(Done::Yes)
+}
+
+struct Measure<'a> {
+    args: &'a Bench,
+    objective: Objective,
+    yardstick: &'a Yardstick,
+}
+
+impl Work for Measure<'_> {
+    type Output = Vec<f64>;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<f64>> {
+        let job = match self.objective {
+            Objective::Fm => Job::FlowMatching,
+            Objective::Meanflow => Job::MeanFlow,
+            Objective::Sample => Job::Sample,
+        };
+        let mut product = Product::<B>::new(self.yardstick, job, self.args.batch, device)?;
+        let bar = ProgressBar::new(self.args.steps as u64 + 3);
+        let times = time(&mut product, self.args.steps.max(1), || bar.inc(1));
+        bar.finish_and_clear();
+        Ok(times)
+    }
+}
+
+/// Interleaved pairs on the processor.
+fn ratios(yardstick: &Yardstick, batch: usize, count: usize) -> anyhow::Result<Done> {
+    let device = Default::default();
+    let mut print = |name: &str, ratios: Vec<f64>| {
+        let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
+        println!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
+    };
+    let count = count.max(1);
+    let bar = ProgressBar::new(2 * count as u64);
+    let mut fm = Product::<Cpu>::new(yardstick, Job::FlowMatching, batch, &device)?;
+    let mut meanflow = Product::<Cpu>::new(yardstick, Job::MeanFlow, batch, &device)?;
+    print("meanflow/fm", pairs(&mut meanflow, &mut fm, count, || bar.inc(1)));
+    drop((fm, meanflow));
+    let mut with = Plain::<Cpu>::new(yardstick, batch, &device)?;
+    let mut without = Plain::<Autodiff<Flex>>::new(yardstick, batch, &device)?;
+    print("jvp<autodiff<flex>>/autodiff<flex>", pairs(&mut with, &mut without, count, || bar.inc(1)));
+    bar.finish_and_clear();
+    Ok(Done::Yes)
+}

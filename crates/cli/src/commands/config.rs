@@ -1,0 +1,19 @@
+//! `meanflow config show`.
+
+use crate::{Done, args::Config};
+use meanflow_train::config::Comparison;
+
+/// Prints every variant in full.
+pub fn run(command: Config) -> anyhow::Result<Done> {
+    let Config::Show { experiment, set, origin } = command;
+    let comparison = Comparison::load(&experiment, &set)?;
+    for (index, variant) in comparison.variants.iter().enumerate() {
+        if index > 0 {
+            println!();
+        }
+        println!("# {} / {}", comparison.name, variant.name);
+        let resolved = &variant.resolved;
+        print!("{}", if origin { resolved.to_toml_with_origins() } else { resolved.to_toml() });
+    }
+    Ok(Done::Yes)
+}

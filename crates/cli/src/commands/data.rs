@@ -1,0 +1,77 @@
+//! `meanflow data list|fetch|inspect`.
+
+use crate::{Done, args::Data};
+use meanflow_data::{Presence, contact_sheet, fetch, inspect, list};
+use meanflow_train::config::Comparison;
+use serde_json::json;
+use std::path::Path;
+
+/// Lists, fetches or looks at data.
+pub fn run(command: Data) -> anyhow::Result<Done> {
+    match command {
+        Data::List { datasets, json } => show_list(&datasets, json),
+        Data::Fetch { name, datasets } => {
+            let files = fetch(&name, &datasets.join(&name), &mut |line| eprintln!("{line}"))?;
+            files.iter().for_each(|file| println!("{}", file.display()));
+        }
+        Data::Inspect { experiment, out, json } => show(&experiment, out.as_deref(), json)?,
+    }
+    Ok(Done::Yes)
+}
+
+fn show_list(datasets: &Path, as_json: bool) {
+    let kinds = list(datasets);
+    let presence = |presence: &Presence| match presence {
+        Presence::BuiltIn => "built in".to_owned(),
+        Presence::Here(folder) => format!("in {}", folder.display()),
+        Presence::Fetchable { partly_built_in: true } => "10,000 images built in; all with `data fetch`".to_owned(),
+        Presence::Fetchable { partly_built_in: false } => "with `data fetch`".to_owned(),
+        Presence::YourFile => "your own file".to_owned(),
+    };
+    if as_json {
+        let rows: Vec<_> = kinds
+            .iter()
+            .map(|kind| json!({"name": kind.name, "description": kind.description, "presence": presence(&kind.presence)}))
+            .collect();
+        println!("{:#}", serde_json::Value::from(rows));
+        return;
+    }
+    for kind in kinds {
+        println!("{:<16} {}  [{}]", kind.name, kind.description, presence(&kind.presence));
+    }
+}
+
+fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
+    let comparison = Comparison::load(experiment, &[])?;
+    let data = comparison.variants[0].data.open()?;
+    let found = inspect(data.as_ref())?;
+    if as_json {
+        let channels: Vec<_> = found
+            .channels
+            .iter()
+            .map(|channel| json!({"minimum": channel.minimum, "maximum": channel.maximum, "mean": channel.mean, "std": channel.std}))
+            .collect();
+        println!(
+            "{:#}",
+            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "sha256": found.digest})
+        );
+    } else {
+        let [channels, height, width] = found.shape;
+        println!("name     {}", found.name);
+        println!("items    {}", found.items);
+        println!("shape    {channels}×{height}×{width}");
+        for (index, channel) in found.channels.iter().enumerate() {
+            let (low, high) = (channel.minimum, channel.maximum);
+            println!("channel {index}  {low} to {high}, mean {:.4}, std {:.4}", channel.mean, channel.std);
+        }
+        if let Some(counts) = &found.class_counts {
+            println!("classes  {counts:?}");
+        }
+        println!("sha256   {}", found.digest);
+    }
+    if let Some(out) = out {
+        contact_sheet(data.as_ref(), out)?;
+        eprintln!("{}", out.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `meanflow doctor`: what this machine and this binary can do.
+
+use crate::{
+    Done,
+    args::{DeviceKind, OnDevice},
+    device::{Work, describe, dispatch, features},
+};
+use burn::{
+    backend::Flex,
+    tensor::{Distribution, Tensor, backend::Backend},
+};
+use meanflow_core::objective::TrainBackend;
+use std::time::Instant;
+
+/// Prints one line a fact.
+pub fn run(args: OnDevice) -> anyhow::Result<Done> {
+    let threads = rayon::current_num_threads();
+    println!("version   {}", env!("CARGO_PKG_VERSION"));
+    println!("features  {}", features().join(", "));
+    println!("processor {}", meanflow_train::env::cpu().unwrap_or_else(|| "unknown".to_owned()));
+    println!("threads   {threads} (RAYON_NUM_THREADS changes it)");
+    let one = product_in(1)?;
+    let all = product_in(threads)?;
+    println!(
+        "products  1024³ in f32: {one:.1} ms with 1 thread, {all:.1} ms with {threads}: {:.2}× faster",
+        one / all
+    );
+    if args.device != DeviceKind::Cpu {
+        let secs = dispatch(args.device, Probe)?;
+        println!("{}    answers in {:.1} ms", describe(args.device), 1e3 * secs);
+    }
+    Ok(Done::Yes)
+}
+
+/// Median time of a 1024×1024×1024 product on the processor with so many threads, in milliseconds.
+fn product_in(threads: usize) -> anyhow::Result<f64> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    Ok(pool.install(|| {
+        let device = Default::default();
+        let make = || Tensor::<Flex, 2>::random([1024, 1024], Distribution::Default, &device);
+        let (a, b) = (make(), make());
+        let mut times: Vec<f64> = (0..9)
+            .map(|_| {
+                let start = Instant::now();
+                let _ = a.clone().matmul(b.clone()).into_data();
+                1e3 * start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }))
+}
+
+/// A small product on another device.
+struct Probe;
+
+impl Work for Probe {
+    type Output = f64;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<f64> {
+        let ones = || Tensor::<B::InnerBackend, 2>::ones([64, 64], device);
+        let _ = ones().matmul(ones()).into_data();
+        let start = Instant::now();
+        let _ = ones().matmul(ones()).into_data();
+        B::sync(device)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+}

@@ -1,0 +1,40 @@
+//! One command a file.
+
+mod bench;
+mod config;
+mod data;
+mod doctor;
+mod parity;
+mod report;
+mod run;
+mod sample;
+
+use crate::{
+    Done,
+    args::{Args, Command},
+};
+use clap::CommandFactory;
+
+/// Does what the command line says.
+pub fn run(args: Args) -> anyhow::Result<Done> {
+    match args.command {
+        Command::Run(args) => run::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Sample(args) => sample::run(args),
+        Command::Config { command } => config::run(command),
+        Command::Data { command } => data::run(command),
+        Command::Parity(args) => parity::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Digest { run } => {
+            let digest = meanflow_train::digest::digest(&run)?;
+            println!("{}  weights at step {}", digest.weights, digest.step);
+            println!("{}  whole state", digest.state);
+            Ok(Done::Yes)
+        }
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "meanflow", &mut std::io::stdout());
+            Ok(Done::Yes)
+        }
+    }
+}

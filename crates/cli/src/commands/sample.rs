@@ -1,0 +1,76 @@
+//! `meanflow sample`.
+
+use crate::{
+    Done,
+    args::{Sample, Usage},
+    device::{Work, dispatch},
+};
+use anyhow::Context;
+use indicatif::ProgressBar;
+use meanflow_core::{Solver, objective::TrainBackend};
+use meanflow_data::{density_png, grid_png};
+use meanflow_train::sample::{self, Request, Samples};
+use std::path::Path;
+
+/// Draws samples and writes them.
+pub fn run(args: Sample) -> anyhow::Result<Done> {
+    let kind = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_owned();
+    if !["png", "csv"].contains(&kind.as_str()) {
+        return Err(Usage(format!("{}: give a file that ends in .png or .csv", args.out.display())).into());
+    }
+    if args.count == 0 {
+        return Err(Usage("-n 0: at least one sample".to_owned()).into());
+    }
+    let solver = match &args.solver {
+        None => None,
+        Some(name) => Some(Solver::ALL.into_iter().find(|solver| solver.name() == name).ok_or_else(|| {
+            Usage(format!("no solver is called `{name}`; there are {}", Solver::ALL.map(Solver::name).join(", ")))
+        })?),
+    };
+    let request = Request {
+        count: args.count,
+        nfe: args.nfe,
+        solver,
+        ema: args.ema,
+        class: args.class,
+        seed: args.seed,
+    };
+    let samples = dispatch(args.on.device, Draw { run: &args.run, request })?;
+    if kind == "csv" {
+        write_csv(&samples, &args.out)?;
+    } else if samples.shape[1..] == [2, 1, 1] {
+        density_png(&samples.values, &args.out)?;
+    } else {
+        let columns = (args.count as f64).sqrt().ceil() as usize;
+        let scale = 64usize.div_ceil(samples.shape[2]);
+        grid_png(&samples.values, samples.shape, columns, scale, &args.out)?;
+    }
+    println!("{}", args.out.display());
+    Ok(Done::Yes)
+}
+
+struct Draw<'a> {
+    run: &'a Path,
+    request: Request,
+}
+
+impl Work for Draw<'_> {
+    type Output = Samples;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
+        let bar = ProgressBar::new(self.request.count as u64);
+        let samples = sample::sample::<B::InnerBackend>(self.run, &self.request, device, |done, _| {
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Ok(samples)
+    }
+}
+
+/// One sample a line, comma-separated.
+fn write_csv(samples: &Samples, out: &Path) -> anyhow::Result<()> {
+    let dimension: usize = samples.shape[1..].iter().product();
+    let line = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",") + "\n";
+    let text: String = samples.values.chunks_exact(dimension).map(line).collect();
+    std::fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))
+}

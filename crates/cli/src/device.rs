@@ -1,0 +1,82 @@
+//! The choice of the device.
+
+use crate::args::DeviceKind;
+use burn::backend::{Autodiff, Flex};
+use meanflow_core::objective::TrainBackend;
+use meanflow_jvp::Jvp;
+
+/// Work that runs on any device.
+pub trait Work {
+    /// What comes of it.
+    type Output;
+
+    /// Does it on backend `B`; `Plain` is `B` without forward mode.
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Self::Output>;
+}
+
+/// Backend for training on the processor.
+pub type Cpu = Jvp<Autodiff<Flex>>;
+
+/// Does `work` on the device asked for.
+pub fn dispatch<W: Work>(kind: DeviceKind, work: W) -> anyhow::Result<W::Output> {
+    match kind {
+        DeviceKind::Cpu => work.on::<Cpu>(&Default::default()),
+        DeviceKind::Cuda => cuda::dispatch(work),
+    }
+}
+
+/// The device in words.
+pub fn describe(kind: DeviceKind) -> String {
+    match kind {
+        DeviceKind::Cpu => "cpu (flex)".to_owned(),
+        DeviceKind::Cuda => "cuda:0".to_owned(),
+    }
+}
+
+/// Features this binary was built with.
+pub fn features() -> Vec<String> {
+    let mut features = vec!["flex".to_owned()];
+    if cfg!(feature = "cuda") {
+        features.push("cuda".to_owned());
+    }
+    features
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use super::Work;
+    use burn::backend::{Autodiff, Cuda};
+    use meanflow_jvp::Jvp;
+
+    /// Burn's CUDA backend panics without a driver, so the driver is asked for first.
+    pub fn dispatch<W: Work>(work: W) -> anyhow::Result<W::Output> {
+        present()?;
+        work.on::<Jvp<Autodiff<Cuda>>>(&Default::default())
+    }
+
+    fn present() -> anyhow::Result<()> {
+        let driver = ["libcuda.so.1", "libcuda.so"].into_iter().any(|name| {
+            let standard = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/nvidia/lib64"];
+            let given = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+            let folders = standard.into_iter().map(str::to_owned).chain(given.split(':').map(str::to_owned));
+            folders.into_iter().any(|folder| std::path::Path::new(&folder).join(name).exists())
+        });
+        let gpu = std::path::Path::new("/dev/nvidia0").exists() || std::path::Path::new("/dev/nvidiactl").exists();
+        anyhow::ensure!(
+            driver && gpu,
+            "there is no NVIDIA GPU here (driver library {}, device file {}); use --device cpu",
+            if driver { "found" } else { "not found" },
+            if gpu { "found" } else { "not found" }
+        );
+        Ok(())
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+mod cuda {
+    use super::Work;
+
+    pub fn dispatch<W: Work>(_work: W) -> anyhow::Result<W::Output> {
+        anyhow::bail!("this binary was built without CUDA; build it with `cargo build --release --features cuda`")
+    }
+}

@@ -1,0 +1,101 @@
+//! Progress on the terminal: bars where there is one, plain lines elsewhere. Everything goes to stderr.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use meanflow_train::progress::{Event, Observer};
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+/// Shows a run.
+pub struct Watch {
+    terminal: bool,
+    bar: ProgressBar,
+    task: ProgressBar,
+    steps: u64,
+    begun: (Instant, u64),
+    spoken: Instant,
+}
+
+/// Time between plain lines of training progress.
+const PAUSE: Duration = Duration::from_secs(10);
+
+impl Watch {
+    /// A watch for one variant.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            bar: ProgressBar::hidden(),
+            task: ProgressBar::hidden(),
+            steps: 0,
+            begun: (now, 0),
+            spoken: now,
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.terminal {
+            self.bar.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn on(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start { variant, parameters, step, steps, batch } => {
+                let from = if step > 0 { format!(", going on from step {step}") } else { String::new() };
+                eprintln!("{variant}: {parameters} parameters, {steps} steps of {batch} images{from}");
+                self.steps = steps;
+                self.begun = (Instant::now(), step);
+                if self.terminal {
+                    let style = "  {bar:30} {pos}/{len} steps, {per_sec}, {eta} left {msg}";
+                    self.bar = ProgressBar::new(steps).with_position(step);
+                    self.bar.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
+                    self.bar.reset_eta();
+                }
+            }
+            Event::Step { step } => self.bar.set_position(step),
+            Event::Train { step, raw, loss } => {
+                self.bar.set_message(format!("loss {loss:.4}, squared error {raw:.4}"));
+                if !self.terminal && (self.spoken.elapsed() > PAUSE || step == self.steps) {
+                    let rate = (step - self.begun.1) as f64 / self.begun.0.elapsed().as_secs_f64();
+                    let left = (self.steps - step) as f64 / rate.max(1e-9);
+                    eprintln!(
+                        "  step {step}/{}: loss {loss:.4}, squared error {raw:.4}, {rate:.1} steps/s, {left:.0} s left",
+                        self.steps
+                    );
+                    self.spoken = Instant::now();
+                }
+            }
+            Event::Task { what, parts } => {
+                self.say(&format!("  {what}"));
+                if self.terminal {
+                    let style = "  {bar:30} {pos}/{len} parts, {eta} left";
+                    self.task = ProgressBar::new(parts);
+                    self.task.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
+                }
+            }
+            Event::Part => {
+                self.task.inc(1);
+                if self.task.length() == Some(self.task.position()) {
+                    self.task.finish_and_clear();
+                }
+            }
+            Event::Score { ema, nfe, metric, value, .. } => {
+                self.say(&format!("    NFE {nfe:>3}  {metric} {value:.4}  (average {ema})"));
+            }
+            Event::Checkpoint { .. } => {}
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}

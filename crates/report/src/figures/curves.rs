@@ -1,0 +1,101 @@
+//! Training curves over images seen.
+
+use super::{Figure, entries};
+use crate::{
+    axis::{Axis, Scale},
+    chart::{Panel, Series, figure},
+    log::TrainLine,
+    run::Run,
+    style::{variant_color, variant_dashed},
+};
+
+/// A quantity of the training log: its title, how to read it, and its axis.
+type Quantity = (&'static str, fn(&TrainLine) -> Option<f64>, Scale);
+
+const QUANTITIES: [Quantity; 5] = [
+    ("‖u − target‖²", |line| line.raw, Scale::Log),
+    ("‖u − (e − x)‖²", |line| line.v, Scale::Log),
+    ("minimised loss", |line| line.loss, Scale::Linear),
+    ("rms of du/dt", |line| line.dudt, Scale::Log),
+    ("gradient norm", |line| line.grad_norm, Scale::Log),
+];
+
+/// Loss, raw errors, derivative and gradient norm over images seen; nothing where no run has logged a training line.
+pub fn loss_curves(runs: &[Run]) -> Option<Figure> {
+    let panels: Vec<Panel> = QUANTITIES.iter().filter_map(|quantity| panel(runs, quantity)).collect();
+    if panels.is_empty() {
+        return None;
+    }
+    Some(Figure {
+        name: "loss",
+        title: "Training",
+        caption: "Training over images seen. Bold: running mean over a fortieth of the run; faint: as logged. ‖u − target‖² \
+                  is the squared error against the objective's own target, ‖u − (e − x)‖² that against the conditional \
+                  velocity, both summed over the elements of a sample and averaged over the batch. The minimised loss \
+                  carries the adaptive weight, so with p = 1 it stays near one whatever the error is."
+            .to_owned(),
+        canvas: figure(&panels, 3, 232.0, &entries(runs)),
+    })
+}
+
+fn panel(runs: &[Run], (title, read, scale): &Quantity) -> Option<Panel> {
+    let series: Vec<Series> = runs
+        .iter()
+        .enumerate()
+        .map(|(place, run)| {
+            let raw: Vec<(f64, f64)> =
+                run.train.iter().filter_map(|line| Some((line.images, read(line)?))).collect();
+            Series {
+                color: variant_color(place),
+                dashed: variant_dashed(place),
+                points: smooth(&raw),
+                raw,
+                dots: false,
+            }
+        })
+        .collect();
+    let all = || series.iter().flat_map(|series| &series.raw);
+    if !all().any(|(_, value)| value.is_finite()) {
+        return None;
+    }
+    Some(Panel {
+        title: (*title).to_owned(),
+        x_label: "images seen".to_owned(),
+        x: Axis::holding(all().map(|point| point.0).chain([0.0]), Scale::Linear, 0.0).with_counts(),
+        y: Axis::holding(all().map(|point| point.1), *scale, 0.06),
+        series,
+        rules: Vec::new(),
+    })
+}
+
+/// A running mean over a fortieth of the points; values that are not finite are passed over.
+///
+/// At the beginning, where curves are steep, the window shrinks to stay centred; at the end it is cut off, so that the
+/// curve does not end in a single noisy value.
+fn smooth(raw: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let half = raw.len() / 80;
+    (0..raw.len())
+        .map(|index| {
+            let before = half.min(index);
+            let after = before.min(raw.len() - 1 - index);
+            let window = &raw[index - before..=index + after];
+            let finite: Vec<f64> =
+                window.iter().map(|point| point.1).filter(|value| value.is_finite()).collect();
+            let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+            (raw[index].0, if raw[index].1.is_finite() { mean } else { f64::NAN })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smoothing_keeps_a_straight_line() {
+        let line: Vec<(f64, f64)> = (0..400).map(|i| (f64::from(i), 3.0 * f64::from(i) + 1.0)).collect();
+        let smoothed = smooth(&line);
+        assert!(smoothed.iter().zip(&line).take(395).all(|(a, b)| (a.1 - b.1).abs() < 1e-9));
+        assert!(smooth(&[]).is_empty());
+    }
+}

@@ -1,0 +1,62 @@
+//! The first thing a reader wants to know: who is best with the fewest evaluations, and by how much.
+
+use crate::{run::Run, scores::Scores, style};
+
+/// The winner of a metric at the least NFE, with its competitors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Headline {
+    /// Name of the metric.
+    pub metric: String,
+    /// Place of the winning run.
+    pub run: usize,
+    /// Its value.
+    pub value: f64,
+    /// The least NFE.
+    pub nfe: u64,
+    /// Comparisons, each a half-sentence such as `0.48× flow-matching at 1 NFE (63.2)`.
+    pub against: Vec<String>,
+}
+
+/// Other runs that a headline names, at most.
+const OTHERS: usize = 3;
+
+/// One headline a metric, where at least one run has a finite value at the metric's least NFE.
+pub fn headlines(runs: &[Run], scores: &Scores) -> Vec<Headline> {
+    scores.metrics().iter().filter_map(|metric| headline(runs, scores, metric)).collect()
+}
+
+fn headline(runs: &[Run], scores: &Scores, metric: &str) -> Option<Headline> {
+    // (run, nfe, value) of the main EMA of every run.
+    let values: Vec<(usize, u64, f64)> = scores
+        .rows
+        .iter()
+        .filter(|row| Some(row.ema.as_str()) == runs[row.run].main_ema())
+        .flat_map(|row| row.cells.iter().flatten().map(|cell| (row.run, &cell.line)))
+        .filter(|(_, line)| line.metric == metric && line.value.is_finite())
+        .map(|(run, line)| (run, line.nfe, line.value))
+        .collect();
+    let nfe = values.iter().map(|(_, nfe, _)| *nfe).min()?;
+    let least = |wanted: &dyn Fn(&(usize, u64, f64)) -> bool| {
+        values.iter().filter(|entry| wanted(entry)).min_by(|a, b| a.2.total_cmp(&b.2))
+    };
+    let (run, _, value) = *least(&|entry| entry.1 == nfe)?;
+    let say = |other: usize, at: u64, theirs: f64| {
+        let ratio = style::fixed(value / theirs, 2);
+        format!("{ratio}× {} at {at} NFE ({})", runs[other].label, style::short(theirs))
+    };
+    let mut against = Vec::new();
+    for other in (0..runs.len()).filter(|other| *other != run).take(OTHERS) {
+        if let Some((_, at, theirs)) = least(&|entry| entry.0 == other && entry.1 == nfe) {
+            against.push(say(other, *at, *theirs));
+        }
+        // Its best with more evaluations is the bar that a one-step model is measured by.
+        if let Some((_, at, theirs)) = least(&|entry| entry.0 == other && entry.1 > nfe) {
+            against.push(say(other, *at, *theirs));
+        }
+    }
+    if let Some(floor) = scores.floor(metric).filter(|floor| *floor > 0.0) {
+        let ratio = style::short(value / floor);
+        against.push(format!("{ratio}× data against data ({})", style::short(floor)));
+    }
+    Some(Headline { metric: metric.to_owned(), run, value, nfe, against })
+}

@@ -1,0 +1,143 @@
+//! `metrics.jsonl`: one JSON object a line, the last line possibly torn.
+
+use serde_json::Value;
+
+/// A training line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainLine {
+    /// Updates made.
+    pub step: f64,
+    /// Images seen.
+    pub images: f64,
+    /// Training time so far, seconds.
+    pub secs: Option<f64>,
+    /// What is minimised.
+    pub loss: Option<f64>,
+    /// Mean of `‖u − u_tgt‖²`.
+    pub raw: Option<f64>,
+    /// Mean of `‖u − v‖²`.
+    pub v: Option<f64>,
+    /// Root mean square of `du/dt`.
+    pub dudt: Option<f64>,
+    /// Norm of the gradient before clipping.
+    pub grad_norm: Option<f64>,
+}
+
+/// An evaluation line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalLine {
+    /// Updates made.
+    pub step: u64,
+    /// Images seen.
+    pub images: f64,
+    /// Label of the EMA, `none` for the raw weights.
+    pub ema: String,
+    /// Name of the solver.
+    pub solver: String,
+    /// Evaluations of the network per sample.
+    pub nfe: u64,
+    /// Name of the metric.
+    pub metric: String,
+    /// Its value; NaN where the log holds no number.
+    pub value: f64,
+    /// Samples scored.
+    pub n: Option<u64>,
+    /// What they were scored against, in words.
+    pub reference: Option<String>,
+    /// Data against data at the same n.
+    pub floor: Option<f64>,
+}
+
+/// What a log says, and the lines that could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Training lines, in order.
+    pub train: Vec<TrainLine>,
+    /// Evaluation lines, in order.
+    pub evals: Vec<EvalLine>,
+    /// Numbers (from 1) of unreadable lines, a torn last line excepted.
+    pub bad_lines: Vec<usize>,
+}
+
+/// Reads a log. Lines of a kind that is not known are skipped, so that newer logs can be read.
+pub fn parse(text: &str) -> Log {
+    let mut log = Log::default();
+    let whole = text.ends_with('\n');
+    let count = text.lines().count();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value: Option<Value> = serde_json::from_str(line).ok();
+        let read = value.as_ref().and_then(|value| match value["kind"].as_str()? {
+            "train" => train(value).map(|line| log.train.push(line)),
+            "eval" => eval(value).map(|line| log.evals.push(line)),
+            _ => Some(()),
+        });
+        let torn = index + 1 == count && !whole;
+        if read.is_none() && !torn {
+            log.bad_lines.push(index + 1);
+        }
+    }
+    log
+}
+
+fn train(value: &Value) -> Option<TrainLine> {
+    let field = |name: &str| number(&value[name]);
+    Some(TrainLine {
+        step: field("step")?,
+        images: field("images")?,
+        secs: field("secs"),
+        loss: field("loss"),
+        raw: field("raw"),
+        v: field("v"),
+        dudt: field("dudt"),
+        grad_norm: field("grad_norm"),
+    })
+}
+
+fn eval(value: &Value) -> Option<EvalLine> {
+    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    Some(EvalLine {
+        step: value["step"].as_u64()?,
+        images: number(&value["images"])?,
+        ema: text("ema").unwrap_or_else(|| "none".to_owned()),
+        solver: text("solver").unwrap_or_default(),
+        nfe: value["nfe"].as_u64()?,
+        metric: text("metric")?,
+        value: number(&value["value"]).unwrap_or(f64::NAN),
+        n: value["n"].as_u64(),
+        reference: text("reference"),
+        floor: number(&value["floor"]),
+    })
+}
+
+/// A number, or its spelling where JSON has none ("nan", "inf").
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_kinds_and_forgives_a_torn_end() {
+        let log = parse(concat!(
+            r#"{"kind":"train","step":100,"images":6400,"secs":12.5,"loss":0.98,"raw":412.3,"v":405.1,"dudt":null,"grad_norm":"nan","lr":0.001}"#,
+            "\n{broken}\n",
+            r#"{"kind":"eval","step":900,"images":57600,"ema":"0.999","solver":"meanflow","nfe":1,"metric":"w2","value":0.2,"n":2000,"reference":"r","floor":null}"#,
+            "\n",
+            r#"{"kind":"note","text":"of a later version"}"#,
+            "\n",
+            r#"{"kind":"train","step":200,"ima"#,
+        ));
+        assert_eq!(log.bad_lines, [2]);
+        assert_eq!(log.train.len(), 1);
+        let line = &log.train[0];
+        assert_eq!((line.step, line.raw, line.dudt), (100.0, Some(412.3), None));
+        assert!(line.grad_norm.is_some_and(f64::is_nan));
+        assert_eq!(log.evals.len(), 1);
+        assert_eq!((log.evals[0].nfe, log.evals[0].floor, log.evals[0].n), (1, None, Some(2000)));
+    }
+}

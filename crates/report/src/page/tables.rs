@@ -1,0 +1,236 @@
+//! The tables of the page.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::plain;
+use crate::{
+    diff::differences as differing,
+    run::Run,
+    scores::{Column, Scores},
+    style::{count, fixed, short, variant_class},
+};
+
+/// A variant's name with its colour beside it.
+fn name(runs: &[Run], place: usize) -> Markup {
+    html! {
+        span class=(format!("swatch {}", variant_class(place))) {}
+        (runs[place].label)
+    }
+}
+
+/// The score table: a row for every variant and EMA, a column for every metric and NFE.
+pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
+    if scores.rows.is_empty() {
+        return html! { p.empty { "No evaluation is logged yet." } };
+    }
+    let metrics = scores.metrics();
+    let of =
+        |metric: &str| -> Vec<&Column> { scores.columns.iter().filter(|c| c.metric == metric).collect() };
+    let solvers = scores.several_solvers();
+    let starts: Vec<bool> = (0..scores.columns.len())
+        .map(|i| i == 0 || scores.columns[i].metric != scores.columns[i - 1].metric)
+        .collect();
+    html! {
+        div.scroll { table.scores {
+            thead {
+                tr {
+                    th rowspan="2" { "Variant" }
+                    th rowspan="2" { "EMA" }
+                    @if solvers { th rowspan="2" { "Solver" } }
+                    @for metric in &metrics {
+                        th.group colspan=(of(metric).len()) { (metric) " ↓" }
+                    }
+                }
+                tr { @for (column, start) in scores.columns.iter().zip(&starts) {
+                    th.num.start[*start] { (column.nfe) " NFE" }
+                } }
+            }
+            tbody {
+                @for row in &scores.rows { tr {
+                    td.name { (name(runs, row.run)) }
+                    td { (row.ema) }
+                    @if solvers { td { (row.solver) } }
+                    @for ((cell, column), start) in row.cells.iter().zip(&scores.columns).zip(&starts) {
+                        @match cell {
+                            Some(cell) => td.num.start[*start].best[cell.best] { (fixed(cell.line.value, column.decimals)) },
+                            None => td.num.none.start[*start] { "–" },
+                        }
+                    }
+                } }
+            }
+            @if metrics.iter().any(|metric| scores.floor(metric).is_some()) {
+                tfoot { tr {
+                    td.name { "data against data" }
+                    td {}
+                    @if solvers { td {} }
+                    @for (column, start) in scores.columns.iter().zip(&starts) {
+                        td.num.start[*start] {
+                            @match scores.floor(&column.metric) {
+                                Some(floor) => (fixed(floor, column.decimals)),
+                                None => "–",
+                            }
+                        }
+                    }
+                } }
+            }
+        } }
+        p.caption {
+            b { "Table 1. " }
+            "Last score of every variant; the best of each column is marked. Lower is better everywhere. "
+            @for metric in &metrics { (basis(scores, metric)) " " }
+        }
+    }
+}
+
+/// How many samples a metric was computed from, and against what.
+fn basis(scores: &Scores, metric: &str) -> Markup {
+    let mut facts: Vec<String> = scores
+        .of_metric(metric)
+        .map(|line| {
+            let n = line.n.map_or_else(|| "n not logged".to_owned(), |n| format!("n = {}", count(n)));
+            let reference = line.reference.as_ref().map(|reference| format!(" against {reference}"));
+            format!("{n}{}", reference.unwrap_or_default())
+        })
+        .collect();
+    facts.sort();
+    facts.dedup();
+    html! { code { (metric) } ": " (facts.join("; ")) "." }
+}
+
+/// State, length and speed of every run.
+pub fn runs(runs: &[Run]) -> Markup {
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), count);
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "Variant" } th { "State" } th.num { "Parameters" } th.num { "Steps" } th.num { "Images seen" }
+                th.num { "Training time" } th.num { "Images/s" } th { "Folder" }
+            } }
+            tbody { @for (place, run) in runs.iter().enumerate() {
+                @let last = run.train.last();
+                @let secs = last.and_then(|line| line.secs).filter(|secs| *secs > 0.0);
+                @let step = run.status["step"].as_u64().or(last.map(|line| line.step as u64));
+                @let images = run.status["images"].as_u64().or(last.map(|line| line.images as u64));
+                tr {
+                    td.name { (name(runs, place)) }
+                    td { (run.status["state"].as_str().unwrap_or("unknown")) }
+                    td.num { (number(run.parameters())) }
+                    td.num { (number(step)) }
+                    td.num { (number(images)) }
+                    td.num { (secs.map_or_else(|| "–".to_owned(), duration)) }
+                    td.num { (secs.zip(last).map_or_else(|| "–".to_owned(), |(s, line)| short(line.images / s))) }
+                    td { code { (run.dir.display().to_string()) } }
+                }
+            } }
+        } }
+        p.caption { b { "Table 2. " } "The runs. Training time is without evaluation, over all starts of a run." }
+    }
+}
+
+fn duration(secs: f64) -> String {
+    let whole = secs.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{} s", short(secs)),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+/// Keys whose values are not the same everywhere.
+pub fn differences(runs: &[Run]) -> Markup {
+    let differences = differing(runs);
+    if runs.len() < 2 {
+        return html! { p.empty { "One run only: nothing to compare." } };
+    }
+    if differences.is_empty() {
+        return html! { p.empty { "The configurations do not differ." } };
+    }
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "Key" }
+                @for place in 0..runs.len() { th { (name(runs, place)) } }
+            } }
+            tbody { @for difference in &differences { tr {
+                td { code { (difference.key) } }
+                @for value in &difference.values {
+                    @match value {
+                        Some(value) => td { code { (value) } },
+                        None => td.none { "–" },
+                    }
+                }
+            } } }
+        } }
+        p.caption { b { "Table 3. " } "Keys of the resolved configurations that differ. All other keys are equal." }
+    }
+}
+
+/// Keys of `env.json` in reading order, with what the page calls them.
+const FACTS: [(&str, &str); 13] = [
+    ("command", "Command"),
+    ("config_file", "Experiment file"),
+    ("set", "Overrides"),
+    ("version", "Version"),
+    ("git", "Git commit"),
+    ("features", "Features"),
+    ("device", "Device"),
+    ("threads", "Threads"),
+    ("cpu", "Processor"),
+    ("os", "System"),
+    ("seed", "Seed"),
+    ("lock_sha256", "Cargo.lock, sha256"),
+    ("started", "Started"),
+];
+
+/// What the runs ran on and how they were started; one value where it is the same for all.
+pub fn environment(runs: &[Run]) -> Markup {
+    let mut rows: Vec<(String, Vec<String>)> = FACTS
+        .iter()
+        .map(|(key, title)| ((*title).to_owned(), runs.iter().map(|run| fact(&run.env, key)).collect()))
+        .collect();
+    for key in ["name", "items", "sha256"] {
+        let title = if key == "name" { "Data".to_owned() } else { format!("Data, {key}") };
+        rows.push((title, runs.iter().map(|run| plain(&run.env["data"][key])).collect()));
+    }
+    let known = |key: &str| {
+        FACTS.iter().any(|(k, _)| *k == key) || ["data", "diff", "dirty", "config_text"].contains(&key)
+    };
+    let mut others: Vec<&String> = runs
+        .iter()
+        .filter_map(|run| run.env.as_object())
+        .flat_map(|env| env.keys())
+        .filter(|key| !known(key))
+        .collect();
+    others.sort();
+    others.dedup();
+    rows.extend(
+        others.into_iter().map(|key| (key.clone(), runs.iter().map(|run| fact(&run.env, key)).collect())),
+    );
+    rows.retain(|(_, values)| values.iter().any(|value| !value.is_empty() && value != "—"));
+    if rows.is_empty() {
+        return html! { p.empty { "No environment is recorded." } };
+    }
+    html! {
+        div.scroll { table.environment { tbody { @for (title, values) in &rows { tr {
+            th { (title) }
+            td {
+                @if values.windows(2).all(|pair| pair[0] == pair[1]) { code { (values[0]) } }
+                @else {
+                    @for (place, value) in values.iter().enumerate() {
+                        div { span.of { (name(runs, place)) } " " code { (value) } }
+                    }
+                }
+            }
+        } } } } }
+    }
+}
+
+fn fact(env: &Value, key: &str) -> String {
+    let text = plain(&env[key]);
+    if key == "git" && env["dirty"] == Value::Bool(true) {
+        format!("{text}, with uncommitted changes")
+    } else {
+        text
+    }
+}

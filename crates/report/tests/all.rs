@@ -1,0 +1,187 @@
+//! Whole pages from made-up run folders.
+
+mod synthetic;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use meanflow_report::{ReportError, Summary, write};
+use serde_json::Value;
+use synthetic::{MADE, image_run, point_run};
+
+struct Page {
+    summary: Summary,
+    html: String,
+    scores: Value,
+}
+
+fn report(runs: &[PathBuf], out: &Path) -> Page {
+    let summary = write(runs, out).unwrap();
+    let html = fs::read_to_string(&summary.index).unwrap();
+    let scores = serde_json::from_slice(&fs::read(&summary.scores).unwrap()).unwrap();
+    Page { summary, html, scores }
+}
+
+fn names(summary: &Summary) -> Vec<String> {
+    summary.figures.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// Nothing in the page may be fetched: no script, no sheet, no picture from elsewhere.
+fn check_self_contained(html: &str) {
+    for forbidden in ["<script", "<link", "@import", "src=", "url("] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+    for (at, _) in html.match_indices("href=\"") {
+        let value = &html[at + 6..][..html[at + 6..].find('"').unwrap()];
+        let local = !value.contains(':') && (value.ends_with(".svg") || value.ends_with(".png"));
+        assert!(local || value.starts_with("data:image/png;base64,"), "{}", &value[..value.len().min(60)]);
+    }
+    let elsewhere =
+        html.match_indices("http").filter(|(at, _)| !html[*at..].starts_with("http://www.w3.org/"));
+    assert_eq!(elsewhere.count(), 0);
+}
+
+#[test]
+fn an_image_experiment() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
+    let page = report(&runs, &root.path().join("quickstart/report"));
+    assert_eq!(page.summary.notes, [""; 0]);
+    let figures = ["samples-first", "score-nfe", "samples", "score-images", "loss"];
+    let files: Vec<String> =
+        figures.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]).collect();
+    assert_eq!(names(&page.summary), files);
+    for path in &page.summary.figures {
+        let size = fs::metadata(path).unwrap().len();
+        assert!(size > 2_000, "{} has {size} bytes", path.display());
+    }
+    check_self_contained(&page.html);
+    let expected = [
+        "<h1>quickstart</h1>",
+        "one-step MeanFlow against flow matching on made-up data.",
+        "fashion-mnist, 10000 images",
+        "n = 2,000",
+        "objective.meanflow.share",
+        "1,234,567",
+        "meanflow run experiments/quickstart.toml --set",
+        "with uncommitted changes",
+        "-a &lt; b",
+        "It is not the FID",
+    ];
+    for text in expected {
+        assert!(page.html.contains(text), "{text}");
+    }
+    assert!(!page.html.contains("not complete"));
+
+    // 90·0.24 and 90·0.98, each 1 + 2e⁻³ above its limit.
+    let best: Vec<bool> =
+        scores(&page.scores, "fd_pca64").iter().map(|score| score["best"] == true).collect();
+    assert_eq!(best, [true, true, true, false, false, false, false]);
+    let first = &scores(&page.scores, "fd_pca64")[0];
+    assert!((first["value"].as_f64().unwrap() - 21.6 * (1.0 + 2.0 * (-3.0f64).exp())).abs() < 1e-9);
+    assert_eq!((first["n"].as_u64(), first["step"].as_u64()), (Some(2000), Some(2700)));
+}
+
+fn scores<'a>(all: &'a Value, metric: &str) -> Vec<&'a Value> {
+    let rows = all["rows"].as_array().unwrap();
+    rows.iter()
+        .flat_map(|row| row["scores"].as_array().unwrap())
+        .filter(|score| score["metric"] == metric)
+        .collect()
+}
+
+#[test]
+fn an_experiment_on_points() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| point_run(root.path(), made)).collect();
+    let page = report(&runs, &root.path().join("report"));
+    let figures =
+        ["densities-first", "score-nfe", "densities", "arrows", "trajectories", "score-images", "loss"];
+    for name in figures {
+        assert!(page.html.contains(&format!("id=\"{name}\"")), "{name}");
+    }
+    assert_eq!(page.summary.figures.len(), 2 * figures.len());
+    check_self_contained(&page.html);
+    assert!(page.html.len() < 5_000_000, "{} bytes", page.html.len());
+    assert_eq!((scores(&page.scores, "w2").len(), scores(&page.scores, "energy").len()), (7, 7));
+    // Rendered again, everything is the same to the byte.
+    let again = report(&runs, &root.path().join("again"));
+    assert!(again.html == page.html);
+}
+
+#[test]
+fn a_run_that_is_still_going() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
+    // The first: cut in the middle of a line, no status, a broken picture. The second: only its configuration yet.
+    let log = fs::read_to_string(runs[0].join("metrics.jsonl")).unwrap();
+    fs::write(runs[0].join("metrics.jsonl"), &log[..log.len() / 2]).unwrap();
+    fs::remove_file(runs[0].join("status.json")).unwrap();
+    fs::remove_file(runs[0].join("samples/real.png")).unwrap();
+    fs::write(runs[0].join("samples/step-00002700-ema-0.999-nfe-1.png"), "torn").unwrap();
+    for name in ["metrics.jsonl", "env.json"] {
+        fs::remove_file(runs[1].join(name)).unwrap();
+    }
+    fs::remove_dir_all(runs[1].join("samples")).unwrap();
+    fs::write(runs[1].join("status.json"), r#"{"state":"running","step":3,"images":192}"#).unwrap();
+    let page = report(&runs, &root.path().join("report"));
+    check_self_contained(&page.html);
+    assert!(page.html.contains("This report is not complete."));
+    let expected = [
+        "meanflow: status.json is missing",
+        "flow-matching: env.json is missing",
+        "flow-matching: metrics.jsonl is missing",
+        "flow-matching: the run is not finished: it stands at step 3",
+        "flow-matching: no evaluation is logged yet",
+    ];
+    for note in expected {
+        assert!(page.summary.notes.iter().any(|found| found == note), "{note}: {:?}", page.summary.notes);
+    }
+}
+
+#[test]
+fn a_run_with_nothing_but_a_configuration() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join("x/only");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("config.toml"), "name = [broken").unwrap();
+    let page = report(&[run], &root.path().join("report"));
+    assert!(page.html.contains("No evaluation is logged yet.") && page.html.contains("<h1>x</h1>"));
+    assert!(
+        page.summary.notes[0].starts_with("only: config.toml cannot be read"),
+        "{:?}",
+        page.summary.notes
+    );
+    assert!(page.summary.figures.is_empty());
+}
+
+#[test]
+fn equal_names_are_told_apart() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [image_run(root.path(), &MADE[0]), point_run(root.path(), &MADE[0])];
+    let page = report(&runs, &root.path().join("report"));
+    for label in ["quickstart/meanflow", "checkerboard/meanflow", "<h1>quickstart, checkerboard</h1>"] {
+        assert!(page.html.contains(label), "{label}");
+    }
+}
+
+#[test]
+fn folders_that_are_no_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("report");
+    assert!(matches!(write(&[], &out), Err(ReportError::NoRuns)));
+    let file = root.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for (path, reason) in [
+        (root.path().join("none"), "it does not exist"),
+        (file, "it is not a folder"),
+        (root.path().to_owned(), "it has no config.toml, env.json or metrics.jsonl"),
+    ] {
+        let error = write(std::slice::from_ref(&path), &out).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is not a run folder: {reason}", path.display()));
+        assert!(matches!(error, ReportError::NotARun { .. }));
+    }
+    assert!(!out.exists(), "nothing is written on an error");
+}

@@ -1,0 +1,288 @@
+//! Step times of the yardstick networks.
+//!
+//! The step holds what a training step holds: fresh draws, loss, backward pass, Adam and one average of the weights.
+
+use crate::{
+    TrainError,
+    config::{AdamConfig, EmaConfig, EvalConfig, OptimizerConfig, Resolved, TrainConfig, Variant},
+    ema,
+    optimizer::Optim,
+    step::{Trainer, label_tensor},
+};
+use burn::{
+    module::AutodiffModule,
+    optim::GradientsParams,
+    tensor::{Tensor, TensorData, backend::{AutodiffBackend, Backend}},
+};
+use meanflow_core::{
+    Backbone, Condition, Solver, Streams,
+    objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
+    interpolant::{linear_path, squared_norm},
+    solver::Grid,
+    time::{Pairing, Split, TimeLaw},
+    weight::Weight,
+};
+use meanflow_data::{DataConfig, Description, FashionMnistConfig, HostBatch};
+use meanflow_nets::{DitConfig, Net, NetConfig};
+use std::time::Instant;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A flow-matching step.
+    FlowMatching,
+    /// A MeanFlow step with 25 % of the rows differentiated.
+    MeanFlow,
+    /// One-step sampling without gradient.
+    Sample,
+}
+
+/// A yardstick: a network and the shape of its samples.
+#[derive(Clone, Debug)]
+pub struct Yardstick {
+    /// Name.
+    pub name: &'static str,
+    /// The network.
+    pub net: NetConfig,
+    /// `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// Classes.
+    pub classes: usize,
+}
+
+impl Yardstick {
+    /// Names of the yardsticks.
+    pub const NAMES: [&'static str; 4] = ["dit", "dit-s2", "dit-b4", "dit-xl2"];
+
+    /// A yardstick by its name: `dit` stands for CPU work, the others for ImageNet-256 latents.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = Self::NAMES.into_iter().find(|known| *known == name)?;
+        let small = DitConfig { patch: 4, width: 192, depth: 6, heads: 3, mlp_ratio: 4.0 };
+        Some(match name.strip_prefix("dit-") {
+            None => Self { name, net: NetConfig::Dit(small), shape: [1, 32, 32], classes: 10 },
+            Some(preset) => {
+                Self { name, net: NetConfig::Dit(DitConfig::preset(preset)?), shape: [4, 32, 32], classes: 1000 }
+            }
+        })
+    }
+
+    /// Trainable parameters.
+    pub fn parameters(&self) -> usize {
+        self.net.parameters(self.shape, Some(self.classes))
+    }
+
+    fn init<B: Backend>(&self, device: &B::Device) -> Result<Net<B>, TrainError> {
+        Ok(self.net.init(self.shape, Some(self.classes), &Streams::new(0), device)?)
+    }
+
+    /// A host batch of noise with labels from the first ten classes.
+    fn batch(&self, batch: usize) -> HostBatch {
+        let [channels, height, width] = self.shape;
+        HostBatch {
+            samples: Streams::new(1).normal("bench-data", 0, batch * channels * height * width),
+            shape: [batch, channels, height, width],
+            labels: Some((0..batch).map(|row| row % 10).collect()),
+        }
+    }
+
+    fn variant(&self, job: Job, batch: usize, steps: u64) -> Variant {
+        let weight = Weight { p: 1.0, eps: 1e-2 };
+        let time = TimeLaw::Uniform;
+        let objective = match job {
+            Job::MeanFlow => ObjectiveConfig::MeanFlow(MeanFlowConfig {
+                time,
+                time_r: None,
+                pairing: Pairing::V0,
+                share: 0.25,
+                split: Split::Prefix,
+                weight,
+                label_dropout: 0.0,
+                guidance: None,
+            }),
+            _ => ObjectiveConfig::FlowMatching(FlowMatchingConfig { time, weight, label_dropout: 0.0 }),
+        };
+        Variant {
+            name: self.name.to_owned(),
+            seed: 0,
+            data: DataConfig::FashionMnist(FashionMnistConfig::default()),
+            description: Description { shape: self.shape, classes: Some(self.classes), items: None },
+            net: self.net.clone(),
+            objective,
+            train: TrainConfig {
+                batch,
+                steps,
+                clip: None,
+                checkpoint: steps,
+                keep_last: 1,
+                keep_every: None,
+                log: steps,
+            },
+            optimizer: OptimizerConfig::Adam(ADAM),
+            ema: vec![EmaConfig { decay: EMA, ramp: false, label: EMA.to_string() }],
+            eval: EvalConfig {
+                every: steps,
+                samples: 2,
+                nfe: vec![1],
+                solver: Solver::MeanFlow,
+                metrics: Vec::new(),
+                grid: 1,
+            },
+            resolved: Resolved::default(),
+        }
+    }
+}
+
+const ADAM: AdamConfig = AdamConfig { lr: 1e-4, betas: [0.9, 0.95], eps: 1e-8, warmup: 0, weight_decay: 0.0 };
+const EMA: f64 = 0.9999;
+
+/// Something that is timed step by step.
+pub trait Timed {
+    /// Does one step and waits for the device; milliseconds.
+    fn step(&mut self) -> f64;
+}
+
+/// Times of `steps` steps after three that do not count, in milliseconds, sorted.
+pub fn time(job: &mut dyn Timed, steps: usize, mut progress: impl FnMut()) -> Vec<f64> {
+    for _ in 0..3 {
+        job.step();
+        progress();
+    }
+    let mut times: Vec<f64> = (0..steps)
+        .map(|_| {
+            progress();
+            job.step()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// Ratios `a/b` of steps taken in turn (a b, b a, a b, …), sorted, so that a drift of the machine's speed falls out.
+pub fn pairs(a: &mut dyn Timed, b: &mut dyn Timed, pairs: usize, mut progress: impl FnMut()) -> Vec<f64> {
+    for _ in 0..2 {
+        a.step();
+        b.step();
+    }
+    let mut ratios: Vec<f64> = (0..pairs)
+        .map(|pair| {
+            progress();
+            if pair.is_multiple_of(2) {
+                let first = a.step();
+                first / b.step()
+            } else {
+                let second = b.step();
+                a.step() / second
+            }
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios
+}
+
+/// The product's own training step, or one-step sampling.
+pub struct Product<B: TrainBackend> {
+    variant: Variant,
+    batch: HostBatch,
+    job: Job,
+    trainer: Option<Trainer<B>>,
+    step: u64,
+    device: B::Device,
+}
+
+impl<B: TrainBackend> Product<B> {
+    /// Makes the network and its batch.
+    ///
+    /// # Errors
+    /// If the network cannot be made.
+    pub fn new(yardstick: &Yardstick, job: Job, batch: usize, device: &B::Device) -> Result<Self, TrainError> {
+        let variant = yardstick.variant(job, batch, 1_000_000);
+        let trainer = Some(Trainer::new(yardstick.init(device)?, &variant));
+        Ok(Self { variant, batch: yardstick.batch(batch), job, trainer, step: 0, device: device.clone() })
+    }
+
+    fn sample(&self, trainer: &Trainer<B>) -> Vec<f32> {
+        let net = trainer.net.valid();
+        let z = Tensor::from_data(TensorData::new(self.batch.samples.clone(), self.batch.shape), &self.device);
+        let labels = self.batch.labels.as_deref().unwrap_or_default();
+        let condition = Condition::<B::InnerBackend>::labels(label_tensor(labels, &self.device));
+        Solver::MeanFlow.sample(&net, z, &Grid::uniform(1), &condition).into_data().iter::<f32>().take(1).collect()
+    }
+}
+
+impl<B: TrainBackend> Timed for Product<B> {
+    fn step(&mut self) -> f64 {
+        let trainer = self.trainer.take().expect("put back below");
+        let start = Instant::now();
+        let trainer = if self.job == Job::Sample {
+            self.sample(&trainer);
+            trainer
+        } else {
+            let (trainer, measured) = trainer.step(&self.variant, self.step, self.batch.clone(), &self.device);
+            let _: Vec<f32> = measured.into_data().iter().collect();
+            sync::<B>(&self.device);
+            trainer
+        };
+        self.trainer = Some(trainer);
+        self.step += 1;
+        1e3 * start.elapsed().as_secs_f64()
+    }
+}
+
+/// A flow-matching step on any backend with reverse mode, to see what the forward-mode decorator costs without tangents.
+pub struct Plain<B: AutodiffBackend> {
+    net: Option<Net<B>>,
+    average: Option<Net<B::InnerBackend>>,
+    optim: Optim<B, Net<B>>,
+    batch: HostBatch,
+    step: u64,
+    device: B::Device,
+}
+
+impl<B: AutodiffBackend> Plain<B> {
+    /// Makes the network and its batch.
+    ///
+    /// # Errors
+    /// If the network cannot be made.
+    pub fn new(yardstick: &Yardstick, batch: usize, device: &B::Device) -> Result<Self, TrainError> {
+        let net: Net<B> = yardstick.init(device)?;
+        Ok(Self {
+            average: Some(net.valid()),
+            net: Some(net),
+            optim: Optim::new(&OptimizerConfig::Adam(ADAM)),
+            batch: yardstick.batch(batch),
+            step: 0,
+            device: device.clone(),
+        })
+    }
+}
+
+impl<B: AutodiffBackend> Timed for Plain<B> {
+    fn step(&mut self) -> f64 {
+        let (net, average) = (self.net.take().expect("put back below"), self.average.take().expect("put back below"));
+        let start = Instant::now();
+        let (shape, device) = (self.batch.shape, &self.device);
+        let rows = shape[0];
+        let streams = Streams::new(0);
+        let host = |values: Vec<f32>| Tensor::<B, 4>::from_data(TensorData::new(values, shape), device);
+        let t: Vec<f32> = (0..rows).map(|row| (row as f32 + 0.5) / rows as f32).collect();
+        let t = Tensor::<B, 1>::from_data(TensorData::new(t, [rows]), device);
+        let noise = host(streams.normal("noise", self.step, shape.iter().product()));
+        let path = linear_path(host(self.batch.samples.clone()), noise, t.clone());
+        let labels = self.batch.labels.as_deref().unwrap_or_default();
+        let u = net.forward(path.z, t.clone(), t, &Condition::labels(label_tensor(labels, device)));
+        let loss = Weight { p: 1.0, eps: 1e-2 }.loss(squared_norm(u - path.v));
+        let grads = GradientsParams::from_grads(loss.backward(), &net);
+        let net = self.optim.step(ADAM.lr, net, grads);
+        self.average = Some(ema::update(average, &net.valid(), EMA));
+        self.net = Some(net);
+        let _: Vec<f32> = loss.into_data().iter().collect();
+        sync::<B>(device);
+        self.step += 1;
+        1e3 * start.elapsed().as_secs_f64()
+    }
+}
+
+/// Waits for the device; a device that failed has said so in the read before.
+fn sync<B: Backend>(device: &B::Device) {
+    B::sync(device).expect("the device still answers");
+}

@@ -1,0 +1,112 @@
+//! What can go wrong in a run.
+
+use crate::{config::Difference, state::StateError};
+use std::path::{Path, PathBuf};
+
+/// An error of training, evaluation or a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] meanflow_data::DataError),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] meanflow_nets::NetError),
+    /// A score.
+    #[error(transparent)]
+    Metric(#[from] meanflow_metrics::MetricError),
+    /// A file could not be written.
+    #[error("cannot write {path}: {error}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Another process trains in this folder.
+    #[error("{0} is in use by another process; wait for it, or train elsewhere with --runs-dir")]
+    Locked(PathBuf),
+    /// The folder holds a run of another experiment file.
+    #[error("{path} holds a run of another configuration:{}\nTo go on with it, undo the change; for a new run, move the folder away, change `name`, or use --runs-dir.", lines(.differences))]
+    Changed {
+        /// The run folder.
+        path: PathBuf,
+        /// Keys that differ.
+        differences: Vec<Difference>,
+    },
+    /// The log lost lines that a checkpoint had counted.
+    #[error("{path} has {found} bytes, the last checkpoint needs {expected}; restore the file or start the run anew in another folder")]
+    LogTooShort {
+        /// The log.
+        path: PathBuf,
+        /// Bytes there.
+        found: u64,
+        /// Bytes at the checkpoint.
+        expected: u64,
+    },
+    /// A checkpoint that is no checkpoint.
+    #[error("{path} is not a usable checkpoint: {reason}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint of another network.
+    #[error("{path}: {error}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        error: StateError,
+    },
+    /// The loss is no number any more.
+    #[error("the loss became {loss} at step {step}; {}", match .checkpoint { Some(at) => format!("the checkpoint of step {at} is untouched"), None => "there is no checkpoint yet".to_owned() })]
+    Diverged {
+        /// The first step (from 1) with a loss that is not finite.
+        step: u64,
+        /// That loss.
+        loss: f32,
+        /// Step of the last good checkpoint.
+        checkpoint: Option<u64>,
+    },
+    /// No run, or one without a checkpoint.
+    #[error("{path} holds no run: {reason}")]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// Asked for something the run does not have.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl TrainError {
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Write { path, error }
+    }
+
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Read { path, error }
+    }
+}
+
+fn lines(differences: &[Difference]) -> String {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
+    let line = |difference: &Difference| {
+        format!("\n  {}: {} in the folder, {} now", difference.key, shown(&difference.before), shown(&difference.after))
+    };
+    differences.iter().map(line).collect()
+}

@@ -1,0 +1,220 @@
+//! Scores, sample grids and point clouds of a network.
+
+use crate::{
+    TrainError,
+    config::Variant,
+    folder::{Folder, write_atomic},
+    progress::{Event, Observer},
+    step::label_tensor,
+};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use meanflow_core::{Condition, Solver, Streams, solver::Grid};
+use meanflow_data::{Dataset, grid_png, labels_in_turn, read_rows};
+use meanflow_metrics::{Metric, Reference};
+use meanflow_nets::Net;
+use ndarray::ArrayView2;
+use serde_json::{Value, json};
+
+/// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
+const CHUNK: usize = 250;
+
+/// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
+pub struct Evaluation {
+    shape: [usize; 3],
+    noise: Vec<f32>,
+    labels: Option<Vec<usize>>,
+    references: Vec<(Metric, Reference, f64)>,
+    reference_name: String,
+    /// Held-out points, to draw beside the samples.
+    points: Option<Vec<f32>>,
+}
+
+impl Evaluation {
+    /// Draws the noise and computes every reference and its floor (data against data at the same n).
+    ///
+    /// # Errors
+    /// Those of the data and of the metrics.
+    pub fn new(
+        variant: &Variant,
+        data: &dyn Dataset,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, TrainError> {
+        let (shape, samples) = (data.shape(), variant.eval.samples);
+        let rows = samples.max(variant.eval.grid);
+        let dimension: usize = shape.iter().product();
+        let streams = Streams::new(variant.seed);
+        let classes = data.classes();
+        observer.on(Event::Task {
+            what: "reference statistics".to_owned(),
+            parts: variant.eval.metrics.len() as u64,
+        });
+        let all = || read_rows(data, 0..data.len());
+        let (real, held) = match data.held_out(samples, 1)? {
+            Some(real) => (real, true),
+            None => (all()?, false),
+        };
+        // Other data than the reference where there is some; else a keyed choice of the reference itself.
+        let other = match data.held_out(samples, 2)? {
+            Some(other) => other,
+            None => read_rows(data, choice(&streams, data.len(), samples))?,
+        };
+        let view = |values| rows_of(values, dimension);
+        let mut references = Vec::new();
+        for &metric in &variant.eval.metrics {
+            let reference = metric.reference(view(&real).into_dyn(), variant.seed)?;
+            let floor = reference.score(view(&other).into_dyn())?.value;
+            references.push((metric, reference, floor));
+            observer.on(Event::Part);
+        }
+        let kind = if held { "held-out" } else { "images" };
+        Ok(Self {
+            shape,
+            noise: streams.normal("eval-noise", 0, rows * dimension),
+            labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
+            references,
+            reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
+            points: (shape == [2, 1, 1]).then_some(real),
+        })
+    }
+
+    /// Samples for the first `rows` rows of the fixed noise, row after row.
+    pub fn sample<B: Backend>(
+        &self,
+        net: &Net<B>,
+        solver: Solver,
+        nfe: usize,
+        rows: usize,
+        device: &B::Device,
+        observer: &mut dyn Observer,
+    ) -> Vec<f32> {
+        let grid = Grid::uniform(nfe / solver.evaluations_per_step());
+        let dimension: usize = self.shape.iter().product();
+        let [channels, height, width] = self.shape;
+        let mut samples = Vec::with_capacity(rows * dimension);
+        for start in (0..rows).step_by(CHUNK) {
+            let count = CHUNK.min(rows - start);
+            let noise = self.noise[start * dimension..(start + count) * dimension].to_vec();
+            let z = Tensor::from_data(TensorData::new(noise, [count, channels, height, width]), device);
+            let condition = match &self.labels {
+                Some(labels) => Condition::labels(label_tensor(&labels[start..start + count], device)),
+                None => Condition::none(),
+            };
+            let x = solver.sample(net, z, &grid, &condition).into_data();
+            samples.extend(x.iter::<f32>());
+            observer.on(Event::Part);
+        }
+        samples
+    }
+
+    /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log.
+    ///
+    /// # Errors
+    /// Those of the metrics, and [`TrainError::Write`].
+    pub fn run<B: Backend>(
+        &self,
+        nets: &[(&str, &Net<B>)],
+        variant: &Variant,
+        step: u64,
+        folder: &Folder,
+        device: &B::Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Value>, TrainError> {
+        let eval = &variant.eval;
+        let dimension: usize = self.shape.iter().product();
+        let rows = eval.samples.max(eval.grid);
+        let chunks = rows.div_ceil(CHUNK) * eval.nfe.len() * nets.len();
+        observer.on(Event::Task { what: format!("evaluation at step {step}"), parts: chunks as u64 });
+        let mut lines = Vec::new();
+        for (index, (label, net)) in nets.iter().enumerate() {
+            let mut drawn = serde_json::Map::new();
+            for &nfe in &eval.nfe {
+                let samples = self.sample(net, eval.solver, nfe, rows, device, observer);
+                if self.points.is_some() {
+                    drawn.insert(nfe.to_string(), pairs(&samples[..eval.samples * dimension]));
+                } else {
+                    let name = format!("samples/step-{step:08}-ema-{index}-nfe-{nfe}.png");
+                    self.grid(&samples, eval.grid, &folder.join(&name))?;
+                }
+                let scored = rows_of(&samples[..eval.samples * dimension], dimension);
+                for (metric, reference, floor) in &self.references {
+                    let score = reference.score(scored.into_dyn())?;
+                    let (name, value) = (metric.name(), score.value);
+                    observer.on(Event::Score { step, ema: label, nfe, metric: name, value });
+                    lines.push(json!({
+                        "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": label,
+                        "solver": eval.solver.name(), "nfe": nfe, "metric": name, "value": value,
+                        "n": score.n, "reference": self.reference_name, "floor": floor,
+                    }));
+                }
+            }
+            if let (0, Some(real)) = (index, &self.points) {
+                let points = json!({
+                    "step": step, "ema": label, "data": pairs(real),
+                    "noise": pairs(&self.noise[..eval.samples * dimension]), "samples": drawn,
+                    "paths": self.paths(net, variant, device),
+                });
+                let file = folder.join(&format!("samples/points-{step:08}.json"));
+                write_atomic(&file, points.to_string().as_bytes())?;
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A grid of real samples with the labels of the sample grids.
+    ///
+    /// # Errors
+    /// Those of the data, and of writing.
+    pub fn real_grid(&self, data: &dyn Dataset, grid: usize, folder: &Folder) -> Result<(), TrainError> {
+        if self.points.is_some() {
+            return Ok(());
+        }
+        let real = read_rows(data, labels_in_turn(data, grid))?;
+        self.grid(&real, grid, &folder.join("samples/real.png"))
+    }
+
+    fn grid(&self, samples: &[f32], count: usize, path: &std::path::Path) -> Result<(), TrainError> {
+        let [channels, height, width] = self.shape;
+        let columns = (count as f64).sqrt().ceil() as usize;
+        let scale = 64usize.div_ceil(height.max(1));
+        let values = &samples[..count * channels * height * width];
+        Ok(grid_png(values, [count, channels, height, width], columns, scale, path)?)
+    }
+
+    /// The first 64 points on their way through the largest NFE.
+    fn paths<B: Backend>(&self, net: &Net<B>, variant: &Variant, device: &B::Device) -> Value {
+        let nfe = variant.eval.nfe.iter().copied().max().unwrap_or(1);
+        let grid = Grid::uniform(nfe / variant.eval.solver.evaluations_per_step());
+        let rows = 64.min(self.noise.len() / 2);
+        let z = Tensor::from_data(TensorData::new(self.noise[..rows * 2].to_vec(), [rows, 2, 1, 1]), device);
+        let condition = match &self.labels {
+            Some(labels) => Condition::labels(label_tensor(&labels[..rows], device)),
+            None => Condition::none(),
+        };
+        let states: Vec<Vec<f32>> = variant
+            .eval
+            .solver
+            .trajectory(net, z, &grid, &condition)
+            .into_iter()
+            .map(|state| state.into_data().iter::<f32>().collect())
+            .collect();
+        let path = |row: usize| -> Value {
+            states.iter().map(|state| json!([state[2 * row], state[2 * row + 1]])).collect()
+        };
+        (0..rows).map(path).collect()
+    }
+}
+
+fn rows_of(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((values.len() / dimension, dimension), values).expect("whole rows")
+}
+
+fn pairs(values: &[f32]) -> Value {
+    values.chunks_exact(2).map(|pair| json!([pair[0], pair[1]])).collect()
+}
+
+/// `count` distinct indices below `items` (all of them if there are fewer), keyed.
+fn choice(streams: &Streams, items: usize, count: usize) -> Vec<usize> {
+    let mut rng = streams.rng("floor", 0);
+    let chosen = rand::seq::index::sample(&mut rng, items, count.min(items));
+    chosen.into_vec()
+}

@@ -1,0 +1,169 @@
+//! The run folder: atomic files, the log, and the operating system's lock on it.
+
+use crate::TrainError;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+/// A locked run folder; the lock ends with the value (or the process, however it ends).
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if there is none and locks it.
+    ///
+    /// # Errors
+    /// [`TrainError::Locked`] if another process has it; [`TrainError::Write`] if it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        for folder in [path.to_owned(), path.join("checkpoints"), path.join("samples")] {
+            fs::create_dir_all(&folder).map_err(TrainError::write(&folder))?;
+        }
+        let file = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&file);
+        let lock = lock.map_err(TrainError::write(&file))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(TrainError::Locked(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(TrainError::write(&file)(error)),
+        }
+    }
+
+    /// A path inside the folder.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Replaces `path` by `bytes` so that a reader, or the next start after a power cut, sees the old file or the new one.
+///
+/// # Errors
+/// [`TrainError::Write`]; the old file is untouched then.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let part = part_of(path);
+    let written = File::create(&part)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path))
+        .and_then(|()| sync_parent(path));
+    written.map_err(|error| {
+        // The half-written file is of no use to anybody and may be what fills the disk.
+        let _ = fs::remove_file(&part);
+        TrainError::write(path)(error)
+    })
+}
+
+/// Where a file is written before it is renamed.
+pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// Makes a rename in the parent folder of `path` durable.
+pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// The run's log, one JSON object a line.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl Log {
+    /// Opens the log and cuts it to `length` bytes, the length a checkpoint recorded: later lines, also a torn one, belong
+    /// to steps that will be run again.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`], or [`TrainError::LogTooShort`] if lines that the checkpoint knew are gone.
+    pub fn open(path: &Path, length: u64) -> Result<Self, TrainError> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+            let found = file.metadata()?.len();
+            if found >= length {
+                file.set_len(length)?;
+                file.seek(SeekFrom::End(0))?;
+            }
+            Ok((file, found))
+        };
+        let (file, found) = open().map_err(TrainError::write(path))?;
+        if found < length {
+            return Err(TrainError::LogTooShort { path: path.to_owned(), found, expected: length });
+        }
+        Ok(Self { path: path.to_owned(), file, length })
+    }
+
+    /// Appends one line.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn append(&mut self, line: &serde_json::Value) -> Result<(), TrainError> {
+        let text = format!("{line}\n");
+        self.file.write_all(text.as_bytes()).map_err(TrainError::write(&self.path))?;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes so far, on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`].
+    pub fn sync(&mut self) -> Result<u64, TrainError> {
+        self.file.sync_all().map_err(TrainError::write(&self.path))?;
+        Ok(self.length)
+    }
+}
+
+/// The whole of a file, or `None` if there is none.
+///
+/// # Errors
+/// [`TrainError::Read`].
+pub fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, TrainError> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TrainError::read(path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_locked_once() {
+        let root = tempfile::tempdir().unwrap();
+        let first = Folder::open(root.path()).unwrap();
+        assert!(matches!(Folder::open(root.path()), Err(TrainError::Locked(_))));
+        drop(first);
+        Folder::open(root.path()).unwrap();
+    }
+
+    #[test]
+    fn the_log_is_cut_to_the_checkpoint() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("metrics.jsonl");
+        let mut log = Log::open(&path, 0).unwrap();
+        log.append(&serde_json::json!({"step": 1})).unwrap();
+        let length = log.sync().unwrap();
+        log.append(&serde_json::json!({"step": 2})).unwrap();
+        drop(log);
+        fs::write(&path, [fs::read(&path).unwrap(), b"{\"ste".to_vec()].concat()).unwrap();
+        let mut log = Log::open(&path, length).unwrap();
+        log.append(&serde_json::json!({"step": 2})).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
+        assert!(matches!(Log::open(&path, 1000), Err(TrainError::LogTooShort { found: 22, .. })));
+    }
+}

@@ -1,0 +1,74 @@
+//! What a run tells whoever watches it.
+
+/// Events of a run, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// A variant begins or goes on.
+    Start {
+        /// Its name.
+        variant: &'a str,
+        /// Trainable parameters.
+        parameters: usize,
+        /// Updates done before.
+        step: u64,
+        /// Updates in all.
+        steps: u64,
+        /// Samples of an update.
+        batch: usize,
+    },
+    /// An update was started; on a GPU it may still be in flight.
+    Step {
+        /// Updates so far.
+        step: u64,
+    },
+    /// A line of the training log.
+    Train {
+        /// Updates so far.
+        step: u64,
+        /// Mean of `‖u − u_tgt‖²` since the last line.
+        raw: f32,
+        /// Mean of the minimised loss since the last line.
+        loss: f32,
+    },
+    /// Something that takes a while besides training: evaluation, reference statistics.
+    Task {
+        /// What, in a few words.
+        what: String,
+        /// Parts of it in all.
+        parts: u64,
+    },
+    /// A part of the current task is done.
+    Part,
+    /// A score.
+    Score {
+        /// Updates so far.
+        step: u64,
+        /// Label of the average.
+        ema: &'a str,
+        /// Network evaluations a sample.
+        nfe: usize,
+        /// Name of the metric.
+        metric: &'a str,
+        /// Its value.
+        value: f64,
+    },
+    /// A checkpoint is on the disk.
+    Checkpoint {
+        /// Updates so far.
+        step: u64,
+    },
+}
+
+/// Receives the events of a run.
+pub trait Observer {
+    /// Called on the training thread: be quick.
+    fn on(&mut self, event: Event<'_>);
+}
+
+/// Ignores everything.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on(&mut self, _event: Event<'_>) {}
+}

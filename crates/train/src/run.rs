@@ -1,0 +1,318 @@
+//! One variant from its first step, or its last checkpoint, to its scores.
+
+use crate::{
+    TrainError,
+    checkpoint::{self, Checkpoint, Progress},
+    config::{Comparison, Resolved, Variant},
+    env::{self, Host},
+    eval::Evaluation,
+    folder::{Folder, Log, read_if_present, write_atomic},
+    progress::{Event, Observer},
+    state::{Named, StateError, parameters, with_parameters},
+    step::Trainer,
+};
+use burn::{
+    module::{AutodiffModule, Module},
+    tensor::Tensor,
+};
+use meanflow_core::{Streams, objective::TrainBackend};
+use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
+use meanflow_nets::Net;
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Trained to its last step and scored.
+    Finished,
+    /// It was finished before; nothing was done.
+    Unchanged,
+    /// Stopped on request, with a checkpoint at this step.
+    Interrupted {
+        /// Updates done.
+        step: u64,
+    },
+}
+
+/// Checks that what lies in a run folder, if anything, is a run of this very variant.
+///
+/// # Errors
+/// [`TrainError::Changed`] with the keys that differ.
+pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError> {
+    let file = path.join("config.toml");
+    let Some(bytes) = read_if_present(&file)? else { return Ok(()) };
+    if bytes == variant.resolved.to_toml().as_bytes() {
+        return Ok(());
+    }
+    let before = Comparison::load(&file, &[]).map_err(|error| TrainError::NoRun {
+        path: path.to_owned(),
+        reason: format!("its config.toml cannot be read any more\n{error}"),
+    })?;
+    let differences = match before.variants.first() {
+        Some(before) => Resolved::differences(&before.resolved, &variant.resolved),
+        None => Vec::new(),
+    };
+    if differences.is_empty() { Ok(()) } else { Err(TrainError::Changed { path: path.to_owned(), differences }) }
+}
+
+/// Whether the run in this folder is trained and scored.
+///
+/// # Errors
+/// [`TrainError::Read`].
+pub fn is_finished(path: &Path) -> Result<bool, TrainError> {
+    let Some(bytes) = read_if_present(&path.join("status.json"))? else { return Ok(false) };
+    let status: Option<Value> = serde_json::from_slice(&bytes).ok();
+    Ok(status.is_some_and(|status| status["state"] == "finished"))
+}
+
+/// Trains and scores `variant` in the folder `path`, going on from the newest checkpoint.
+///
+/// A checkpoint is written and the run ends when `stop` becomes true.
+///
+/// # Errors
+/// See [`TrainError`]; whatever happens, the newest checkpoint stays usable.
+pub fn run<B: TrainBackend>(
+    comparison: &Comparison,
+    variant: &Variant,
+    path: &Path,
+    host: &Host,
+    device: &B::Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let folder = Folder::open(path)?;
+    check_unchanged(path, variant)?;
+    if is_finished(path)? {
+        return Ok(Outcome::Unchanged);
+    }
+    let data = variant.data.open()?;
+    let mut run = Run::<B>::open(variant, &folder, data.clone(), device)?;
+    if read_if_present(&folder.join("config.toml"))?.is_none() {
+        let record = env::record(host, comparison, variant, data.as_ref());
+        write_atomic(&folder.join("env.json"), format!("{record:#}\n").as_bytes())?;
+        write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
+    }
+    observer.on(Event::Start {
+        variant: &variant.name,
+        parameters: run.parameters,
+        step: run.progress.step,
+        steps: variant.train.steps,
+        batch: variant.train.batch,
+    });
+    let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
+    evaluation.real_grid(data.as_ref(), variant.eval.grid, &folder)?;
+    let outcome = run.train(&evaluation, observer, stop);
+    let state = match &outcome {
+        Ok(Outcome::Finished) => "finished",
+        Ok(_) => "interrupted",
+        Err(_) => "failed",
+    };
+    let status = run.write_status(state);
+    let outcome = outcome?;
+    status?;
+    Ok(outcome)
+}
+
+/// A run in progress.
+struct Run<'a, B: TrainBackend> {
+    variant: &'a Variant,
+    folder: &'a Folder,
+    device: &'a B::Device,
+    trainer: Option<Trainer<B>>,
+    loader: Loader,
+    log: Log,
+    parameters: usize,
+    progress: Progress,
+    checkpoint: Option<u64>,
+    /// Measurements that are still on the device, of the steps that end at `progress.step`.
+    pending: Vec<Tensor<B::InnerBackend, 1>>,
+}
+
+impl<'a, B: TrainBackend> Run<'a, B> {
+    /// From the newest checkpoint in the folder, or from the start.
+    fn open(
+        variant: &'a Variant,
+        folder: &'a Folder,
+        data: Arc<dyn Dataset>,
+        device: &'a B::Device,
+    ) -> Result<Self, TrainError> {
+        let net = variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
+        let parameters = net.num_params();
+        let trainer = Trainer::new(net, variant);
+        let newest = checkpoint::list(&folder.join("checkpoints"))?.pop();
+        let (trainer, progress, checkpoint) = match newest {
+            None => {
+                let start = Progress { step: 0, images: 0, secs: 0.0, log_bytes: 0, window: Vec::new() };
+                (trainer, start, None)
+            }
+            Some((step, path)) => {
+                let stored = Checkpoint::load(&path)?;
+                let trainer =
+                    restore(trainer, &stored).map_err(|error| TrainError::State { path, error })?;
+                (trainer, stored.progress, Some(step))
+            }
+        };
+        let loader = LoaderConfig {
+            batch: variant.train.batch,
+            seed: variant.seed,
+            flip: variant.data.flip(),
+            prefetch: 4,
+        };
+        let loader = Loader::new(data.clone(), loader, Cursor::after(progress.images, data.len()))?;
+        let log = Log::open(&folder.join("metrics.jsonl"), progress.log_bytes)?;
+        Ok(Self {
+            variant,
+            folder,
+            device,
+            trainer: Some(trainer),
+            loader,
+            log,
+            parameters,
+            progress,
+            checkpoint,
+            pending: Vec::new(),
+        })
+    }
+
+    fn train(
+        &mut self,
+        evaluation: &Evaluation,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let (train, eval) = (&self.variant.train, &self.variant.eval);
+        self.write_status("running")?;
+        let mut clock = Instant::now();
+        while self.progress.step < train.steps {
+            let batch = self.loader.next_batch()?;
+            let trainer = self.trainer.take().expect("put back below");
+            let (trainer, measured) = trainer.step(self.variant, self.progress.step, batch, self.device);
+            self.trainer = Some(trainer);
+            self.pending.push(measured);
+            self.progress.step += 1;
+            self.progress.images += train.batch as u64;
+            let step = self.progress.step;
+            observer.on(Event::Step { step });
+
+            let last = step == train.steps;
+            let (logs, scores) = (step.is_multiple_of(train.log) || last, step.is_multiple_of(eval.every) || last);
+            let interrupted = stop.load(Ordering::Relaxed);
+            let saves = step.is_multiple_of(train.checkpoint) || last || interrupted;
+            if logs || scores || saves {
+                self.read_measured()?;
+                self.progress.secs += clock.elapsed().as_secs_f64();
+                if logs {
+                    self.write_log(observer)?;
+                }
+                // A stop during the last step still scores: the run is complete then.
+                if scores && (last || !interrupted) {
+                    self.score(evaluation, observer)?;
+                }
+                if saves {
+                    self.save(observer)?;
+                }
+                if interrupted && !last {
+                    return Ok(Outcome::Interrupted { step });
+                }
+                clock = Instant::now();
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Reads what the last steps measured; a loss or gradient that is not finite ends the run.
+    fn read_measured(&mut self) -> Result<(), TrainError> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let first = self.progress.step - pending.len() as u64 + 1;
+        let values: Vec<f32> = Tensor::cat(pending, 0).into_data().iter::<f32>().collect();
+        for (index, row) in values.chunks_exact(5).enumerate() {
+            if let Some(&loss) = [row[0], row[4]].iter().find(|value| !value.is_finite()) {
+                let (step, checkpoint) = (first + index as u64, self.checkpoint);
+                return Err(TrainError::Diverged { step, loss, checkpoint });
+            }
+            self.progress.window.push(std::array::from_fn(|i| row[i].is_finite().then_some(row[i])));
+        }
+        Ok(())
+    }
+
+    /// One line with the means of the steps since the last one.
+    fn write_log(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let window = std::mem::take(&mut self.progress.window);
+        let mean = |i: usize| {
+            let values: Vec<f64> = window.iter().filter_map(|row| row[i]).map(f64::from).collect();
+            (!values.is_empty()).then(|| (values.iter().sum::<f64>() / values.len() as f64) as f32)
+        };
+        let Progress { step, images, secs, .. } = self.progress;
+        let adam = self.variant.optimizer.adam();
+        self.log.append(&json!({
+            "kind": "train", "step": step, "images": images, "secs": secs, "loss": mean(0), "raw": mean(1),
+            "v": mean(2), "dudt": mean(3), "grad_norm": mean(4),
+            "lr": crate::optimizer::learning_rate(adam.lr, adam.warmup, step - 1),
+        }))?;
+        if let (Some(loss), Some(raw)) = (mean(0), mean(1)) {
+            observer.on(Event::Train { step, loss, raw });
+        }
+        Ok(())
+    }
+
+    fn score(&mut self, evaluation: &Evaluation, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let trainer = self.trainer.as_ref().expect("present between steps");
+        let raw = trainer.net.valid();
+        let mut nets: Vec<(&str, &Net<B::InnerBackend>)> =
+            self.variant.ema.iter().map(|ema| ema.label.as_str()).zip(&trainer.averages).collect();
+        if nets.is_empty() {
+            nets.push(("none", &raw));
+        }
+        let lines =
+            evaluation.run(&nets, self.variant, self.progress.step, self.folder, self.device, observer)?;
+        lines.iter().try_for_each(|line| self.log.append(line))
+    }
+
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        self.progress.log_bytes = self.log.sync()?;
+        let trainer = self.trainer.as_ref().expect("present between steps");
+        let mut tensors = Named::new();
+        let mut add = |prefix: &str, part: Named| {
+            tensors.extend(part.into_iter().map(|(name, data)| (format!("{prefix}{name}"), data)));
+        };
+        add("net.", parameters(&trainer.net));
+        for (index, average) in trainer.averages.iter().enumerate() {
+            add(&format!("ema.{index}."), parameters(average));
+        }
+        add("optimizer.", trainer.optim.state(&trainer.net));
+        let ema = self.variant.ema.iter().map(|ema| ema.label.clone()).collect();
+        let folder = self.folder.join("checkpoints");
+        Checkpoint { progress: self.progress.clone(), ema, tensors }.save(&folder)?;
+        self.checkpoint = Some(self.progress.step);
+        checkpoint::prune(&folder, self.variant.train.keep_last, self.variant.train.keep_every)?;
+        observer.on(Event::Checkpoint { step: self.progress.step });
+        Ok(())
+    }
+
+    fn write_status(&self, state: &str) -> Result<(), TrainError> {
+        let Progress { step, images, .. } = self.progress;
+        let status = json!({"state": state, "step": step, "images": images, "parameters": self.parameters});
+        write_atomic(&self.folder.join("status.json"), format!("{status}\n").as_bytes())
+    }
+}
+
+/// `trainer` with the state of a checkpoint.
+fn restore<B: TrainBackend>(trainer: Trainer<B>, stored: &Checkpoint) -> Result<Trainer<B>, StateError> {
+    let net = with_parameters(trainer.net, stored.part("net."))?;
+    let averages = trainer.averages.into_iter().enumerate();
+    let averages = averages.map(|(index, average)| with_parameters(average, stored.part(&format!("ema.{index}."))));
+    let averages = averages.collect::<Result<_, _>>()?;
+    let optim = trainer.optim.with_state(&net, stored.part("optimizer."))?;
+    Ok(Trainer { net, averages, optim, ..trainer })
+}

@@ -1,0 +1,130 @@
+//! Samples from the newest checkpoint of a run.
+
+use crate::{
+    TrainError,
+    config::{Comparison, Variant},
+    digest::newest,
+    state::with_parameters,
+    step::label_tensor,
+};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use meanflow_core::{Condition, Solver, Streams, solver::Grid};
+use meanflow_nets::Net;
+use std::path::Path;
+
+/// What to sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// How many samples.
+    pub count: usize,
+    /// Network evaluations a sample.
+    pub nfe: usize,
+    /// `None`: the solver of the experiment.
+    pub solver: Option<Solver>,
+    /// Label of the average, `none` for the raw weights; `None`: the first average.
+    pub ema: Option<String>,
+    /// Class of every sample; `None`: all classes in turn.
+    pub class: Option<usize>,
+    /// Key of the noise; `None`: the noise of the run's own evaluation.
+    pub seed: Option<u64>,
+}
+
+/// Samples with their shape, `[count, channels, height, width]`, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// The values.
+    pub values: Vec<f32>,
+    /// The shape.
+    pub shape: [usize; 4],
+}
+
+/// Rows that go through the network at once.
+const CHUNK: usize = 250;
+
+/// Draws samples; `progress` is called with (done, all).
+///
+/// # Errors
+/// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if the run cannot give what was asked for.
+pub fn sample<B: Backend>(
+    run: &Path,
+    request: &Request,
+    device: &B::Device,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Samples, TrainError> {
+    let variant = variant_of(run)?;
+    let [channels, height, width] = variant.description.shape;
+    let classes = variant.description.classes;
+    let solver = request.solver.unwrap_or(variant.eval.solver);
+    let per_step = solver.evaluations_per_step();
+    if request.nfe == 0 || !request.nfe.is_multiple_of(per_step) {
+        let message = format!("{} evaluations: `{}` needs a multiple of {per_step}", request.nfe, solver.name());
+        return Err(TrainError::Request(message));
+    }
+    let labels = match (request.class, classes) {
+        (Some(class), Some(classes)) if class < classes => Some(vec![class; request.count]),
+        (Some(class), Some(classes)) => {
+            return Err(TrainError::Request(format!("class {class}: the classes are 0 to {}", classes - 1)));
+        }
+        (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
+        (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
+    };
+    let net = load::<B>(run, &variant, request.ema.as_deref(), device)?;
+    let dimension = channels * height * width;
+    let streams = Streams::new(request.seed.unwrap_or(variant.seed));
+    let noise = streams.normal("eval-noise", 0, request.count * dimension);
+    let grid = Grid::uniform(request.nfe / per_step);
+    let mut values = Vec::with_capacity(noise.len());
+    for start in (0..request.count).step_by(CHUNK) {
+        let rows = CHUNK.min(request.count - start);
+        let noise = noise[start * dimension..(start + rows) * dimension].to_vec();
+        let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
+        let condition: Condition<B> = match &labels {
+            Some(labels) => Condition::labels(label_tensor(&labels[start..start + rows], device)),
+            None => Condition::none(),
+        };
+        values.extend(solver.sample(&net, z, &grid, &condition).into_data().iter::<f32>());
+        progress(start + rows, request.count);
+    }
+    Ok(Samples { values, shape: [request.count, channels, height, width] })
+}
+
+/// The variant that a run folder holds.
+///
+/// # Errors
+/// [`TrainError::NoRun`] if there is no readable `config.toml`.
+pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
+    let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
+    let file = run.join("config.toml");
+    if !file.is_file() {
+        return Err(no_run("there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned()));
+    }
+    let comparison = Comparison::load(&file, &[]).map_err(|error| no_run(error.to_string()))?;
+    comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))
+}
+
+/// The network of the newest checkpoint.
+fn load<B: Backend>(
+    run: &Path,
+    variant: &Variant,
+    ema: Option<&str>,
+    device: &B::Device,
+) -> Result<Net<B>, TrainError> {
+    let checkpoint = newest(run)?;
+    let prefix = match ema {
+        Some("none") => "net.".to_owned(),
+        None if checkpoint.ema.is_empty() => "net.".to_owned(),
+        None => "ema.0.".to_owned(),
+        Some(label) => {
+            let index = checkpoint.ema.iter().position(|known| known == label).ok_or_else(|| {
+                let known = [checkpoint.ema.join(", "), "none".to_owned()].join(", ");
+                TrainError::Request(format!("no average is called `{label}`; there are {known}"))
+            })?;
+            format!("ema.{index}.")
+        }
+    };
+    let description = variant.description;
+    let net: Net<B> =
+        variant.net.init(description.shape, description.classes, &Streams::new(variant.seed), device)?;
+    with_parameters(net, checkpoint.part(&prefix))
+        .map_err(|error| TrainError::State { path: run.to_owned(), error })
+}

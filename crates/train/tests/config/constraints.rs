@@ -1,0 +1,180 @@
+//! Values that are out of range or do not fit each other, and the message they get.
+
+use super::{IMAGES, SMALL, check, folder, load_in, says, with};
+
+#[test]
+fn values_out_of_range() {
+    check(
+        with(IMAGES, "share = 0.5", "share = 1.5"),
+        &[],
+        r"
+error: `objective.meanflow.share` must be between 0 and 1, found 1.5
+  --> experiment.toml:11:9
+   |
+11 | share = 1.5
+   |         ^^^ must be between 0 and 1
+",
+    );
+    for (set, expected) in [
+        ("objective.meanflow.share=-0.1", "`objective.meanflow.share` must be between 0 and 1, found -0.1"),
+        ("objective.meanflow.share=nan", "`objective.meanflow.share` must be finite, found nan"),
+        (
+            "objective.meanflow.label-dropout=1",
+            "`objective.meanflow.label-dropout` must be at least 0 and below 1, found 1",
+        ),
+        ("objective.meanflow.weight.p=-1", "`objective.meanflow.weight.p` must be at least 0, found -1"),
+        ("objective.meanflow.weight.eps=0", "`objective.meanflow.weight.eps` must be above 0, found 0"),
+        (
+            "objective.meanflow.time.logit-normal.std=0",
+            "`objective.meanflow.time.logit-normal.std` must be above 0, found 0",
+        ),
+        ("ema=[{decay=1}]", "`ema.decay` must be at least 0 and below 1, found 1"),
+        ("ema=[{half-life=\"0 images\"}]", "`ema.half-life` must be above 0, found \"0 images\""),
+        ("train.batch=0", "`train.batch` must be at least 1, found 0"),
+        ("train.batch=-3", "`train.batch` must be at least 1, found -3"),
+        (
+            "train.batch=99999999999999999999",
+            "`train.batch` must be at most 16777216, found 99999999999999999999",
+        ),
+        ("train.steps=0", "`train.steps` must be at least 1 steps, found 0"),
+        (
+            "train.steps=99999999999999999999",
+            "`train.steps` must be at most 9007199254740992 steps, found 99999999999999999999",
+        ),
+        ("net.dit.width=100000", "`net.dit.width` must be at most 65536, found 100000"),
+        ("seed=9223372036854775808", "`seed` must be at most 9223372036854775807, found 9223372036854775808"),
+        ("train.steps=-1", "`train.steps` must be at least 0, found -1"),
+        ("train.clip=0", "`train.clip` must be above 0, found 0"),
+        ("train.keep-last=0", "`train.keep-last` must be at least 1, found 0"),
+        ("optimizer.adam.lr=0", "`optimizer.adam.lr` must be above 0, found 0"),
+        ("optimizer.adam.lr=inf", "`optimizer.adam.lr` must be finite, found inf"),
+        (
+            "optimizer.adam.betas=[0.9, 1.0]",
+            "`optimizer.adam.betas` must be at least 0 and below 1, found [0.9, 1.0]",
+        ),
+        ("seed=-1", "`seed` must be at least 0, found -1"),
+        ("eval.samples=1", "`eval.samples` must be at least 2, found 1"),
+        ("eval.nfe=[]", "`eval.nfe` must not be empty, found []"),
+        ("eval.nfe=[1, 1]", "`eval.nfe`: holds 1 twice"),
+        ("eval.nfe=[0]", "`eval.nfe` must be at least 1, found [0]"),
+        ("data.fashion-mnist.path=\"\"", "`data.fashion-mnist.path` must not be empty, found \"\""),
+        (
+            "data.fashion-mnist.size=20",
+            "`data.fashion-mnist.size` = 20: images of 28×28 can only be padded, to at most 4096",
+        ),
+        (
+            "data.fashion-mnist.split=train",
+            "`data.fashion-mnist.split` = train: needs `path`: only the 10,000 test images are built in",
+        ),
+    ] {
+        let refused = super::refused(IMAGES.as_bytes(), &[set]);
+        let first = format!("error: {expected} (from --set)");
+        assert_eq!(refused.lines().next(), Some(first.as_str()), "{set}\n{refused}");
+        assert_eq!(refused.matches("error: ").count(), 1, "{refused}");
+    }
+}
+
+#[test]
+fn keys_that_do_not_fit_each_other() {
+    check(
+        with(IMAGES, "heads = 4", "heads = 5"),
+        &[],
+        r"
+error: `net.dit.heads`: heads 5 does not divide width 128
+ --> experiment.toml:8:9
+  |
+8 | heads = 5
+  |         ^
+",
+    );
+    for (set, expected) in [
+        ("net.dit.patch=5", "`net.dit.patch`: patch 5 does not divide the image size 28×28"),
+        (
+            "net.dit={patch=7, width=6, depth=1, heads=3}",
+            "`net.dit.width`: width 6 is not a multiple of 4, which the position embedding needs",
+        ),
+        (
+            "eval={solver=\"heun\", nfe=[1]}",
+            "`eval.nfe`: 1 is not a multiple of 2, the evaluations that a step of `heun` costs",
+        ),
+        (
+            "eval={solver=\"rk4\", nfe=[4, 6]}",
+            "`eval.nfe`: 6 is not a multiple of 4, the evaluations that a step of `rk4` costs",
+        ),
+        ("eval.metrics=[\"w2\"]", "`eval.metrics`: `w2` does not apply to samples of 1×28×28"),
+        ("objective={flow-matching={}, meanflow={}}", "`objective` has 2 kinds: `flow-matching`, `meanflow`"),
+        (
+            "objective.meanflow.guidance.interval=[0.8, 0.2]",
+            "`objective.meanflow.guidance.interval` ends at 0.2 before it begins at 0.8",
+        ),
+        ("ema=[{decay=0.9},{decay=0.9}]", "a second average of the weights with decay 0.9"),
+        ("ema=[{decay=0.9, half-life=\"1 kimg\"}]", "an average has a `decay` or a `half-life`, not both"),
+        ("train.checkpoint=\"200\"", "`train.checkpoint`: `200` is not a period"),
+        ("train.checkpoint=\"1.5 steps\"", "`train.checkpoint`: 1.5 steps is not a whole number of steps"),
+    ] {
+        let refused = super::refused(IMAGES.as_bytes(), &[set]);
+        let first = format!("error: {expected} (from --set)");
+        assert_eq!(refused.lines().next(), Some(first.as_str()), "{set}\n{refused}");
+        assert_eq!(refused.matches("error: ").count(), 1, "{refused}");
+    }
+    for (set, expected, help) in [
+        (
+            "objective.meanflow.label-dropout=0.1",
+            "`objective.meanflow.label-dropout`: the data has no classes",
+            "leave it out, or use data with labels",
+        ),
+        (
+            "objective.meanflow.guidance.omega=2",
+            "`objective.meanflow.guidance`: guidance needs classes, the data has none",
+            "leave it out, or use data with labels",
+        ),
+        (
+            "eval.metrics=[\"fd_pca64\"]",
+            "`eval.metrics`: `fd_pca64` does not apply to samples of 2×1×1",
+            "use `w2`, `sliced_w2`, `energy`",
+        ),
+    ] {
+        says(SMALL, &[set], &format!("{expected} (from --set)"), help);
+    }
+    says(
+        SMALL,
+        &["objective.flow-matching={}", "eval.solver=meanflow"],
+        "`eval.solver`: `meanflow` steps by average velocities, which `flow-matching` does not learn (from --set)",
+        "use one of `euler`, `heun`, `midpoint`, `rk4`",
+    );
+    says(
+        IMAGES,
+        &["objective.meanflow.label-dropout=0", "objective.meanflow.guidance.omega=2"],
+        "`objective.meanflow.label-dropout` must be above 0: guidance needs a trained null class (from --set)",
+        "",
+    );
+    let points = with(SMALL, "[data.two-moons]", "[data.points]\npath = \"p.csv\"");
+    says(
+        points,
+        &["train.log=\"1 epoch\""],
+        "`train.log`: epochs cannot be counted: the number of samples is not known (from --set)",
+        "write an integer (steps) or a text such as \"200 steps\", \"2k steps\", \"1 epoch\", \"10000 images\", \"500 kimg\"",
+    );
+}
+
+#[test]
+fn what_only_some_variants_have() {
+    let variants = "[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\neval.solver = \"heun\"\n[[variant]]\nname = \"c\"\neval.solver = \"heun\"\n";
+    says(
+        format!("{SMALL}[eval]\nnfe = [1]\n{variants}"),
+        &[],
+        "`eval.nfe`: 1 is not a multiple of 2, the evaluations that a step of `heun` costs, in variant `b`, `c`",
+        "",
+    );
+}
+
+#[test]
+fn data_that_cannot_be_looked_at_is_no_fault_of_the_file() {
+    let text = with(IMAGES, "[data.fashion-mnist]", "[data.idx]\nimages = \"none.gz\"");
+    let folder = folder(&[("experiment.toml", text.as_bytes())]);
+    let error = load_in(&folder, "experiment.toml", &[]).unwrap_err();
+    assert!(error.is_about_data(), "{error}");
+    assert_eq!(error.problems.len(), 1, "{error}");
+    let other = load_in(&folder, "experiment.toml", &["train.batch=0"]).unwrap_err();
+    assert!(!other.is_about_data(), "{other}");
+}
