@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn v1_keeps_the_law_of_t_and_v0_takes_the_later_draw() {
-        // E sigmoid(-0.4 + n) = 0.4167 by quadrature; E of the larger of two independent draws is 0.5311.
+        // E sigmoid(-0.4 + n) = 0.4180 by quadrature; E of the larger of two independent draws is 0.5347.
         let t = |pairing| mean(&sampler(pairing, Split::Prefix, 0.5).draw(&Streams::new(5), 0, 200_000).t);
         let quadrature = |f: &dyn Fn(f64, f64) -> f64| {
             let (n, width) = (400, 12.0);

@@ -2,13 +2,11 @@
 
 use burn::tensor::backend::Backend;
 use meanflow_core::Streams;
-use serde::{Deserialize, Serialize};
 
 use crate::{Dit, Mlp, Net, dit::DitConfig, init::Init, mlp::MlpConfig};
 
 /// A network's kind and sizes; in a file a table `[net.mlp]` or `[net.dit]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NetConfig {
     /// Multilayer perceptron, for points in the plane.
     Mlp(MlpConfig),

@@ -6,7 +6,6 @@ use burn::{
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
 use meanflow_core::{Backbone, Condition};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{NetError, positive},
@@ -16,8 +15,7 @@ use crate::{
 };
 
 /// Sizes of an [`Mlp`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MlpConfig {
     /// Features of a hidden layer.
     pub width: usize,
@@ -26,7 +24,6 @@ pub struct MlpConfig {
     /// Octaves of the time features: beside `t` and `h` themselves, `cos(π·2ᵏ·t)` and `sin(π·2ᵏ·t)` for `k < octaves`.
     ///
     /// None is best in the plane: features that oscillate in time make `du/dt`, and so MeanFlow's target, oscillate.
-    #[serde(default)]
     pub octaves: usize,
 }
 

@@ -73,7 +73,7 @@ impl Work for Measure<'_> {
 /// Interleaved pairs on the processor.
 fn ratios(yardstick: &Yardstick, batch: usize, count: usize) -> anyhow::Result<Done> {
     let device = Default::default();
-    let mut print = |name: &str, ratios: Vec<f64>| {
+    let print = |name: &str, ratios: Vec<f64>| {
         let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
         println!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
     };

@@ -7,7 +7,7 @@ use crate::{
 };
 use burn::{
     backend::Flex,
-    tensor::{Distribution, Tensor, backend::Backend},
+    tensor::{Distribution, Tensor},
 };
 use meanflow_core::objective::TrainBackend;
 use std::time::Instant;

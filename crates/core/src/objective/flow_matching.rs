@@ -45,7 +45,8 @@ impl FlowMatchingConfig {
         let t = Tensor::from_data(TensorData::new(draws.times.t.clone(), [shape[0]]), &device);
         let path = linear_path(batch.x, e, t.clone());
         let condition = condition(batch.labels, net.classes(), draws.dropped);
-        let squared = still_rows(net, path.z, path.v, t, condition);
+        let u = still_rows(net, path.z, t, condition);
+        let squared = squared_norm(u - Tensor::from_inner(path.v));
         StepLoss {
             squared: squared.clone().inner(),
             velocity: squared.clone().inner(),
@@ -55,15 +56,13 @@ impl FlowMatchingConfig {
     }
 }
 
-/// `‖u(z, t, t) − target‖²` of each row, `[rows]`: flow matching, and the rows of MeanFlow with `r = t`.
+/// `u(z, t, t)` of each row: flow matching, and the rows of MeanFlow with `r = t`.
 pub(super) fn still_rows<B: TrainBackend, N: Backbone<B>>(
     net: &N,
     z: Tensor<B::InnerBackend, 4>,
-    target: Tensor<B::InnerBackend, 4>,
     t: Tensor<B::InnerBackend, 1>,
     condition: Condition<B::InnerBackend>,
-) -> Tensor<B, 1> {
+) -> Tensor<B, 4> {
     let t = Tensor::from_inner(t);
-    let u = net.forward(Tensor::from_inner(z), t.clone(), t, &outer(condition));
-    squared_norm(u - Tensor::from_inner(target))
+    net.forward(Tensor::from_inner(z), t.clone(), t, &outer(condition))
 }

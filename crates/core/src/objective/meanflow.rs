@@ -74,10 +74,12 @@ impl MeanFlowConfig {
         };
         let condition = condition(batch.labels, net.classes(), draws.dropped);
         if moved == 0 {
-            let squared = still_rows(net, z, guided.clone(), t, condition);
+            let u = still_rows(net, z, t, condition);
+            let velocity = squared_norm(u.clone().inner() - v);
+            let squared = squared_norm(u - Tensor::from_inner(guided));
             return StepLoss {
-                velocity: squared.clone().inner(),
                 squared: squared.clone().inner(),
+                velocity,
                 dudt: None,
                 loss: self.weight.loss(squared),
             };
@@ -108,9 +110,10 @@ impl MeanFlowConfig {
         }
 
         let part = |a: Tensor<B::InnerBackend, 4>| a.narrow(0, 0, still);
-        let squared_still =
-            still_rows(net, part(z), part(guided), t.narrow(0, 0, still), condition.rows(0, still));
-        let velocity = Tensor::cat(vec![squared_still.clone().inner(), velocity_moved], 0);
+        let u = still_rows(net, part(z), t.narrow(0, 0, still), condition.rows(0, still));
+        let velocity_still = squared_norm(u.clone().inner() - part(v));
+        let squared_still = squared_norm(u - Tensor::from_inner(part(guided)));
+        let velocity = Tensor::cat(vec![velocity_still, velocity_moved], 0);
         let squared = Tensor::cat(vec![squared_still, squared_moved], 0);
         StepLoss { squared: squared.clone().inner(), velocity, dudt, loss: self.weight.loss(squared) }
     }

@@ -177,6 +177,12 @@ fn attention() {
             f([q, k, v])
         });
     }
+    // A row may be masked as a whole: its output is zero, and so is its derivative.
+    let masked = ints::<B, 4>([1, 1, 3, 3], &[0, 1, 0, 1, 1, 1, 0, 0, 1]).expand([2, 2, 3, 3]);
+    rule("masked attention", operands(), &|[q, k, v]: [T4; 3]| {
+        let mask = masked.clone().equal_elem(1);
+        op::attention(q, k, v, Some(mask), None, AttentionModuleOptions::default())
+    });
     rule("attention in the bias", bias, &|bias| {
         let [q, k, v] = operands();
         op::attention(q, k, v, None, Some(bias), AttentionModuleOptions::default())

@@ -1,15 +1,12 @@
 //! Sizes of a DiT: presets, constraints and the parameter count.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     config::{NetError, positive},
     embed::{label_parameters, time_parameters},
 };
 
 /// Sizes of a [`Dit`](super::Dit).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DitConfig {
     /// Side of a patch, in pixels; divides the image's height and width.
     pub patch: usize,
@@ -20,7 +17,6 @@ pub struct DitConfig {
     /// Attention heads.
     pub heads: usize,
     /// Hidden features of a block's perceptron per feature of a token; 4 in every published preset.
-    #[serde(default = "DitConfig::published_ratio")]
     pub mlp_ratio: f64,
 }
 
@@ -46,10 +42,6 @@ const FAMILIES: [Family; 7] = [
 ];
 
 impl DitConfig {
-    fn published_ratio() -> f64 {
-        4.0
-    }
-
     /// The preset of this name: a size of [`DitConfig::presets`] and a patch, such as `b4`, `xl2` or `nano7`.
     pub fn preset(name: &str) -> Option<Self> {
         FAMILIES.iter().find_map(|family| {
@@ -120,13 +112,7 @@ impl DitConfig {
 
 impl Family {
     fn with_patch(&self, patch: usize) -> DitConfig {
-        DitConfig {
-            patch,
-            width: self.width,
-            depth: self.depth,
-            heads: self.heads,
-            mlp_ratio: DitConfig::published_ratio(),
-        }
+        DitConfig { patch, width: self.width, depth: self.depth, heads: self.heads, mlp_ratio: 4.0 }
     }
 }
 

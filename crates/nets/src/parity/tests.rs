@@ -167,6 +167,27 @@ fn files_that_contradict_themselves_are_errors() {
 }
 
 #[test]
+fn weights_may_be_named_by_paths() {
+    let report = compare_edited(|file| {
+        let slashes = |name: String| match name.strip_prefix("param.") {
+            Some(path) => format!("param.{}", path.replace('.', "/")),
+            None => name,
+        };
+        file.tensors = std::mem::take(&mut file.tensors).into_iter().map(|(n, t)| (slashes(n), t)).collect();
+    });
+    assert!(report.unwrap().passed());
+}
+
+#[test]
+fn a_transposed_weight_is_an_error() {
+    let report = compare_edited(|file| {
+        let name = "param.blocks.layers_0.attn.qkv._flax_linear.kernel";
+        file.tensors.get_mut(name).unwrap().1.reverse();
+    });
+    assert!(report.unwrap_err().to_string().contains("has the shape [192, 64], the network needs [64, 192]"));
+}
+
+#[test]
 fn what_is_no_reference_file_is_an_error() {
     let file = NamedTempFile::new().unwrap();
     for bytes in [&b""[..], b"PK\x03\x04", &[0xff; 64]] {

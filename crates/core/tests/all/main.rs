@@ -1,0 +1,19 @@
+//! The tests of the flow mathematics, in one binary: its tensors are f64 by default.
+
+mod common;
+mod constant;
+mod draws;
+mod dropout;
+mod flow_matching;
+mod gaussian;
+mod gradients;
+mod grid;
+mod guidance;
+mod interpolant;
+mod meanflow;
+mod naive;
+mod network;
+mod orders;
+mod random;
+mod solvers;
+mod weight;
