@@ -61,7 +61,8 @@ mod cuda {
             let folders = standard.into_iter().map(str::to_owned).chain(given.split(':').map(str::to_owned));
             folders.into_iter().any(|folder| std::path::Path::new(&folder).join(name).exists())
         });
-        let gpu = std::path::Path::new("/dev/nvidia0").exists() || std::path::Path::new("/dev/nvidiactl").exists();
+        let gpu =
+            std::path::Path::new("/dev/nvidia0").exists() || std::path::Path::new("/dev/nvidiactl").exists();
         anyhow::ensure!(
             driver && gpu,
             "there is no NVIDIA GPU here (driver library {}, device file {}); use --device cpu",
@@ -77,6 +78,8 @@ mod cuda {
     use super::Work;
 
     pub fn dispatch<W: Work>(_work: W) -> anyhow::Result<W::Output> {
-        anyhow::bail!("this binary was built without CUDA; build it with `cargo build --release --features cuda`")
+        anyhow::bail!(
+            "this binary was built without CUDA; build it with `cargo build --release --features cuda`"
+        )
     }
 }

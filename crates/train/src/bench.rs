@@ -12,12 +12,15 @@ use crate::{
 use burn::{
     module::AutodiffModule,
     optim::GradientsParams,
-    tensor::{Tensor, TensorData, backend::{AutodiffBackend, Backend}},
+    tensor::{
+        Tensor, TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
 };
 use meanflow_core::{
     Backbone, Condition, Solver, Streams,
-    objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     interpolant::{linear_path, squared_norm},
+    objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     solver::Grid,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -60,9 +63,12 @@ impl Yardstick {
         let small = DitConfig { patch: 4, width: 192, depth: 6, heads: 3, mlp_ratio: 4.0 };
         Some(match name.strip_prefix("dit-") {
             None => Self { name, net: NetConfig::Dit(small), shape: [1, 32, 32], classes: 10 },
-            Some(preset) => {
-                Self { name, net: NetConfig::Dit(DitConfig::preset(preset)?), shape: [4, 32, 32], classes: 1000 }
-            }
+            Some(preset) => Self {
+                name,
+                net: NetConfig::Dit(DitConfig::preset(preset)?),
+                shape: [4, 32, 32],
+                classes: 1000,
+            },
         })
     }
 
@@ -194,7 +200,12 @@ impl<B: TrainBackend> Product<B> {
     ///
     /// # Errors
     /// If the network cannot be made.
-    pub fn new(yardstick: &Yardstick, job: Job, batch: usize, device: &B::Device) -> Result<Self, TrainError> {
+    pub fn new(
+        yardstick: &Yardstick,
+        job: Job,
+        batch: usize,
+        device: &B::Device,
+    ) -> Result<Self, TrainError> {
         let variant = yardstick.variant(job, batch, 1_000_000);
         let trainer = Some(Trainer::new(yardstick.init(device)?, &variant));
         Ok(Self { variant, batch: yardstick.batch(batch), job, trainer, step: 0, device: device.clone() })
@@ -202,10 +213,16 @@ impl<B: TrainBackend> Product<B> {
 
     fn sample(&self, trainer: &Trainer<B>) -> Vec<f32> {
         let net = trainer.net.valid();
-        let z = Tensor::from_data(TensorData::new(self.batch.samples.clone(), self.batch.shape), &self.device);
+        let z =
+            Tensor::from_data(TensorData::new(self.batch.samples.clone(), self.batch.shape), &self.device);
         let labels = self.batch.labels.as_deref().unwrap_or_default();
         let condition = Condition::<B::InnerBackend>::labels(label_tensor(labels, &self.device));
-        Solver::MeanFlow.sample(&net, z, &Grid::uniform(1), &condition).into_data().iter::<f32>().take(1).collect()
+        Solver::MeanFlow
+            .sample(&net, z, &Grid::uniform(1), &condition)
+            .into_data()
+            .iter::<f32>()
+            .take(1)
+            .collect()
     }
 }
 
@@ -217,7 +234,8 @@ impl<B: TrainBackend> Timed for Product<B> {
             self.sample(&trainer);
             trainer
         } else {
-            let (trainer, measured) = trainer.step(&self.variant, self.step, self.batch.clone(), &self.device);
+            let (trainer, measured) =
+                trainer.step(&self.variant, self.step, self.batch.clone(), &self.device);
             let _: Vec<f32> = measured.into_data().iter().collect();
             sync::<B>(&self.device);
             trainer
@@ -258,7 +276,8 @@ impl<B: AutodiffBackend> Plain<B> {
 
 impl<B: AutodiffBackend> Timed for Plain<B> {
     fn step(&mut self) -> f64 {
-        let (net, average) = (self.net.take().expect("put back below"), self.average.take().expect("put back below"));
+        let (net, average) =
+            (self.net.take().expect("put back below"), self.average.take().expect("put back below"));
         let start = Instant::now();
         let (shape, device) = (self.batch.shape, &self.device);
         let rows = shape[0];

@@ -39,7 +39,9 @@ pub fn newest(run: &Path) -> Result<Checkpoint, TrainError> {
     let no_run = |reason: &str| TrainError::NoRun { path: run.to_owned(), reason: reason.to_owned() };
     let folder = run.join("checkpoints");
     if !folder.is_dir() {
-        return Err(no_run("there is no folder `checkpoints`; give a folder like runs/<experiment>/<variant>"));
+        return Err(no_run(
+            "there is no folder `checkpoints`; give a folder like runs/<experiment>/<variant>",
+        ));
     }
     let all = checkpoint::list(&folder)?;
     let (_, path) = all.last().ok_or_else(|| no_run("it has no checkpoint yet"))?;

@@ -43,7 +43,9 @@ pub enum TrainError {
         differences: Vec<Difference>,
     },
     /// The log lost lines that a checkpoint had counted.
-    #[error("{path} has {found} bytes, the last checkpoint needs {expected}; restore the file or start the run anew in another folder")]
+    #[error(
+        "{path} has {found} bytes, the last checkpoint needs {expected}; restore the file or start the run anew in another folder"
+    )]
     LogTooShort {
         /// The log.
         path: PathBuf,
@@ -106,7 +108,12 @@ impl TrainError {
 fn lines(differences: &[Difference]) -> String {
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
     let line = |difference: &Difference| {
-        format!("\n  {}: {} in the folder, {} now", difference.key, shown(&difference.before), shown(&difference.after))
+        format!(
+            "\n  {}: {} in the folder, {} now",
+            difference.key,
+            shown(&difference.before),
+            shown(&difference.after)
+        )
     };
     differences.iter().map(line).collect()
 }

@@ -89,7 +89,8 @@ impl Log {
     /// [`TrainError::Write`], or [`TrainError::LogTooShort`] if lines that the checkpoint knew are gone.
     pub fn open(path: &Path, length: u64) -> Result<Self, TrainError> {
         let open = || -> std::io::Result<(File, u64)> {
-            let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+            let mut file =
+                OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
             let found = file.metadata()?.len();
             if found >= length {
                 file.set_len(length)?;

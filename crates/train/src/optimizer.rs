@@ -129,7 +129,8 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Optim<B, M> {
     }
 }
 
-type Records<O, B> = <OptimizerAdaptor<O, burn::nn::Linear<B>, B> as Optimizer<burn::nn::Linear<B>, B>>::Record;
+type Records<O, B> =
+    <OptimizerAdaptor<O, burn::nn::Linear<B>, B> as Optimizer<burn::nn::Linear<B>, B>>::Record;
 
 /// Optimizer states that consist of adaptive moments.
 trait Moments<B: Backend>: SimpleOptimizer<B> {

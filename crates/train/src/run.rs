@@ -60,7 +60,11 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError>
         Some(before) => Resolved::differences(&before.resolved, &variant.resolved),
         None => Vec::new(),
     };
-    if differences.is_empty() { Ok(()) } else { Err(TrainError::Changed { path: path.to_owned(), differences }) }
+    if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(TrainError::Changed { path: path.to_owned(), differences })
+    }
 }
 
 /// Whether the run in this folder is trained and scored.
@@ -155,8 +159,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             }
             Some((step, path)) => {
                 let stored = Checkpoint::load(&path)?;
-                let trainer =
-                    restore(trainer, &stored).map_err(|error| TrainError::State { path, error })?;
+                let trainer = restore(trainer, &stored).map_err(|error| TrainError::State { path, error })?;
                 (trainer, stored.progress, Some(step))
             }
         };
@@ -203,7 +206,8 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             observer.on(Event::Step { step });
 
             let last = step == train.steps;
-            let (logs, scores) = (step.is_multiple_of(train.log) || last, step.is_multiple_of(eval.every) || last);
+            let (logs, scores) =
+                (step.is_multiple_of(train.log) || last, step.is_multiple_of(eval.every) || last);
             let interrupted = stop.load(Ordering::Relaxed);
             let saves = step.is_multiple_of(train.checkpoint) || last || interrupted;
             if logs || scores || saves {
@@ -311,7 +315,8 @@ impl<'a, B: TrainBackend> Run<'a, B> {
 fn restore<B: TrainBackend>(trainer: Trainer<B>, stored: &Checkpoint) -> Result<Trainer<B>, StateError> {
     let net = with_parameters(trainer.net, stored.part("net."))?;
     let averages = trainer.averages.into_iter().enumerate();
-    let averages = averages.map(|(index, average)| with_parameters(average, stored.part(&format!("ema.{index}."))));
+    let averages =
+        averages.map(|(index, average)| with_parameters(average, stored.part(&format!("ema.{index}."))));
     let averages = averages.collect::<Result<_, _>>()?;
     let optim = trainer.optim.with_state(&net, stored.part("optimizer."))?;
     Ok(Trainer { net, averages, optim, ..trainer })

@@ -57,7 +57,8 @@ pub fn sample<B: Backend>(
     let solver = request.solver.unwrap_or(variant.eval.solver);
     let per_step = solver.evaluations_per_step();
     if request.nfe == 0 || !request.nfe.is_multiple_of(per_step) {
-        let message = format!("{} evaluations: `{}` needs a multiple of {per_step}", request.nfe, solver.name());
+        let message =
+            format!("{} evaluations: `{}` needs a multiple of {per_step}", request.nfe, solver.name());
         return Err(TrainError::Request(message));
     }
     let labels = match (request.class, classes) {
@@ -96,7 +97,9 @@ pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
     let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
     let file = run.join("config.toml");
     if !file.is_file() {
-        return Err(no_run("there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned()));
+        return Err(no_run(
+            "there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned(),
+        ));
     }
     let comparison = Comparison::load(&file, &[]).map_err(|error| no_run(error.to_string()))?;
     comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))

@@ -24,7 +24,9 @@ pub enum StateError {
         first: String,
     },
     /// Another shape.
-    #[error("`{name}` has shape {found:?} in the checkpoint, the network of this experiment needs {expected:?}")]
+    #[error(
+        "`{name}` has shape {found:?} in the checkpoint, the network of this experiment needs {expected:?}"
+    )]
     Shape {
         /// Name of the parameter.
         name: String,

@@ -18,7 +18,9 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
     };
     if let Some(count) = args.pairs {
         if args.on.device != DeviceKind::Cpu {
-            return Err(Usage("--pairs compares backends of the processor; leave out --device".to_owned()).into());
+            return Err(
+                Usage("--pairs compares backends of the processor; leave out --device".to_owned()).into()
+            );
         }
         return ratios(&yardstick, args.batch, count);
     }

@@ -24,7 +24,9 @@ fn show_list(datasets: &Path, as_json: bool) {
     let presence = |presence: &Presence| match presence {
         Presence::BuiltIn => "built in".to_owned(),
         Presence::Here(folder) => format!("in {}", folder.display()),
-        Presence::Fetchable { partly_built_in: true } => "10,000 images built in; all with `data fetch`".to_owned(),
+        Presence::Fetchable { partly_built_in: true } => {
+            "10,000 images built in; all with `data fetch`".to_owned()
+        }
         Presence::Fetchable { partly_built_in: false } => "with `data fetch`".to_owned(),
         Presence::YourFile => "your own file".to_owned(),
     };

@@ -28,14 +28,19 @@ fn variants(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
-    let entries = fs::read_dir(path).map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))?;
+    let entries =
+        fs::read_dir(path).map_err(|error| anyhow::anyhow!("cannot read {}: {error}", path.display()))?;
     for entry in entries {
         let folder = entry?.path();
         if let Ok(metadata) = fs::metadata(folder.join("config.toml")) {
             found.push((metadata.modified()?, folder));
         }
     }
-    anyhow::ensure!(!found.is_empty(), "{} holds no run (no config.toml in it or in its folders)", path.display());
+    anyhow::ensure!(
+        !found.is_empty(),
+        "{} holds no run (no config.toml in it or in its folders)",
+        path.display()
+    );
     found.sort();
     Ok(found.into_iter().map(|(_, folder)| folder).collect())
 }

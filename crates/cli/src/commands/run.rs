@@ -54,13 +54,17 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
             Outcome::Finished => {}
             Outcome::Unchanged => eprintln!("{}: already trained, nothing to do", variant.name),
             Outcome::Interrupted { step } => {
-                eprintln!("{}: stopped at step {step}, checkpoint written; the same command goes on", variant.name);
+                eprintln!(
+                    "{}: stopped at step {step}, checkpoint written; the same command goes on",
+                    variant.name
+                );
                 return Ok(Done::Interrupted);
             }
         }
     }
     let out = folder.join("report");
-    let summary = meanflow_report::write(&paths, &out).context("the runs are complete, but not the report")?;
+    let summary =
+        meanflow_report::write(&paths, &out).context("the runs are complete, but not the report")?;
     for note in &summary.notes {
         eprintln!("note: {note}");
     }

@@ -23,9 +23,14 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
     }
     let solver = match &args.solver {
         None => None,
-        Some(name) => Some(Solver::ALL.into_iter().find(|solver| solver.name() == name).ok_or_else(|| {
-            Usage(format!("no solver is called `{name}`; there are {}", Solver::ALL.map(Solver::name).join(", ")))
-        })?),
+        Some(name) => {
+            Some(Solver::ALL.into_iter().find(|solver| solver.name() == name).ok_or_else(|| {
+                Usage(format!(
+                    "no solver is called `{name}`; there are {}",
+                    Solver::ALL.map(Solver::name).join(", ")
+                ))
+            })?)
+        }
     };
     let request = Request {
         count: args.count,
