@@ -10,7 +10,7 @@ pub trait Work {
     /// What comes of it.
     type Output;
 
-    /// Does it on backend `B`; `Plain` is `B` without forward mode.
+    /// Does it on backend `B`.
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Self::Output>;
 }
 

@@ -10,7 +10,7 @@ use meanflow_train::{TrainError, config::ConfigError};
 use std::{io::IsTerminal, process::ExitCode};
 
 // Training allocates and frees the same large buffers at every step; with glibc's defaults each goes back to the system
-// and comes again as page faults (docs/decisions.md has the figures).
+// and comes again as page faults (docs/decisions.md, record 6).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,7 +49,7 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
     let code = match error.downcast_ref::<TrainError>() {
-        Some(TrainError::Changed { .. } | TrainError::Request(_)) => 2,
+        Some(TrainError::Changed { .. } | TrainError::OtherData { .. } | TrainError::Request(_)) => 2,
         _ if error.is::<args::Usage>() => 2,
         _ => 1,
     };

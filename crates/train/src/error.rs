@@ -42,6 +42,18 @@ pub enum TrainError {
         /// Keys that differ.
         differences: Vec<Difference>,
     },
+    /// The data is not what the run was started with.
+    #[error(
+        "{path} was started with other data (sha256 {before}, now {now}); give it the same files, or use --runs-dir for a new run"
+    )]
+    OtherData {
+        /// The run folder.
+        path: PathBuf,
+        /// Digest at the start.
+        before: String,
+        /// Digest now.
+        now: String,
+    },
     /// The log lost lines that a checkpoint had counted.
     #[error(
         "{path} has {found} bytes, the last checkpoint needs {expected}; restore the file or start the run anew in another folder"
@@ -71,11 +83,11 @@ pub enum TrainError {
         error: StateError,
     },
     /// The loss is no number any more.
-    #[error("the loss became {loss} at step {step}; {}", match .checkpoint { Some(at) => format!("the checkpoint of step {at} is untouched"), None => "there is no checkpoint yet".to_owned() })]
+    #[error("the loss or its gradient became {loss} at step {step}; {}", match .checkpoint { Some(at) => format!("the checkpoint of step {at} is untouched"), None => "there is no checkpoint yet".to_owned() })]
     Diverged {
-        /// The first step (from 1) with a loss that is not finite.
+        /// The first step (from 1) with a loss or a gradient norm that is not finite.
         step: u64,
-        /// That loss.
+        /// That value.
         loss: f32,
         /// Step of the last good checkpoint.
         checkpoint: Option<u64>,

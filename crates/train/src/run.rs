@@ -98,6 +98,7 @@ pub fn run<B: TrainBackend>(
         return Ok(Outcome::Unchanged);
     }
     let data = variant.data.open()?;
+    check_same_data(&folder, data.as_ref())?;
     let mut run = Run::<B>::open(variant, &folder, data.clone(), device)?;
     if read_if_present(&folder.join("config.toml"))?.is_none() {
         let record = env::record(host, comparison, variant, data.as_ref());
@@ -123,6 +124,20 @@ pub fn run<B: TrainBackend>(
     let outcome = outcome?;
     status?;
     Ok(outcome)
+}
+
+/// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
+fn check_same_data(folder: &Folder, data: &dyn Dataset) -> Result<(), TrainError> {
+    let Some(bytes) = read_if_present(&folder.join("env.json"))? else { return Ok(()) };
+    let Ok(record) = serde_json::from_slice::<Value>(&bytes) else { return Ok(()) };
+    match record["data"]["sha256"].as_str() {
+        Some(before) if before != data.digest() => Err(TrainError::OtherData {
+            path: folder.path().to_owned(),
+            before: before.to_owned(),
+            now: data.digest(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A run in progress.
@@ -216,8 +231,8 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 if logs {
                     self.write_log(observer)?;
                 }
-                // A stop during the last step still scores: the run is complete then.
-                if scores && (last || !interrupted) {
+                // Also before a stop: a resumed run begins after this step and would never score it.
+                if scores {
                     self.score(evaluation, observer)?;
                 }
                 if saves {
@@ -301,7 +316,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         self.checkpoint = Some(self.progress.step);
         checkpoint::prune(&folder, self.variant.train.keep_last, self.variant.train.keep_every)?;
         observer.on(Event::Checkpoint { step: self.progress.step });
-        Ok(())
+        self.write_status("running")
     }
 
     fn write_status(&self, state: &str) -> Result<(), TrainError> {

@@ -44,7 +44,7 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
     let host = Host {
         device: device::describe(args.on.device),
         features: device::features(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: rayon::current_num_threads(),
         lock_sha256: sha256(include_bytes!("../../../../Cargo.lock")),
         command: std::env::args().collect(),
     };

@@ -39,7 +39,7 @@ fn mlp(r: &mut Reader) -> MlpConfig {
     MlpConfig {
         width: r.need("width", Within::SIZE),
         depth: r.need("depth", Within::SIZE),
-        octaves: r.get("octaves", Within(0, 64), 2),
+        octaves: r.get("octaves", Within(0, 64), 0),
     }
 }
 

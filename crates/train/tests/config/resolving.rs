@@ -95,7 +95,7 @@ noise = 0.08
 [net.mlp]
 width = 16
 depth = 2
-octaves = 2
+octaves = 0
 
 [objective.meanflow]
 time.logit-normal.mean = -0.4
