@@ -1,0 +1,73 @@
+//! Bad input: one clear message, the right exit code, nothing lost.
+
+use crate::{SMALL, meanflow, write_small};
+use std::fs;
+
+/// Runs `x.toml` and checks exit code and message.
+fn refused(folder: &std::path::Path, code: i32, words: &[&str]) {
+    let output = meanflow(folder).args(["run", "x.toml"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in:\n{text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn broken_experiment_files_are_refused_with_code_2() {
+    let root = tempfile::tempdir().unwrap();
+    let cases: [(&str, &str, &[&str]); 5] = [
+        ("share = 0.5", "share = 1.5", &["share", "1.5"]),
+        ("batch = 32", "batsch = 32", &["batsch", "batch", "x.toml"]),
+        ("steps = 400", "steps = \"many\"", &["steps"]),
+        ("name = \"small\"", "name = \"a/b\"", &["a/b"]),
+        ("[train]", "[train", &["x.toml"]),
+    ];
+    for (old, new, words) in cases {
+        write_small(root.path(), old, new);
+        refused(root.path(), 2, words);
+    }
+    fs::write(root.path().join("x.toml"), "").unwrap();
+    refused(root.path(), 2, &["x.toml"]);
+    fs::write(root.path().join("x.toml"), [0xff, 0xfe, 0x00]).unwrap();
+    refused(root.path(), 2, &["x.toml"]);
+    assert!(!root.path().join("runs").exists(), "nothing was started");
+}
+
+#[test]
+fn two_problems_are_told_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let text = SMALL.replace("share = 0.5", "share = 1.5").replace("width = 16", "wdith = 16");
+    fs::write(root.path().join("x.toml"), text).unwrap();
+    refused(root.path(), 2, &["share", "wdith"]);
+}
+
+#[test]
+fn missing_and_truncated_data_fail_with_code_1() {
+    let root = tempfile::tempdir().unwrap();
+    let idx = |images: &str| format!("[data.idx]\nimages = \"{images}\"\nsize = 4\n");
+    write_small(root.path(), "[data.two-moons]\npoints = 2000\n", &idx("nothing-idx3-ubyte"));
+    let text = fs::read_to_string(root.path().join("x.toml")).unwrap().replace("metrics = [\"energy\"]", "");
+    let text = text
+        .replace("[net.mlp]\nwidth = 16\ndepth = 1", "[net.dit]\npatch = 2\nwidth = 8\ndepth = 1\nheads = 1");
+    fs::write(root.path().join("x.toml"), &text).unwrap();
+    refused(root.path(), 1, &["nothing-idx3-ubyte"]);
+    // An IDX header that promises two 4×4 images, and half of one.
+    let header = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4];
+    fs::write(root.path().join("cut-idx3-ubyte"), [&header[..], &[7; 8]].concat()).unwrap();
+    fs::write(root.path().join("x.toml"), text.replace("nothing-idx3-ubyte", "cut-idx3-ubyte")).unwrap();
+    refused(root.path(), 1, &["cut-idx3-ubyte"]);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_said_so() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 1");
+    let output = meanflow(root.path()).args(["run", "x.toml", "--device", "cuda"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() != Some(0) {
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("CUDA") || text.contains("GPU"), "{text}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Runs that are killed, resumed, repeated and changed.
+
+use crate::{SMALL, meanflow, write_small};
+use std::{fs, path::Path, process::Stdio, time::Duration};
+
+fn digest(folder: &Path) -> String {
+    let output = meanflow(folder).args(["digest", "runs/small/meanflow"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn killed_runs_end_in_the_same_bits() {
+    let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for root in [&whole, &killed] {
+        fs::write(root.path().join("x.toml"), SMALL).unwrap();
+    }
+    meanflow(whole.path()).args(["run", "x.toml"]).env("RAYON_NUM_THREADS", "1").assert().success();
+    for millis in [150, 300, 450] {
+        let binary = assert_cmd::cargo::cargo_bin("meanflow");
+        let mut child = std::process::Command::new(binary)
+            .args(["run", "x.toml"])
+            .current_dir(killed.path())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    meanflow(killed.path()).args(["run", "x.toml"]).env("RAYON_NUM_THREADS", "2").assert().success();
+    assert_eq!(digest(whole.path()), digest(killed.path()));
+
+    // The logs agree in everything but the time.
+    let log = |root: &Path| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(root.join("runs/small/meanflow/metrics.jsonl")).unwrap();
+        let line = |line: &str| {
+            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value.as_object_mut().unwrap().remove("secs");
+            value
+        };
+        text.lines().map(line).collect()
+    };
+    assert_eq!(log(whole.path()), log(killed.path()));
+    assert!(whole.path().join("runs/small/report/index.html").is_file());
+}
+
+#[test]
+fn a_finished_run_is_left_alone_and_a_changed_one_refused() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 40");
+    meanflow(root.path()).args(["run", "x.toml"]).assert().success();
+    let before = digest(root.path());
+    let again = meanflow(root.path()).args(["run", "x.toml"]).output().unwrap();
+    assert!(again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already trained"));
+    let changed = meanflow(root.path()).args(["run", "x.toml", "--set", "train.batch=16"]).output().unwrap();
+    assert_eq!(changed.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&changed.stderr).contains("train.batch"));
+    assert_eq!(digest(root.path()), before);
+    let csv = root.path().join("points.csv");
+    meanflow(root.path())
+        .args(["sample", "runs/small/meanflow", "-n", "5", "--out", "points.csv"])
+        .assert()
+        .success();
+    assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 5);
+}
