@@ -62,6 +62,20 @@ mod tests {
     }
 
     #[test]
+    fn the_average_moves_by_its_share() {
+        use burn::{backend::Flex, nn::LinearConfig};
+        let device = Default::default();
+        let layer = |value: f32| -> burn::nn::Linear<Flex> {
+            let mut layer = LinearConfig::new(2, 2).init(&device);
+            layer.weight = layer.weight.map(|weight| weight.full_like(value));
+            layer
+        };
+        let average = update(layer(1.0), &layer(3.0), 0.75);
+        let values: Vec<f32> = average.weight.val().into_data().iter().collect();
+        assert_eq!(values, [1.5; 4]);
+    }
+
+    #[test]
     fn half_life_halves() {
         let decay = decay_of_half_life(500_000.0, 1_000);
         assert!((decay.powi(500) - 0.5).abs() < 1e-12);

@@ -2,7 +2,7 @@
 
 use crate::{
     config::OptimizerConfig,
-    state::{Named, ParamVisitor, StateError, fits, visit_parameters},
+    state::{Named, ParamVisitor, StateError, all_used, fits, visit_parameters},
 };
 use burn::{
     module::{AutodiffModule, ParamId},
@@ -193,10 +193,9 @@ where
 {
     let mut writer = MomentWriter::<O, B> { records: Records::<O, B>::default(), state, problem: None };
     visit_parameters(module, &mut writer);
-    match (writer.problem, writer.state.into_keys().next()) {
-        (Some(problem), _) => Err(problem),
-        (None, Some(first)) => Err(StateError::Unused { count: 1, first }),
-        (None, None) => Ok(writer.records),
+    match writer.problem {
+        Some(problem) => Err(problem),
+        None => all_used(writer.state).map(|()| writer.records),
     }
 }
 
@@ -237,5 +236,77 @@ impl<O: Moments<B::InnerBackend>, B: AutodiffBackend> ParamVisitor<B> for Moment
                 self.problem.get_or_insert(problem);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::{
+        backend::{Autodiff, Flex},
+        nn::{Linear, LinearConfig},
+    };
+
+    type B = Autodiff<Flex>;
+
+    #[test]
+    fn warm_up_is_linear() {
+        let rates: Vec<f64> = (0..6).map(|step| learning_rate(0.4, 4, step)).collect();
+        assert_eq!(rates, [0.1, 0.2, 0.30000000000000004, 0.4, 0.4, 0.4]);
+        assert_eq!(learning_rate(0.4, 0, 0), 0.4);
+    }
+
+    /// A layer whose loss has the gradient 3 for each of its 2 weights and 4 for its bias.
+    fn gradients() -> (Linear<B>, GradientsParams) {
+        let net: Linear<B> = LinearConfig::new(2, 1).init(&Default::default());
+        let bias = net.bias.as_ref().expect("a layer with bias").val();
+        let loss = net.weight.val().sum() * 3.0 + bias.sum() * 4.0;
+        let grads = GradientsParams::from_grads(loss.backward(), &net);
+        (net, grads)
+    }
+
+    fn values(net: &Linear<B>, grads: &GradientsParams) -> Vec<f32> {
+        let weight: Tensor<Flex, 2> = grads.get(net.weight.id).expect("a gradient");
+        let bias: Tensor<Flex, 1> =
+            grads.get(net.bias.as_ref().expect("a layer with bias").id).expect("a gradient");
+        weight.into_data().iter::<f32>().chain(bias.into_data().iter::<f32>()).collect()
+    }
+
+    #[test]
+    fn the_clip_is_over_all_parameters_together() {
+        let norm = 34f32.sqrt();
+        for (max, scale) in [(Some(1.0), 1.0 / norm), (Some(100.0), 1.0), (None, 1.0)] {
+            let (net, mut grads) = gradients();
+            let measured = clip_global_norm(&net, &mut grads, max).expect("parameters").into_data();
+            assert!((measured.iter::<f32>().next().unwrap() - norm).abs() < 1e-5);
+            for (value, raw) in values(&net, &grads).into_iter().zip([3.0, 3.0, 4.0]) {
+                assert!((value - raw * scale).abs() < 1e-5, "{value} for {max:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_state_goes_on_to_the_bit() {
+        let config = OptimizerConfig::Adam(crate::config::AdamConfig {
+            lr: 0.1,
+            betas: [0.9, 0.95],
+            eps: 1e-8,
+            warmup: 0,
+            weight_decay: 0.0,
+        });
+        let weights = |net: &Linear<B>| net.weight.val().into_data();
+        let mut optim = Optim::<B, Linear<B>>::new(&config);
+        let (net, grads) = gradients();
+        let net = optim.step(0.1, net, grads);
+        let state = optim.state(&net);
+        let mut restored = Optim::new(&config).with_state(&net, state).expect("its own state");
+        let again = || {
+            let loss = net.weight.val().powi_scalar(2).sum() + net.bias.as_ref().expect("a bias").val().sum();
+            GradientsParams::from_grads(loss.backward(), &net)
+        };
+        let (a, b) = (optim.step(0.1, net.clone(), again()), restored.step(0.1, net.clone(), again()));
+        assert_eq!(weights(&a), weights(&b));
+        let fresh = Optim::new(&config).step(0.1, net.clone(), again());
+        assert_ne!(weights(&a), weights(&fresh), "the moments matter");
     }
 }

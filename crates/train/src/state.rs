@@ -94,15 +94,20 @@ impl<B: Backend> ModuleVisitor<B> for Reader {
 /// `module` with its parameters replaced by `tensors`, which it uses up.
 ///
 /// # Errors
-/// A tensor that is missing, of another shape or type; the module is not changed then.
+/// A tensor that is missing, of another shape or type, or that the module does not have.
 pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Named) -> Result<M, StateError> {
     let mut writer = Writer { path: Path::default(), tensors, problem: None };
     let module = module.map(&mut writer);
-    match (writer.problem, writer.tensors.into_keys().next()) {
-        (Some(problem), _) => Err(problem),
-        (None, Some(first)) => Err(StateError::Unused { count: 1, first }),
-        (None, None) => Ok(module),
+    match writer.problem {
+        Some(problem) => Err(problem),
+        None => all_used(writer.tensors).map(|()| module),
     }
+}
+
+/// An error if stored tensors are left that nothing asked for.
+pub(crate) fn all_used(left: Named) -> Result<(), StateError> {
+    let count = left.len();
+    left.into_keys().next().map_or(Ok(()), |first| Err(StateError::Unused { count, first }))
 }
 
 struct Writer {
