@@ -5,18 +5,15 @@ use crate::{
     config::Variant,
     folder::{Folder, write_atomic},
     progress::{Event, Observer},
-    step::label_tensor,
+    sample::{CHUNK, NOISE, condition, from_noise},
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use meanflow_core::{Condition, Solver, Streams, solver::Grid};
+use meanflow_core::{Solver, Streams, solver::Grid};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, read_rows};
 use meanflow_metrics::{Metric, Reference};
 use meanflow_nets::Net;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
-
-/// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
-const CHUNK: usize = 250;
 
 /// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
 pub struct Evaluation {
@@ -61,6 +58,15 @@ impl Evaluation {
         let view = |values| rows_of(values, dimension);
         let mut references = Vec::new();
         for &metric in &variant.eval.metrics {
+            // Said now, not after training up to the first evaluation.
+            let found = real.len() / dimension;
+            if metric.needs_equal_sizes() && found != samples {
+                return Err(TrainError::Request(format!(
+                    "`{}` compares sets of equal size: eval.samples is {samples}, the data has {found} points to compare with; \
+                     set eval.samples to {found}, or give the data more held-out points",
+                    metric.name()
+                )));
+            }
             let reference = metric.reference(view(&real).into_dyn(), variant.seed)?;
             let floor = reference.score(view(&other).into_dyn())?.value;
             references.push((metric, reference, floor));
@@ -69,7 +75,7 @@ impl Evaluation {
         let kind = if held { "held-out" } else { "images" };
         Ok(Self {
             shape,
-            noise: streams.normal("eval-noise", 0, rows * dimension),
+            noise: streams.normal(NOISE, 0, rows * dimension),
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
@@ -87,23 +93,10 @@ impl Evaluation {
         device: &B::Device,
         observer: &mut dyn Observer,
     ) -> Vec<f32> {
-        let grid = Grid::uniform(nfe / solver.evaluations_per_step());
         let dimension: usize = self.shape.iter().product();
-        let [channels, height, width] = self.shape;
-        let mut samples = Vec::with_capacity(rows * dimension);
-        for start in (0..rows).step_by(CHUNK) {
-            let count = CHUNK.min(rows - start);
-            let noise = self.noise[start * dimension..(start + count) * dimension].to_vec();
-            let z = Tensor::from_data(TensorData::new(noise, [count, channels, height, width]), device);
-            let condition = match &self.labels {
-                Some(labels) => Condition::labels(label_tensor(&labels[start..start + count], device)),
-                None => Condition::none(),
-            };
-            let x = solver.sample(net, z, &grid, &condition).into_data();
-            samples.extend(x.iter::<f32>());
-            observer.on(Event::Part);
-        }
-        samples
+        let (noise, labels) = (&self.noise[..rows * dimension], self.labels.as_deref());
+        let labels = labels.map(|labels| &labels[..rows]);
+        from_noise(net, solver, nfe, noise, self.shape, labels, device, |_| observer.on(Event::Part))
     }
 
     /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log.
@@ -186,10 +179,7 @@ impl Evaluation {
         let grid = Grid::uniform(nfe / variant.eval.solver.evaluations_per_step());
         let rows = 64.min(self.noise.len() / 2);
         let z = Tensor::from_data(TensorData::new(self.noise[..rows * 2].to_vec(), [rows, 2, 1, 1]), device);
-        let condition = match &self.labels {
-            Some(labels) => Condition::labels(label_tensor(&labels[..rows], device)),
-            None => Condition::none(),
-        };
+        let condition = condition(self.labels.as_deref().map(|labels| &labels[..rows]), device);
         let states: Vec<Vec<f32>> = variant
             .eval
             .solver

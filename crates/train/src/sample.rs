@@ -38,8 +38,8 @@ pub struct Samples {
     pub shape: [usize; 4],
 }
 
-/// Rows that go through the network at once.
-const CHUNK: usize = 250;
+/// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
+pub(crate) const CHUNK: usize = 250;
 
 /// Draws samples; `progress` is called with (done, all).
 ///
@@ -72,21 +72,47 @@ pub fn sample<B: Backend>(
     let net = load::<B>(run, &variant, request.ema.as_deref(), device)?;
     let dimension = channels * height * width;
     let streams = Streams::new(request.seed.unwrap_or(variant.seed));
-    let noise = streams.normal("eval-noise", 0, request.count * dimension);
-    let grid = Grid::uniform(request.nfe / per_step);
-    let mut values = Vec::with_capacity(noise.len());
-    for start in (0..request.count).step_by(CHUNK) {
-        let rows = CHUNK.min(request.count - start);
-        let noise = noise[start * dimension..(start + rows) * dimension].to_vec();
-        let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
-        let condition: Condition<B> = match &labels {
-            Some(labels) => Condition::labels(label_tensor(&labels[start..start + rows], device)),
-            None => Condition::none(),
-        };
-        values.extend(solver.sample(&net, z, &grid, &condition).into_data().iter::<f32>());
-        progress(start + rows, request.count);
-    }
+    let noise = streams.normal(NOISE, 0, request.count * dimension);
+    let shape = [channels, height, width];
+    let values = from_noise(&net, solver, request.nfe, &noise, shape, labels.as_deref(), device, |done| {
+        progress(done, request.count);
+    });
     Ok(Samples { values, shape: [request.count, channels, height, width] })
+}
+
+/// The stream of the fixed noise that evaluations start from.
+pub(crate) const NOISE: &str = "eval-noise";
+
+/// The samples that `noise` (rows of `shape`) flows to with `nfe` evaluations each, row after row; `progress` is called with
+/// the rows done.
+#[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
+pub(crate) fn from_noise<B: Backend>(
+    net: &Net<B>,
+    solver: Solver,
+    nfe: usize,
+    noise: &[f32],
+    shape: [usize; 3],
+    labels: Option<&[usize]>,
+    device: &B::Device,
+    mut progress: impl FnMut(usize),
+) -> Vec<f32> {
+    let grid = Grid::uniform(nfe / solver.evaluations_per_step());
+    let [channels, height, width] = shape;
+    let dimension = channels * height * width;
+    let mut values = Vec::with_capacity(noise.len());
+    for chunk in noise.chunks(CHUNK * dimension) {
+        let (start, rows) = (values.len() / dimension, chunk.len() / dimension);
+        let z = Tensor::from_data(TensorData::new(chunk.to_vec(), [rows, channels, height, width]), device);
+        let condition = condition(labels.map(|labels| &labels[start..start + rows]), device);
+        values.extend(solver.sample(net, z, &grid, &condition).into_data().iter::<f32>());
+        progress(start + rows);
+    }
+    values
+}
+
+/// The condition on these classes, or none.
+pub(crate) fn condition<B: Backend>(labels: Option<&[usize]>, device: &B::Device) -> Condition<B> {
+    labels.map_or_else(Condition::none, |labels| Condition::labels(label_tensor(labels, device)))
 }
 
 /// The variant that a run folder holds.

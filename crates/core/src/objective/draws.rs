@@ -20,8 +20,8 @@ pub struct Draws {
 impl Draws {
     /// Noise, times and label dropout of `step`.
     ///
-    /// The number of dropped labels is Binomial(batch, `label_dropout`) and they are the first rows, which have `r = t`
-    /// (as the official JAX code does it).
+    /// The number of dropped labels is Binomial(batch, `label_dropout`) and they are the first rows, those with
+    /// `r = t` as long as there are enough (as the official JAX code does it).
     pub fn new(
         streams: &Streams,
         step: u64,
