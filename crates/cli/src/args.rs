@@ -227,6 +227,9 @@ pub struct Bench {
     /// Rows of a step.
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
+    /// Parts of the batch, as `train.microbatches`; default: 2 on the processor, 1 on a GPU.
+    #[arg(long)]
+    pub microbatches: Option<usize>,
     /// Timed steps, after three that do not count.
     #[arg(long, default_value_t = 7)]
     pub steps: usize,

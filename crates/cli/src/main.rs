@@ -1,5 +1,6 @@
 //! `meanflow`: trains, scores and compares one-step generative models from experiment files.
 
+mod allocator;
 mod args;
 mod commands;
 mod device;
@@ -8,11 +9,6 @@ mod watch;
 use clap::Parser;
 use meanflow_train::{TrainError, config::ConfigError};
 use std::{io::IsTerminal, process::ExitCode};
-
-// Training allocates and frees the same large buffers at every step; with glibc's defaults each goes back to the system
-// and comes again as page faults (docs/decisions.md, record 6).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How a command ended, where that is not an error.
 pub enum Done {
@@ -25,6 +21,7 @@ pub enum Done {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_pages();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)

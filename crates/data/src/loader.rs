@@ -56,6 +56,22 @@ pub struct HostBatch {
     pub labels: Option<Vec<usize>>,
 }
 
+impl HostBatch {
+    /// Rows `index`, `index + parts`, `index + 2·parts`, … of this batch.
+    pub fn part(&self, index: usize, parts: usize) -> Self {
+        let [rows, channels, height, width] = self.shape;
+        let one = channels * height * width;
+        Self {
+            samples: self.samples.chunks_exact(one).skip(index).step_by(parts).flatten().copied().collect(),
+            shape: [(index..rows).step_by(parts).len(), channels, height, width],
+            labels: self
+                .labels
+                .as_ref()
+                .map(|labels| labels.iter().copied().skip(index).step_by(parts).collect()),
+        }
+    }
+}
+
 /// An endless sequence of full batches.
 ///
 /// Each epoch goes through every sample once, in a permutation keyed by (seed, epoch); a batch that reaches

@@ -91,7 +91,7 @@ impl Yardstick {
         }
     }
 
-    fn variant(&self, job: Job, batch: usize, steps: u64) -> Variant {
+    fn variant(&self, job: Job, batch: usize, microbatches: usize, steps: u64) -> Variant {
         let weight = Weight { p: 1.0, eps: 1e-2 };
         let time = TimeLaw::Uniform;
         let objective = match job {
@@ -116,6 +116,7 @@ impl Yardstick {
             objective,
             train: TrainConfig {
                 batch,
+                microbatches,
                 steps,
                 clip: None,
                 checkpoint: steps,
@@ -204,9 +205,10 @@ impl<B: TrainBackend> Product<B> {
         yardstick: &Yardstick,
         job: Job,
         batch: usize,
+        microbatches: usize,
         device: &B::Device,
     ) -> Result<Self, TrainError> {
-        let variant = yardstick.variant(job, batch, 1_000_000);
+        let variant = yardstick.variant(job, batch, microbatches, 1_000_000);
         let trainer = Some(Trainer::new(yardstick.init(device)?, &variant));
         Ok(Self { variant, batch: yardstick.batch(batch), job, trainer, step: 0, device: device.clone() })
     }

@@ -165,8 +165,18 @@ pub fn prune(folder: &Path, last: usize, every: Option<u64>) -> Result<(), Train
             fs::remove_file(path).map_err(TrainError::write(path))?;
         }
     }
+    Ok(())
+}
+
+/// Removes what a killed process left half-written; nobody else may be writing.
+///
+/// # Errors
+/// [`TrainError::Write`].
+pub fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(folder).map_err(TrainError::read(folder))?.flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "part") {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // `.tmp…` is how the safetensors crate calls a file before it is whole.
+        if name.ends_with(".part") || name.starts_with(".tmp") {
             fs::remove_file(entry.path()).map_err(TrainError::write(&entry.path()))?;
         }
     }

@@ -13,6 +13,7 @@ pub mod optimizer;
 pub mod progress;
 pub mod run;
 pub mod sample;
+mod side_by_side;
 pub mod state;
 pub mod step;
 

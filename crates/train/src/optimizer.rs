@@ -49,8 +49,9 @@ impl<B: AutodiffBackend<InnerBackend = I>, I: Backend> ParamVisitor<B> for Squar
     fn visit<const D: usize>(&mut self, _name: String, id: ParamId, _tensor: Tensor<B, D>) {
         let Some(grad) = self.grads.get::<I, D>(id) else { return };
         let (rows, count) = (grad.dims()[0].max(1), grad.shape().num_elements());
-        // By rows first: a flat sum over many elements is not reproducible on Flex.
-        let squares = grad.reshape([rows, count / rows]).powi_scalar(2).sum_dim(1).reshape([rows]).sum();
+        // By `sum_dim` twice: a flat `sum` over many elements adds in whatever order Flex's threads finish.
+        let squares = grad.reshape([rows, count / rows]).powi_scalar(2).sum_dim(1);
+        let squares = squares.reshape([1, rows]).sum_dim(1).reshape([1]);
         self.sum = Some(match self.sum.take() {
             Some(sum) => sum + squares,
             None => squares,
@@ -281,6 +282,32 @@ mod tests {
             assert!((measured.iter::<f32>().next().unwrap() - norm).abs() < 1e-5);
             for (value, raw) in values(&net, &grads).into_iter().zip([3.0, 3.0, 4.0]) {
                 assert!((value - raw * scale).abs() < 1e-5, "{value} for {max:?}");
+            }
+        }
+    }
+
+    /// Flex splits flat sums of 4 Mi elements and more over its threads.
+    #[test]
+    fn a_norm_over_millions_does_not_depend_on_threads() {
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        for shape in [[5 << 20, 1], [1, 5 << 20], [1280, 4096]] {
+            let value =
+                burn::tensor::TensorData::new((0..5 << 20).map(|i| (i as f32).sin()).collect(), shape);
+            let mut net: Linear<B> = LinearConfig::new(2, 1).with_bias(false).init(&Default::default());
+            net.weight =
+                net.weight.map(|_| Tensor::from_data(value.clone(), &Default::default()).require_grad());
+            let norm = |threads| {
+                pool(threads).install(|| {
+                    let loss = net.weight.val().powi_scalar(2).sum_dim(1).sum_dim(0) * 0.5;
+                    let mut grads = GradientsParams::from_grads(loss.backward(), &net);
+                    clip_global_norm(&net, &mut grads, None).expect("a parameter").into_data().to_vec::<f32>()
+                })
+            };
+            let one = norm(1).expect("a number");
+            let exact = value.iter::<f64>().map(|x| x * x).sum::<f64>().sqrt();
+            assert!((f64::from(one[0]) / exact - 1.0).abs() < 1e-4, "{} is not {exact}", one[0]);
+            for _ in 0..20 {
+                assert_eq!(norm(2).expect("a number"), one);
             }
         }
     }

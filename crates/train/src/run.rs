@@ -99,7 +99,26 @@ pub fn run<B: TrainBackend>(
     }
     let data = variant.data.open()?;
     check_same_data(&folder, data.as_ref())?;
-    let mut run = Run::<B>::open(variant, &folder, data.clone(), device)?;
+    let outcome = go_on::<B>(comparison, variant, &folder, data, host, device, observer, stop);
+    if let Err(error) = &outcome {
+        // The error itself matters more than one of writing it down, on a full disk for instance.
+        let _ = mark_failed(&folder, error);
+    }
+    outcome
+}
+
+#[allow(clippy::too_many_arguments)] // those of `run`, opened
+fn go_on<B: TrainBackend>(
+    comparison: &Comparison,
+    variant: &Variant,
+    folder: &Folder,
+    data: Arc<dyn Dataset>,
+    host: &Host,
+    device: &B::Device,
+    observer: &mut dyn Observer,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let mut run = Run::<B>::open(variant, folder, data.clone(), device)?;
     if read_if_present(&folder.join("config.toml"))?.is_none() {
         let record = env::record(host, comparison, variant, data.as_ref());
         write_atomic(&folder.join("env.json"), format!("{record:#}\n").as_bytes())?;
@@ -113,17 +132,20 @@ pub fn run<B: TrainBackend>(
         batch: variant.train.batch,
     });
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
-    evaluation.real_grid(data.as_ref(), variant.eval.grid, &folder)?;
-    let outcome = run.train(&evaluation, observer, stop);
-    let state = match &outcome {
-        Ok(Outcome::Finished) => "finished",
-        Ok(_) => "interrupted",
-        Err(_) => "failed",
-    };
-    let status = run.write_status(state);
-    let outcome = outcome?;
-    status?;
+    evaluation.real_grid(data.as_ref(), variant.eval.grid, folder)?;
+    let outcome = run.train(&evaluation, observer, stop)?;
+    run.write_status(if outcome == Outcome::Finished { "finished" } else { "interrupted" })?;
     Ok(outcome)
+}
+
+/// `status.json` says `failed` and why, at the step it told last.
+fn mark_failed(folder: &Folder, error: &TrainError) -> Result<(), TrainError> {
+    let file = folder.join("status.json");
+    let known = read_if_present(&file)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let mut status = known.filter(Value::is_object).unwrap_or_else(|| json!({"step": 0, "images": 0}));
+    status["state"] = "failed".into();
+    status["error"] = error.to_string().into();
+    write_atomic(&file, format!("{status}\n").as_bytes())
 }
 
 /// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
@@ -166,6 +188,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let net = variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
         let parameters = net.num_params();
         let trainer = Trainer::new(net, variant);
+        checkpoint::remove_unfinished(&folder.join("checkpoints"))?;
         let newest = checkpoint::list(&folder.join("checkpoints"))?.pop();
         let (trainer, progress, checkpoint) = match newest {
             None => {

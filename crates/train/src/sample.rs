@@ -4,6 +4,7 @@ use crate::{
     TrainError,
     config::{Comparison, Variant},
     digest::newest,
+    side_by_side,
     state::with_parameters,
     step::label_tensor,
 };
@@ -99,13 +100,21 @@ pub(crate) fn from_noise<B: Backend>(
     let grid = Grid::uniform(nfe / solver.evaluations_per_step());
     let [channels, height, width] = shape;
     let dimension = channels * height * width;
-    let mut values = Vec::with_capacity(noise.len());
-    for chunk in noise.chunks(CHUNK * dimension) {
-        let (start, rows) = (values.len() / dimension, chunk.len() / dimension);
-        let z = Tensor::from_data(TensorData::new(chunk.to_vec(), [rows, channels, height, width]), device);
+    let chunk = |(net, start, noise): (Net<B>, usize, &[f32])| {
+        let rows = noise.len() / dimension;
+        let z = Tensor::from_data(TensorData::new(noise.to_vec(), [rows, channels, height, width]), device);
         let condition = condition(labels.map(|labels| &labels[start..start + rows]), device);
-        values.extend(solver.sample(net, z, &grid, &condition).into_data().iter::<f32>());
-        progress(start + rows);
+        let samples = solver.sample(&net, z, &grid, &condition).into_data();
+        samples.iter::<f32>().collect::<Vec<_>>()
+    };
+    let chunks: Vec<_> = noise.chunks(CHUNK * dimension).enumerate().collect();
+    let mut values = Vec::with_capacity(noise.len());
+    for group in chunks.chunks(side_by_side::width::<B>(device)) {
+        let items = group.iter().map(|&(index, noise)| (net.clone(), index * CHUNK, noise)).collect();
+        for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
+            values.extend(samples);
+            progress(values.len() / dimension);
+        }
     }
     values
 }

@@ -16,27 +16,34 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
         let known = Yardstick::NAMES.join(", ");
         return Err(Usage(format!("no yardstick is called `{}`; there are {known}", args.net)).into());
     };
+    let microbatches = args
+        .microbatches
+        .unwrap_or(if args.on.device == DeviceKind::Cpu { 2 } else { 1 })
+        .clamp(1, args.batch.max(1));
     if let Some(count) = args.pairs {
         if args.on.device != DeviceKind::Cpu {
             return Err(
                 Usage("--pairs compares backends of the processor; leave out --device".to_owned()).into()
             );
         }
-        return ratios(&yardstick, args.batch, count);
+        return ratios(&yardstick, args.batch, microbatches, count);
     }
     let objectives = match args.objective {
         Some(objective) => vec![objective],
         None => vec![Objective::Fm, Objective::Meanflow, Objective::Sample],
     };
     for objective in objectives {
-        let times = dispatch(args.on.device, Measure { args: &args, objective, yardstick: &yardstick })?;
+        let times = dispatch(
+            args.on.device,
+            Measure { args: &args, microbatches, objective, yardstick: &yardstick },
+        )?;
         let (rows, name) = match objective {
             Objective::Fm => ("none", "fm"),
             Objective::Meanflow => ("needed", "meanflow"),
             Objective::Sample => ("none", "sample"),
         };
         println!(
-            "meanflow {} {} {} {name} jvp_rows={rows} batch={} params={} median_ms={:.1} min_ms={:.1}",
+            "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1}",
             env!("CARGO_PKG_VERSION"),
             describe(args.on.device).replace(' ', ""),
             args.net,
@@ -51,6 +58,7 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
 
 struct Measure<'a> {
     args: &'a Bench,
+    microbatches: usize,
     objective: Objective,
     yardstick: &'a Yardstick,
 }
@@ -64,7 +72,7 @@ impl Work for Measure<'_> {
             Objective::Meanflow => Job::MeanFlow,
             Objective::Sample => Job::Sample,
         };
-        let mut product = Product::<B>::new(self.yardstick, job, self.args.batch, device)?;
+        let mut product = Product::<B>::new(self.yardstick, job, self.args.batch, self.microbatches, device)?;
         let bar = ProgressBar::new(self.args.steps as u64 + 3);
         let times = time(&mut product, self.args.steps.max(1), || bar.inc(1));
         bar.finish_and_clear();
@@ -73,7 +81,7 @@ impl Work for Measure<'_> {
 }
 
 /// Interleaved pairs on the processor.
-fn ratios(yardstick: &Yardstick, batch: usize, count: usize) -> anyhow::Result<Done> {
+fn ratios(yardstick: &Yardstick, batch: usize, microbatches: usize, count: usize) -> anyhow::Result<Done> {
     let device = Default::default();
     let print = |name: &str, ratios: Vec<f64>| {
         let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
@@ -81,8 +89,8 @@ fn ratios(yardstick: &Yardstick, batch: usize, count: usize) -> anyhow::Result<D
     };
     let count = count.max(1);
     let bar = ProgressBar::new(2 * count as u64);
-    let mut fm = Product::<Cpu>::new(yardstick, Job::FlowMatching, batch, &device)?;
-    let mut meanflow = Product::<Cpu>::new(yardstick, Job::MeanFlow, batch, &device)?;
+    let mut fm = Product::<Cpu>::new(yardstick, Job::FlowMatching, batch, microbatches, &device)?;
+    let mut meanflow = Product::<Cpu>::new(yardstick, Job::MeanFlow, batch, microbatches, &device)?;
     print("meanflow/fm", pairs(&mut meanflow, &mut fm, count, || bar.inc(1)));
     drop((fm, meanflow));
     let mut with = Plain::<Cpu>::new(yardstick, batch, &device)?;

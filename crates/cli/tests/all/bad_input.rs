@@ -71,3 +71,66 @@ fn a_gpu_that_is_not_there_is_said_so() {
         assert!(text.contains("CUDA") || text.contains("GPU"), "{text}");
     }
 }
+
+#[test]
+fn labels_of_another_length_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4][..], &[7; 32]].concat();
+    fs::write(root.path().join("images"), images).unwrap();
+    fs::write(root.path().join("labels"), [0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 0]).unwrap();
+    let text = SMALL
+        .replace("[data.two-moons]\npoints = 2000", "[data.idx]\nimages = \"images\"\nlabels = \"labels\"")
+        .replace("[net.mlp]\nwidth = 16\ndepth = 1", "[net.dit]\npatch = 2\nwidth = 8\ndepth = 1\nheads = 1")
+        .replace("metrics = [\"energy\"]", "");
+    fs::write(root.path().join("x.toml"), text).unwrap();
+    refused(root.path(), 1, &["labels", "2", "3"]);
+}
+
+#[test]
+fn sets_that_w2_cannot_compare_are_refused_before_training() {
+    let root = tempfile::tempdir().unwrap();
+    let points: String =
+        (0..300).map(|i| format!("{},{}\n", f64::from(i).sin(), f64::from(i).cos())).collect();
+    fs::write(root.path().join("points.csv"), points).unwrap();
+    let text = SMALL
+        .replace("[data.two-moons]\npoints = 2000", "[data.points]\npath = \"points.csv\"")
+        .replace("\"energy\"", "\"w2\"");
+    fs::write(root.path().join("x.toml"), text).unwrap();
+    refused(root.path(), 2, &["w2", "100", "30"]);
+    let status = fs::read_to_string(root.path().join("runs/small/meanflow/status.json")).unwrap();
+    assert!(status.contains("failed"), "{status}");
+}
+
+#[test]
+fn a_run_folder_that_cannot_be_made_is_said_so() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("x.toml"), SMALL).unwrap();
+    // A file where the folder should be: refused to everybody, also to root.
+    fs::write(root.path().join("runs"), "").unwrap();
+    refused(root.path(), 1, &["runs", "Not a directory"]);
+}
+
+/// Writes to `/dev/full` fail as on a full disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_nothing() {
+    let (whole, full) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for root in [&whole, &full] {
+        write_small(root.path(), "steps = 400", "steps = 120");
+    }
+    meanflow(whole.path()).args(["run", "x.toml"]).assert().success();
+    let run = full.path().join("runs/small/meanflow");
+    fs::create_dir_all(run.join("samples")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", run.join("samples/points-00000100.json.part")).unwrap();
+    refused(full.path(), 1, &["points-00000100.json", "No space left"]);
+    assert!(run.join("checkpoints/step-00000080.safetensors").is_file(), "the checkpoint before stays");
+    let status = fs::read_to_string(run.join("status.json")).unwrap();
+    assert!(status.contains("failed") && status.contains("No space left"), "{status}");
+
+    meanflow(full.path()).args(["run", "x.toml"]).assert().success();
+    let digest = |root: &std::path::Path| {
+        let output = meanflow(root).args(["digest", "runs/small/meanflow"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(digest(full.path()), digest(whole.path()));
+}

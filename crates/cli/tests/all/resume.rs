@@ -16,6 +16,9 @@ fn killed_runs_end_in_the_same_bits() {
         fs::write(root.path().join("x.toml"), SMALL).unwrap();
     }
     meanflow(whole.path()).args(["run", "x.toml"]).env("RAYON_NUM_THREADS", "1").assert().success();
+    let checkpoints = killed.path().join("runs/small/meanflow/checkpoints");
+    fs::create_dir_all(&checkpoints).unwrap();
+    fs::write(checkpoints.join(".tmpHalf"), "what a kill in the middle of a checkpoint leaves").unwrap();
     for millis in [150, 300, 450] {
         let binary = assert_cmd::cargo::cargo_bin("meanflow");
         let mut child = std::process::Command::new(binary)
@@ -31,6 +34,10 @@ fn killed_runs_end_in_the_same_bits() {
     }
     meanflow(killed.path()).args(["run", "x.toml"]).env("RAYON_NUM_THREADS", "2").assert().success();
     assert_eq!(digest(whole.path()), digest(killed.path()));
+    let mut left: Vec<_> =
+        fs::read_dir(checkpoints).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["step-00000380.safetensors", "step-00000400.safetensors"]);
 
     // The logs agree in everything but the time.
     let log = |root: &Path| -> Vec<serde_json::Value> {

@@ -40,4 +40,23 @@ impl Draws {
             },
         }
     }
+
+    /// Rows `index`, `index + parts`, `index + 2·parts`, … of these draws.
+    ///
+    /// Rows with `r = t` and dropped labels stay in front, and every part gets its share of both.
+    pub fn part(&self, index: usize, parts: usize) -> Self {
+        let rows = self.times.t.len();
+        let width = self.noise.len() / rows;
+        let chosen = |values: &[f32]| values.iter().copied().skip(index).step_by(parts).collect();
+        let before = |end: usize| (index..end).step_by(parts).len();
+        Self {
+            noise: self.noise.chunks_exact(width).skip(index).step_by(parts).flatten().copied().collect(),
+            times: Times {
+                t: chosen(&self.times.t),
+                r: chosen(&self.times.r),
+                still: before(self.times.still),
+            },
+            dropped: before(self.dropped),
+        }
+    }
 }

@@ -16,7 +16,11 @@ pub(super) const KINDS: [&str; 2] = ["dit", "mlp"];
 pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
     root.kind("net", &KINDS, None, |kind, r| {
         let before = r.problems();
-        let net = if kind == "mlp" { NetConfig::Mlp(mlp(r)) } else { NetConfig::Dit(dit(r)) };
+        let net = match kind {
+            "dit" => NetConfig::Dit(dit(r)),
+            "mlp" => NetConfig::Mlp(mlp(r)),
+            other => unreachable!("`{other}` is not read here"),
+        };
         if r.problems() > before {
             return None;
         }

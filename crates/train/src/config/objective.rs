@@ -37,7 +37,7 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<Obje
             weight: weight(r, Weight { p: 0.0, eps: 1e-3 }),
             label_dropout: label_dropout(r, 0.0, labels),
         }),
-        _ => {
+        "meanflow" => {
             let first = time(r, "time", PUBLISHED);
             let second = time(r, "time-r", first);
             let config = MeanFlowConfig {
@@ -65,6 +65,7 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<Obje
             }
             ObjectiveConfig::MeanFlow(config)
         }
+        other => unreachable!("`{other}` is not read here"),
     })
 }
 

@@ -12,6 +12,8 @@ use crate::ema::decay_of_half_life;
 pub struct TrainConfig {
     /// Samples of a step.
     pub batch: usize,
+    /// Parts of the batch that are differentiated for themselves, their gradients added.
+    pub microbatches: usize,
     /// Updates of the weights.
     pub steps: u64,
     /// Largest norm of the gradient over all parameters together; `None`: no clip.
@@ -33,6 +35,7 @@ impl TrainConfig {
             let steps = |least| Steps { batch, items, least };
             Self {
                 batch,
+                microbatches: r.get("microbatches", Within(1, batch.max(1)), 1),
                 steps: r.need("steps", steps(1)).steps,
                 clip: r.get("clip", Or("off", Number::POSITIVE), None),
                 checkpoint: r.get("checkpoint", steps(1), Length::steps(500)).steps,

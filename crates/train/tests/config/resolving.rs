@@ -112,6 +112,7 @@ guidance = "off"
 
 [train]
 batch = 32
+microbatches = 1
 steps = "100 steps"
 clip = "off"
 checkpoint = "500 steps"
