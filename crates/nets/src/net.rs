@@ -6,7 +6,7 @@ use burn::{
 };
 use meanflow_core::{Backbone, Condition};
 
-use crate::{Dit, Mlp};
+use crate::{Dit, Mlp, SongUnet};
 
 /// A network made by [`NetConfig::init`](crate::NetConfig::init).
 #[derive(Module, Debug)]
@@ -16,6 +16,8 @@ pub enum Net<B: Backend> {
     Mlp(Mlp<B>),
     /// Diffusion transformer.
     Dit(Dit<B>),
+    /// U-Net.
+    Unet(SongUnet<B>),
 }
 
 impl<B: Backend> Backbone<B> for Net<B> {
@@ -29,6 +31,7 @@ impl<B: Backend> Backbone<B> for Net<B> {
         match self {
             Self::Mlp(net) => net.forward(z, r, t, condition),
             Self::Dit(net) => net.forward(z, r, t, condition),
+            Self::Unet(net) => net.forward(z, r, t, condition),
         }
     }
 
@@ -36,6 +39,7 @@ impl<B: Backend> Backbone<B> for Net<B> {
         match self {
             Self::Mlp(net) => net.classes(),
             Self::Dit(net) => net.classes(),
+            Self::Unet(net) => net.classes(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The random numbers of one training step, drawn on the host.
 
 use crate::{
-    Streams,
+    Dropout, Streams,
     random::open_unit,
     time::{TimeSampler, Times},
 };
@@ -15,6 +15,21 @@ pub struct Draws {
     pub times: Times,
     /// The first `dropped` rows lose their label.
     pub dropped: usize,
+    /// Key of the masks of a network with dropout.
+    pub dropout: Option<Dropout>,
+    /// Scales and intervals of guidance, if the objective draws them.
+    pub guidance: Option<GuidanceDraws>,
+}
+
+/// Guidance of each row as iMF draws it (arXiv 2512.02012).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuidanceDraws {
+    /// Scale, at least 1, `[batch]`.
+    pub omega: Vec<f32>,
+    /// First time at which guidance acts, `[batch]`.
+    pub t_min: Vec<f32>,
+    /// Last time at which guidance acts, `[batch]`.
+    pub t_max: Vec<f32>,
 }
 
 impl Draws {
@@ -38,6 +53,8 @@ impl Draws {
             } else {
                 0
             },
+            dropout: Some(Dropout::new(streams, step)),
+            guidance: None,
         }
     }
 }

@@ -5,7 +5,7 @@ mod flow_matching;
 mod guidance;
 mod meanflow;
 
-pub use draws::Draws;
+pub use draws::{Draws, GuidanceDraws};
 pub use flow_matching::FlowMatchingConfig;
 pub use guidance::GuidanceConfig;
 pub use meanflow::MeanFlowConfig;
@@ -49,6 +49,8 @@ pub struct Batch<B: Backend> {
     pub x: Tensor<B, 4>,
     /// Classes, `[batch]`.
     pub labels: Option<Tensor<B, 1, Int>>,
+    /// How each sample was augmented, `[batch, numbers]`; see [`Condition::augment`].
+    pub augment: Option<Tensor<B, 2>>,
 }
 
 /// What an objective returns for one batch; rows with `r = t` first.
@@ -110,28 +112,44 @@ impl ObjectiveConfig {
     }
 }
 
-/// The condition of the first `rows` rows for `net`, on the tape; the first `dropped` labels become the null class.
-fn condition<B: Backend>(
-    labels: Option<Tensor<B, 1, Int>>,
-    classes: Option<usize>,
-    dropped: usize,
-) -> Condition<B> {
-    let (Some(labels), Some(classes)) = (labels, classes) else {
-        return Condition::none();
+/// The condition that a network of `classes` is evaluated on, without gradient: labels and augmentation, no dropout.
+fn condition<B: Backend>(batch: &Batch<B>, classes: Option<usize>) -> Condition<B> {
+    Condition {
+        labels: classes.and(batch.labels.clone()),
+        augment: batch.augment.clone(),
+        ..Condition::none()
+    }
+}
+
+/// The condition that a network of `classes` is trained on: the first labels become the null class, and dropout acts.
+fn trained<B: Backend>(condition: Condition<B>, classes: Option<usize>, draws: &Draws) -> Condition<B> {
+    let labels = match (condition.labels, classes) {
+        (Some(labels), Some(classes)) => Some(without_first(labels, classes, draws.dropped)),
+        _ => None,
     };
+    Condition { labels, dropout: draws.dropout, ..condition }
+}
+
+/// `labels` with the null class in place of the first `dropped`.
+fn without_first<B: Backend>(
+    labels: Tensor<B, 1, Int>,
+    classes: usize,
+    dropped: usize,
+) -> Tensor<B, 1, Int> {
     if dropped == 0 {
-        return Condition::labels(labels);
+        return labels;
     }
     let (rows, device) = (labels.dims()[0], labels.device());
     let null = Tensor::full([dropped], classes as i64, &device);
-    Condition::labels(if dropped == rows {
-        null
-    } else {
-        Tensor::cat(vec![null, labels.narrow(0, dropped, rows - dropped)], 0)
-    })
+    if dropped == rows { null } else { Tensor::cat(vec![null, labels.narrow(0, dropped, rows - dropped)], 0) }
 }
 
 /// The condition of an inner backend, on the outer one.
 fn outer<B: AutodiffBackend>(condition: Condition<B::InnerBackend>) -> Condition<B> {
-    Condition { labels: condition.labels.map(Tensor::from_inner) }
+    Condition {
+        labels: condition.labels.map(Tensor::from_inner),
+        augment: condition.augment.map(Tensor::from_inner),
+        guidance: condition.guidance.map(|guidance| guidance.map(Tensor::from_inner)),
+        dropout: condition.dropout,
+    }
 }

@@ -86,6 +86,17 @@ impl VariantPlan {
         let [channels, height, width] = description.shape;
         let per_sample = match &variant.net {
             NetConfig::Mlp(net) => 3.0 * (net.width * net.depth) as f64,
+            NetConfig::Unet(net) => {
+                // Both halves of the network have `blocks` blocks a level, each with some ten tensors of its channels.
+                let level = |(level, multiplier): (usize, &usize)| {
+                    let pixels = ((height >> level) * (width >> level)) as f64;
+                    let attends = net.attention.contains(&(height >> level));
+                    let attention = if attends { 2.0 * pixels } else { 0.0 };
+                    pixels * (20.0 * (net.width * multiplier) as f64 + attention)
+                };
+                let levels: f64 = net.multipliers.iter().enumerate().map(level).sum();
+                (net.blocks + 1) as f64 * levels
+            }
             NetConfig::Dit(net) => {
                 let tokens = ((height / net.patch) * (width / net.patch)) as f64;
                 let features = tokens * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);

@@ -28,6 +28,7 @@ fn experiments() -> Vec<Comparison> {
     for (name, _) in ObjectiveConfig::NAMES {
         add(IMAGES, &[&format!("objective={{{name}={{}}}}")]);
     }
+    add(IMAGES, &["net={unet={width=16, multipliers=[1, 2], blocks=1}}"]);
     for name in OptimizerConfig::NAMES {
         add(SMALL, &[&format!("optimizer.{name}={{}}")]);
     }
