@@ -52,7 +52,10 @@ impl<B: Backend> Condition<B> {
         Self {
             labels: Some(labels),
             augment: self.augment.clone().map(|augment| Tensor::cat(vec![augment.clone(), augment], 0)),
-            guidance: self.guidance.clone().map(|guidance| guidance.map(|a| Tensor::cat(vec![a.clone(), a], 0))),
+            guidance: self
+                .guidance
+                .clone()
+                .map(|guidance| guidance.map(|a| Tensor::cat(vec![a.clone(), a], 0))),
             dropout: self.dropout,
         }
     }
@@ -119,13 +122,7 @@ pub trait Backbone<B: Backend> {
 
     /// Average velocity, and the velocity of the auxiliary head if there is one. Shapes and panics as in
     /// [`forward`](Self::forward).
-    fn heads(
-        &self,
-        z: Tensor<B, 4>,
-        r: Tensor<B, 1>,
-        t: Tensor<B, 1>,
-        condition: &Condition<B>,
-    ) -> Heads<B> {
+    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
         Heads { u: self.forward(z, r, t, condition), v: None }
     }
 }

@@ -94,7 +94,8 @@ mod tests {
     fn values_are_dropped_with_the_stated_probability_and_the_rest_is_scaled() {
         let count = 200_000;
         for p in [0.0, 0.13, 0.2, 0.5] {
-            let kept = Dropout::new(&Streams::new(0), 0).mask("a", 1, count, p).iter().filter(|k| **k).count();
+            let kept =
+                Dropout::new(&Streams::new(0), 0).mask("a", 1, count, p).iter().filter(|k| **k).count();
             // Five standard deviations.
             let expected = count as f64 * (1.0 - p);
             let bound = 5.0 * (count as f64 * p * (1.0 - p)).sqrt() + 2.0;

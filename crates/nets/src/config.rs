@@ -96,7 +96,9 @@ pub enum NetError {
         features: usize,
     },
     /// A filter that does not halve and double images.
-    #[error("a filter of {taps} taps; an even number is needed, with a sum that is not zero, and no wider than the smallest image")]
+    #[error(
+        "a filter of {taps} taps; an even number is needed, with a sum that is not zero, and no wider than the smallest image"
+    )]
     Filter {
         /// Number of taps.
         taps: usize,

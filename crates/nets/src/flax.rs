@@ -56,7 +56,7 @@ fn embedder(module: &[&str]) -> Option<String> {
     })
 }
 
-fn leaf_name<'a>(leaf: &'a str) -> &'a str {
+fn leaf_name(leaf: &str) -> &str {
     match leaf {
         "weight" => "kernel",
         "table" => "embedding",

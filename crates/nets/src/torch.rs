@@ -85,7 +85,9 @@ impl Names for UnetNames {
                 };
                 format!("{level}_{entry}.{}", rest.join("."))
             }
-            [part, index, "residual", "conv", leaf] => format!("{}_aux_residual.{leaf}", self.level(part, index).0),
+            [part, index, "residual", "conv", leaf] => {
+                format!("{}_aux_residual.{leaf}", self.level(part, index).0)
+            }
             [part, index, "blocks", block, rest @ ..] => {
                 format!("{}_block{block}.{}", self.level(part, index).0, rest.join("."))
             }

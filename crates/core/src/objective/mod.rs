@@ -131,11 +131,7 @@ fn trained<B: Backend>(condition: Condition<B>, classes: Option<usize>, draws: &
 }
 
 /// `labels` with the null class in place of the first `dropped`.
-fn without_first<B: Backend>(
-    labels: Tensor<B, 1, Int>,
-    classes: usize,
-    dropped: usize,
-) -> Tensor<B, 1, Int> {
+fn without_first<B: Backend>(labels: Tensor<B, 1, Int>, classes: usize, dropped: usize) -> Tensor<B, 1, Int> {
     if dropped == 0 {
         return labels;
     }

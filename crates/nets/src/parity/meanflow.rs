@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use meanflow_core::{
-    Condition,
+    Backbone, Condition,
     interpolant::linear_path,
     objective::{Batch, Draws, GuidanceConfig, MeanFlowConfig, TrainBackbone, TrainBackend},
     solver::{Grid, Solver},
@@ -104,9 +104,8 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
             ("dudt", _) => self.dual(&path.z, path.v.clone()).1,
             ("v_cond", labels) => instant(labels),
             ("v_uncond", labels) => {
-                let null = |labels: Tensor<_, 1, Int>| {
-                    labels.zeros_like() + self.net.classes().unwrap_or(0) as i32
-                };
+                let null =
+                    |labels: Tensor<_, 1, Int>| labels.zeros_like() + self.net.classes().unwrap_or(0) as i32;
                 instant(labels.map(null))
             }
             ("v_guided", _) => guided()?,

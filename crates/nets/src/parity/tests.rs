@@ -14,8 +14,12 @@ use super::*;
 
 type Train = Jvp<Autodiff<Flex>>;
 
+fn data(kind: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{kind}.safetensors"))
+}
+
 fn reference() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/dit_meanflow.safetensors")
+    data("dit_meanflow")
 }
 
 fn compare(path: &Path) -> Result<ParityReport, ParityError> {
@@ -196,4 +200,11 @@ fn what_is_no_reference_file_is_an_error() {
     }
     let missing = Path::new("no/such/file.safetensors");
     assert!(matches!(compare(missing), Err(ParityError::Read { .. })));
+}
+
+#[test]
+fn songunet_agrees_with_the_official_code() {
+    let report = compare(&data("songunet_meanflow")).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.compared(), report.rows.len());
 }

@@ -34,8 +34,7 @@ impl<B: Backend> Mapping<B> {
             TimeFeatures::Fourier => fourier(config.time_features() / 2),
         };
         let shape = [1, frequencies.len()];
-        let linear =
-            |name: &str, inputs: usize, outputs| init.at(name).linear(inputs, outputs, Law::Xavier);
+        let linear = |name: &str, inputs: usize, outputs| init.at(name).linear(inputs, outputs, Law::Xavier);
         Self {
             frequencies: Tensor::from_data(TensorData::new(frequencies, shape), init.device()),
             map_label: classes.map(|classes| linear("map_label", classes, features)),
@@ -47,12 +46,7 @@ impl<B: Backend> Mapping<B> {
     }
 
     /// `[batch] -> [batch, embedding]`.
-    pub(crate) fn forward(
-        &self,
-        t: Tensor<B, 1>,
-        h: Tensor<B, 1>,
-        condition: &Condition<B>,
-    ) -> Tensor<B, 2> {
+    pub(crate) fn forward(&self, t: Tensor<B, 1>, h: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 2> {
         let features = |time: Tensor<B, 1>| {
             let angles = time.unsqueeze_dim::<2>(1) * self.frequencies.clone();
             [angles.clone().sin(), angles.cos()]

@@ -18,7 +18,7 @@ use burn::{
 use meanflow_core::{Backbone, Condition};
 
 use crate::init::Init;
-use block::{ALMOST_ZERO, Block, Change};
+use block::{ALMOST_ZERO, Block, BlockSpec, Change};
 use embed::Mapping;
 use layers::{Conv, GroupNorm};
 use resample::{Resample, padding};
@@ -66,8 +66,8 @@ impl<B: Backend> SongUnet<B> {
         let [channels, side, _] = shape;
         let topology = config.topology(shape);
         let levels = |init: Init<B>, levels: &[config::Level]| {
-            let level = |(index, spec)| Level::new(&init.at(&index.to_string()), spec, config);
-            levels.iter().enumerate().map(level).collect()
+            let level = |index: usize| Level::new(&init.at(&index.to_string()), &levels[index], config);
+            (0..levels.len()).map(level).collect()
         };
         Self {
             mapping: Mapping::new(&init.at("mapping"), config, classes),
@@ -98,9 +98,6 @@ impl<B: Backend> SongUnet<B> {
 impl<B: Backend> Level<B> {
     fn new(init: &Init<B>, spec: &config::Level, config: &UnetConfig) -> Self {
         let (filter, device) = (&config.filter, init.device());
-        let block = |name: String, spec| {
-            Block::new(&init.at(&name), spec, config.embedding(), filter, config.dropout)
-        };
         let bare = spec.change.filter(|_| !config.resample_blocks);
         let bare = bare.map(|(change, side)| match change {
             Change::Halve => Resample::down(filter, side, device),
@@ -111,11 +108,14 @@ impl<B: Backend> Level<B> {
             resample: Resample::down_padded(filter, 2 * spec.side, device),
             padding: padding(filter),
         });
-        let named = |part: &'static str, specs: &[block::BlockSpec]| {
-            let block = |(index, spec)| block(format!("{part}.{index}"), spec);
-            specs.iter().enumerate().map(block).collect()
+        let blocks = |part: &str, specs: &[BlockSpec]| {
+            let block = |index: usize| {
+                let init = init.at(&format!("{part}.{index}"));
+                Block::new(&init, &specs[index], config.embedding(), filter, config.dropout)
+            };
+            (0..specs.len()).map(block).collect()
         };
-        Self { bare, entry: named("entry", &spec.entry), residual, blocks: named("blocks", &spec.blocks) }
+        Self { bare, entry: blocks("entry", &spec.entry), residual, blocks: blocks("blocks", &spec.blocks) }
     }
 }
 

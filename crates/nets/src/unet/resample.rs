@@ -63,9 +63,9 @@ impl<B: Backend> Resample<B> {
         let [batch, channels, rows, _] = x.dims();
         let [before, after] = self.matrix.dims();
         let along_last = |x: Tensor<B, 4>, rows: usize| {
-            x.reshape([batch * channels * rows, before]).matmul(self.matrix.clone()).reshape([
-                batch, channels, rows, after,
-            ])
+            x.reshape([batch * channels * rows, before])
+                .matmul(self.matrix.clone())
+                .reshape([batch, channels, rows, after])
         };
         along_last(along_last(x, rows).swap_dims(2, 3), after).swap_dims(2, 3)
     }

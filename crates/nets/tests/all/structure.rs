@@ -26,13 +26,15 @@ fn the_yardstick_net_has_its_parameter_count() {
     assert_eq!(config.parameters([1, 32, 32], Some(10)), 4_253_968);
 }
 
+/// Exactly, but for the U-Net, whose last layer starts at 1e-5 of the usual scale.
 #[test]
-fn a_fresh_network_outputs_exactly_zero() {
+fn a_fresh_network_outputs_zero() {
     let device = device();
     for (config, shape, classes) in networks() {
         let net: Net<Flex> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
         let u = Inputs::new(shape, classes, &device).forward(&net);
-        assert_eq!(largest(u), 0.0, "{config:?}");
+        let most = if matches!(config, NetConfig::Unet(_)) { 1e-4 } else { 0.0 };
+        assert!(largest(u) <= most, "{config:?}");
     }
 }
 
