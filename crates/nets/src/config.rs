@@ -3,7 +3,10 @@
 use burn::tensor::backend::Backend;
 use meanflow_core::Streams;
 
-use crate::{Dit, Mlp, Net, SongUnet, dit::DitConfig, init::Init, mlp::MlpConfig, unet::UnetConfig};
+use crate::{
+    Dit, ImfDit, Mlp, Net, SongUnet, dit::DitConfig, imf::ImfDitConfig, init::Init, mlp::MlpConfig,
+    unet::UnetConfig,
+};
 
 /// A network's kind and sizes; in a file a table such as `[net.mlp]` or `[net.dit]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +15,8 @@ pub enum NetConfig {
     Mlp(MlpConfig),
     /// Diffusion transformer, for images.
     Dit(DitConfig),
+    /// Transformer of improved MeanFlow, for images.
+    ImfDit(ImfDitConfig),
     /// U-Net, for square images.
     Unet(UnetConfig),
 }
@@ -56,6 +61,20 @@ pub enum NetError {
         ratio: String,
         /// Features of a token.
         width: usize,
+    },
+    /// Rotary positions turn pairs of features.
+    #[error("a head has {features} features (width over heads); rotary positions need an even number")]
+    Rotary {
+        /// Features of a head.
+        features: usize,
+    },
+    /// More blocks in a head than there are blocks.
+    #[error("head-depth {head_depth} exceeds depth {depth}, which counts the blocks of the head too")]
+    HeadDepth {
+        /// Blocks of a head.
+        head_depth: usize,
+        /// Blocks from the input to the output.
+        depth: usize,
     },
     /// A U-Net's image is not square.
     #[error("a U-Net needs square images, not {height}×{width}")]
@@ -117,7 +136,8 @@ impl NetError {
         match self {
             Self::Zero { key } => key,
             Self::Patch { .. } => "patch",
-            Self::Heads { .. } => "heads",
+            Self::Heads { .. } | Self::Rotary { .. } => "heads",
+            Self::HeadDepth { .. } => "head-depth",
             Self::Width { .. } | Self::Groups { .. } | Self::TimeFeatures { .. } => "width",
             Self::Ratio { .. } => "mlp-ratio",
             Self::Square { .. } | Self::Halvings { .. } => "multipliers",
@@ -136,6 +156,7 @@ impl NetConfig {
         match self {
             Self::Mlp(config) => config.parameters(shape, classes),
             Self::Dit(config) => config.parameters(shape, classes),
+            Self::ImfDit(config) => config.parameters(shape, classes),
             Self::Unet(config) => config.parameters(shape, classes),
         }
     }
@@ -152,8 +173,14 @@ impl NetConfig {
         match self {
             Self::Mlp(config) => config.check(),
             Self::Dit(config) => config.check(shape),
+            Self::ImfDit(config) => config.check(shape),
             Self::Unet(config) => config.check(shape),
         }
+    }
+
+    /// Whether scale and interval of guidance are inputs of the network.
+    pub fn guided(&self) -> bool {
+        matches!(self, Self::ImfDit(_))
     }
 
     /// Makes the network with weights drawn from `streams`.
@@ -172,6 +199,7 @@ impl NetConfig {
         Ok(match self {
             Self::Mlp(config) => Net::Mlp(Mlp::new(config, shape, classes, &init)),
             Self::Dit(config) => Net::Dit(Dit::new(config, shape, classes, &init)),
+            Self::ImfDit(config) => Net::ImfDit(ImfDit::new(config, shape, classes, &init)),
             Self::Unet(config) => Net::Unet(SongUnet::new(config, shape, classes, &init)),
         })
     }

@@ -1,4 +1,4 @@
-//! Weights under the names of the official JAX MeanFlow code (Flax, `Gsunshine/meanflow`).
+//! Weights under the names of the official JAX codes (Flax): `Gsunshine/meanflow` and `Lyy-iiis/imeanflow`.
 //!
 //! Layouts agree up to reshaping: a Flax `kernel` is `[in, out]` like Burn's, and the patch kernel `[h, w, in, out]` is our
 //! patch embedder's `[patch²·channels, width]` read in order, because patches are flattened as `(row, column, channel)`.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use burn::tensor::backend::Backend;
 
 use crate::{
-    Dit,
+    Dit, ImfDit,
     weights::{self, HostTensor, Layout, Names, WeightsError},
 };
 
@@ -20,6 +20,17 @@ use crate::{
 /// If a weight is missing, left over, or of another shape.
 pub fn load<B: Backend>(net: Dit<B>, weights: &BTreeMap<String, HostTensor>) -> Result<Dit<B>, WeightsError> {
     weights::load(net, &DitNames, weights)
+}
+
+/// Replaces every weight of `net` by the one of its Flax name.
+///
+/// # Errors
+/// If a weight is missing, left over, or of another shape.
+pub fn load_imf<B: Backend>(
+    net: ImfDit<B>,
+    weights: &BTreeMap<String, HostTensor>,
+) -> Result<ImfDit<B>, WeightsError> {
+    weights::load(net, &ImfDitNames, weights)
 }
 
 /// The Flax names of a [`Dit`].
@@ -41,6 +52,37 @@ impl Names for DitNames {
             ["final_layer", "modulation"] => "final_layer.adaLN_modulation.layers_1._flax_linear".to_string(),
             other => embedder(other).unwrap_or_else(|| format!("{}._flax_linear", other.join("."))),
         };
+        (format!("{module}.{}", leaf_name(leaf)), Layout::Same)
+    }
+}
+
+/// The Flax names of an [`ImfDit`] (`Lyy-iiis/imeanflow`). Layouts are those of the DiT.
+#[derive(Clone, Copy, Debug)]
+pub struct ImfDitNames;
+
+impl Names for ImfDitNames {
+    fn of(&self, path: &[&str]) -> (String, Layout) {
+        let (leaf, module) = path.split_last().expect("a parameter has a name");
+        let module = match module {
+            // Tokens are parameters of the network itself.
+            [] => return (leaf.to_string(), Layout::Same),
+            ["t_min_embedder", layer] => embedder(&["cfg_t_start_embedder", layer]),
+            ["t_max_embedder", layer] => embedder(&["cfg_t_end_embedder", layer]),
+            [part, "linear"] => Some(format!("{part}.linear._flax_linear")),
+            [part @ ("shared_blocks" | "u_heads" | "v_heads"), index, layer @ ..] => {
+                let block = format!("{part}_{index}");
+                Some(match layer {
+                    ["q_norm" | "k_norm"] => format!("{block}.attn.{}", layer[0]),
+                    ["norm1" | "norm2"] => format!("{block}.{}", layer[0]),
+                    ["w1" | "w2" | "w3"] => format!("{block}.mlp.{}._flax_linear", layer[0]),
+                    [projection] => format!("{block}.attn.{projection}._flax_linear"),
+                    // Gates.
+                    _ => block,
+                })
+            }
+            other => embedder(other),
+        };
+        let module = module.unwrap_or_else(|| path[..path.len() - 1].join("."));
         (format!("{module}.{}", leaf_name(leaf)), Layout::Same)
     }
 }

@@ -72,6 +72,11 @@ impl<'a, B: Backend> Init<'a, B> {
         Param::initialized(self.id(), value.require_grad())
     }
 
+    /// A linear layer `[inputs, outputs]` without a bias at this path.
+    pub(crate) fn linear_without_bias(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
+        Linear { weight: self.at("weight").param([inputs, outputs], law), bias: None }
+    }
+
     fn uniform(&self, stream: &str, bound: f64, count: usize) -> Vec<f32> {
         let mut rng = self.streams.rng(stream, 0);
         (0..count).map(|_| ((2.0 * open_unit(&mut rng) - 1.0) * bound) as f32).collect()

@@ -51,6 +51,7 @@ impl FlowMatchingConfig {
             squared: squared.clone().inner(),
             velocity: squared.clone().inner(),
             dudt: None,
+            head: None,
             loss: self.weight.loss(squared),
         }
     }

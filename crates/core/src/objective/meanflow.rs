@@ -82,6 +82,7 @@ impl MeanFlowConfig {
                 squared: squared.clone().inner(),
                 velocity,
                 dudt: None,
+                head: None,
                 loss: self.weight.loss(squared),
             };
         }
@@ -106,6 +107,7 @@ impl MeanFlowConfig {
                 squared: squared_moved.clone().inner(),
                 velocity: velocity_moved,
                 dudt,
+                head: None,
                 loss: self.weight.loss(squared_moved),
             };
         }
@@ -116,6 +118,12 @@ impl MeanFlowConfig {
         let squared_still = squared_norm(u - Tensor::from_inner(part(guided)));
         let velocity = Tensor::cat(vec![velocity_still, velocity_moved], 0);
         let squared = Tensor::cat(vec![squared_still, squared_moved], 0);
-        StepLoss { squared: squared.clone().inner(), velocity, dudt, loss: self.weight.loss(squared) }
+        StepLoss {
+            squared: squared.clone().inner(),
+            velocity,
+            dudt,
+            head: None,
+            loss: self.weight.loss(squared),
+        }
     }
 }

@@ -3,11 +3,13 @@
 mod draws;
 mod flow_matching;
 mod guidance;
+mod imf;
 mod meanflow;
 
 pub use draws::{Draws, GuidanceDraws};
 pub use flow_matching::FlowMatchingConfig;
 pub use guidance::GuidanceConfig;
+pub use imf::{ImfConfig, ScaleLaw, Velocities};
 pub use meanflow::MeanFlowConfig;
 
 use crate::{Backbone, Condition, Streams};
@@ -64,6 +66,8 @@ pub struct StepLoss<B: TrainBackend> {
     pub velocity: Tensor<B::InnerBackend, 1>,
     /// `‖du/dt‖²` of each row with `r ≠ t`; `None` if there is none.
     pub dudt: Option<Tensor<B::InnerBackend, 1>>,
+    /// Squared error of the auxiliary head of each row, `[batch]`; `None` if none is trained.
+    pub head: Option<Tensor<B::InnerBackend, 1>>,
 }
 
 /// The registry of objectives.
@@ -73,13 +77,19 @@ pub enum ObjectiveConfig {
     FlowMatching(FlowMatchingConfig),
     /// MeanFlow.
     MeanFlow(MeanFlowConfig),
+    /// Improved MeanFlow.
+    Imf(ImfConfig),
 }
 
 impl ObjectiveConfig {
     /// Name and one-line description of every objective, as an experiment file spells it.
-    pub const NAMES: [(&str, &str); 2] = [
+    pub const NAMES: [(&str, &str); 3] = [
         ("flow-matching", "regress the velocity v = e − x (arXiv 2210.02747)"),
         ("meanflow", "regress the average velocity through the MeanFlow identity (arXiv 2505.13447)"),
+        (
+            "imf",
+            "regress velocities by the average velocity and its derivative, guidance as an input (arXiv 2512.02012)",
+        ),
     ];
 
     /// The name in [`Self::NAMES`].
@@ -87,6 +97,7 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(_) => Self::NAMES[0].0,
             ObjectiveConfig::MeanFlow(_) => Self::NAMES[1].0,
+            ObjectiveConfig::Imf(_) => Self::NAMES[2].0,
         }
     }
 
@@ -95,6 +106,7 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(objective) => objective.draw(streams, step, shape),
             ObjectiveConfig::MeanFlow(objective) => objective.draw(streams, step, shape),
+            ObjectiveConfig::Imf(objective) => objective.draw(streams, step, shape),
         }
     }
 
@@ -108,6 +120,7 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(objective) => objective.loss(net, batch, draws),
             ObjectiveConfig::MeanFlow(objective) => objective.loss(net, batch, draws),
+            ObjectiveConfig::Imf(objective) => objective.loss(net, batch, draws),
         }
     }
 }

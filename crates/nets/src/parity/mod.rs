@@ -6,6 +6,7 @@
 
 mod dit_meanflow;
 mod file;
+mod imf_dit;
 mod inputs;
 mod layout;
 mod meanflow;
@@ -22,7 +23,7 @@ use crate::{NetError, weights::WeightsError};
 use file::ReferenceFile;
 
 /// Kinds of reference files this crate can compare with.
-pub const KINDS: [&str; 2] = [dit_meanflow::KIND, songunet_meanflow::KIND];
+pub const KINDS: [&str; 3] = [dit_meanflow::KIND, songunet_meanflow::KIND, imf_dit::KIND];
 
 /// A reference file that cannot be compared with at all; a disagreement is no error but a [`ParityRow`] that failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,7 @@ pub fn run<B: TrainBackend>(path: &Path, device: &B::Device) -> Result<ParityRep
     let kind = file.metadata("kind")?;
     match kind {
         dit_meanflow::KIND => dit_meanflow::compare::<B>(&file, device),
+        imf_dit::KIND => imf_dit::compare::<B>(&file, device),
         songunet_meanflow::KIND => songunet_meanflow::compare::<B>(&file, device),
         _ => Err(ParityError::Kind { kind: kind.into() }),
     }

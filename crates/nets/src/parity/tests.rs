@@ -149,7 +149,7 @@ fn files_that_contradict_themselves_are_errors() {
         })
     };
     let message = |result: Result<ParityReport, ParityError>| result.unwrap_err().to_string();
-    assert!(message(meta("kind", "imf-dit")).contains("unknown kind `imf-dit`"));
+    assert!(message(meta("kind", "gan")).contains("unknown kind `gan`"));
     assert!(message(meta("layout", "CHWN")).contains("CHWN"));
     assert!(message(meta("norm_eps", "small")).contains("`small` is not a number"));
     assert!(message(meta("config", "{}")).contains("config"));
@@ -200,6 +200,13 @@ fn what_is_no_reference_file_is_an_error() {
     }
     let missing = Path::new("no/such/file.safetensors");
     assert!(matches!(compare(missing), Err(ParityError::Read { .. })));
+}
+
+#[test]
+fn imf_dit_agrees_with_the_official_code() {
+    let report = compare(&data("imf_dit")).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!((report.compared(), report.rows.len()), (94, 94));
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl<B: Backend> Mapping<B> {
             frequencies: Tensor::from_data(TensorData::new(frequencies, shape), init.device()),
             map_label: classes.map(|classes| linear("map_label", classes, features)),
             map_augment: (config.augment > 0)
-                .then(|| Linear { bias: None, ..linear("map_augment", config.augment, features) }),
+                .then(|| init.at("map_augment").linear_without_bias(config.augment, features, Law::Xavier)),
             map_layer0: linear("map_layer0", features, embedding),
             map_layer1: linear("map_layer1", embedding, embedding),
         }

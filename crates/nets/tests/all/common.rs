@@ -14,7 +14,7 @@ use burn::{
 use meanflow_core::{Backbone, Condition, Streams};
 use meanflow_jvp::Jvp;
 use meanflow_nets::{
-    DitConfig, MlpConfig, Net, NetConfig, UnetConfig,
+    DitConfig, ImfDitConfig, MlpConfig, Net, NetConfig, UnetConfig,
     unet::{Encoder, TimeFeatures},
 };
 
@@ -33,6 +33,15 @@ pub fn device() -> <Train as BackendTypes>::Device {
 pub fn networks() -> Vec<(NetConfig, [usize; 3], Option<usize>)> {
     let dit = NetConfig::Dit(DitConfig { patch: 2, width: 24, depth: 2, heads: 3, mlp_ratio: 2.0 });
     let mlp = |octaves| NetConfig::Mlp(MlpConfig { width: 16, depth: 3, octaves });
+    let imf = NetConfig::ImfDit(ImfDitConfig {
+        patch: 2,
+        width: 24,
+        depth: 2,
+        head_depth: 1,
+        heads: 2,
+        class_tokens: 2,
+        ..ImfDitConfig::preset("nano2").unwrap()
+    });
     let ddpm = UnetConfig {
         width: 8,
         multipliers: vec![1, 2],
@@ -54,6 +63,8 @@ pub fn networks() -> Vec<(NetConfig, [usize; 3], Option<usize>)> {
         (NetConfig::Unet(ddpm), [3, 8, 8], Some(5)),
         (NetConfig::Unet(ncsn), [1, 8, 8], None),
         (NetConfig::Unet(bare), [2, 8, 8], Some(3)),
+        (imf.clone(), [3, 4, 6], Some(5)),
+        (imf, [1, 4, 4], None),
         (dit.clone(), [3, 4, 6], Some(5)),
         (dit, [1, 6, 4], None),
         (mlp(2), [2, 1, 1], Some(3)),
@@ -131,6 +142,15 @@ impl<B: Backend> Inputs<B> {
 
     pub fn forward(&self, net: &Net<B>) -> Tensor<B, 4> {
         net.forward(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition)
+    }
+
+    /// The sum of all heads: every weight matters to it.
+    pub fn all_heads(&self, net: &Net<B>) -> Tensor<B, 4> {
+        let heads = net.heads(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition);
+        match heads.v {
+            Some(v) => heads.u + v,
+            None => heads.u,
+        }
     }
 }
 

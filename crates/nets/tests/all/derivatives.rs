@@ -104,14 +104,14 @@ fn the_gradient_of_the_weights_is_that_of_central_differences() {
         let net: Net<Train> = random_net(&config, shape, classes, &device);
         let inputs = Inputs::<Train>::new(shape, classes, &device);
         let probe = normal::<Train, 4>("probe", 0, inputs.z.dims(), &device);
-        let gradients = (inputs.forward(&net) * probe.clone()).sum().backward();
+        let gradients = (inputs.all_heads(&net) * probe.clone()).sum().backward();
         let mut slope = Slope::<Train> { gradients: &gradients, count: 0, slope: 0.0 };
         net.visit(&mut slope);
 
         let plain = Inputs::<Flex>::new(shape, classes, &device);
         let at = |s: f64| {
             let net = moved(net.valid(), "direction", s);
-            scalar((plain.forward(&net) * probe.clone().inner()).sum())
+            scalar((plain.all_heads(&net) * probe.clone().inner()).sum())
         };
         let step = 1e-6;
         let difference = (at(step) - at(-step)) / (2.0 * step);

@@ -5,7 +5,7 @@ use burn::{
     module::{Module, ModuleVisitor, Param, ParamId},
     tensor::{DType, Tensor, backend::Backend},
 };
-use meanflow_core::{Backbone, Condition, Streams};
+use meanflow_core::{Backbone, Condition, Guidance, Streams};
 use meanflow_nets::{DitConfig, Net, NetConfig};
 
 use crate::common::{Inputs, device, largest, networks, random_net};
@@ -81,6 +81,25 @@ fn every_input_matters() {
             let other = Condition::labels(labels.zeros_like());
             assert!(changed(0.0, 0.0, 0.0, &other) > 1e-3, "{config:?}: label");
         }
+    }
+}
+
+#[test]
+fn guidance_matters_to_networks_that_take_it() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let mut inputs = Inputs::new(shape, classes, &device);
+        let u = inputs.forward(&net);
+        let mut changed = |omega: f64, interval: [f64; 2]| {
+            inputs.condition.guidance = Some(Guidance::full(3, omega, interval, &device));
+            largest(inputs.forward(&net) - u.clone())
+        };
+        assert_eq!(changed(1.0, [0.0, 1.0]), 0.0, "{config:?}: none is the default");
+        for (omega, interval) in [(2.0, [0.0, 1.0]), (1.0, [0.3, 1.0]), (1.0, [0.0, 0.6])] {
+            assert_eq!(changed(omega, interval) > 1e-4, config.guided(), "{config:?}");
+        }
+        assert_eq!(Backbone::<Flex>::guided(&net), config.guided());
     }
 }
 

@@ -8,12 +8,12 @@ use super::{
 };
 use meanflow_data::Description;
 use meanflow_nets::{
-    DitConfig, MlpConfig, NetConfig, UnetConfig,
+    DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig,
     unet::{Encoder, TimeFeatures},
 };
 
 /// Names of the networks.
-pub(super) const KINDS: [&str; 3] = ["dit", "unet", "mlp"];
+pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
 
 /// Reads the table and checks it against the shape of the data; `None` after a problem.
 pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
@@ -21,6 +21,7 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
         let before = r.problems();
         let net = match kind {
             "mlp" => NetConfig::Mlp(mlp(r)),
+            "imf-dit" => NetConfig::ImfDit(imf_dit(r)),
             "unet" => NetConfig::Unet(unet(r)),
             _ => NetConfig::Dit(dit(r)),
         };
@@ -56,6 +57,34 @@ fn dit(r: &mut Reader) -> DitConfig {
     let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
     let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
     DitConfig { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
+}
+
+/// A preset gives what is not written; without one, sizes must be written and the rest is as published.
+fn imf_dit(r: &mut Reader) -> ImfDitConfig {
+    let names = ImfDitConfig::presets().into_iter().map(|(name, _)| name).collect();
+    let name = r.get("preset", Or("off", Preset(names)), None);
+    let preset = name.and_then(|name| ImfDitConfig::preset(&name));
+    let mut size = |key, of: fn(&ImfDitConfig) -> usize| match &preset {
+        Some(preset) => r.get(key, Within::SIZE, of(preset)),
+        None => r.need(key, Within::SIZE),
+    };
+    let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+    let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+    let published = ImfDitConfig::published();
+    let head_depth = preset.map_or(depth.min(published.head_depth), |preset| preset.head_depth);
+    let tokens = || Within(1, 1 << 10);
+    ImfDitConfig {
+        patch,
+        width,
+        depth,
+        heads,
+        head_depth: r.get("head-depth", Within(0, 1 << 16), head_depth),
+        mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, published.mlp_ratio),
+        class_tokens: r.get("class-tokens", tokens(), published.class_tokens),
+        scale_tokens: r.get("scale-tokens", tokens(), published.scale_tokens),
+        interval_tokens: r.get("interval-tokens", tokens(), published.interval_tokens),
+        time_tokens: r.get("time-tokens", tokens(), published.time_tokens),
+    }
 }
 
 /// A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
