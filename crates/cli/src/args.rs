@@ -133,6 +133,12 @@ pub struct Sample {
     /// Class of every sample; default: all in turn.
     #[arg(long)]
     pub class: Option<usize>,
+    /// Scale of guidance, for a network that takes it as an input; default: the experiment's.
+    #[arg(long)]
+    pub omega: Option<f64>,
+    /// Times at which guidance acts; default: the experiment's.
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+    pub interval: Option<Vec<f64>>,
     /// Key of the noise; default: the noise of the run's own evaluation.
     #[arg(long)]
     pub seed: Option<u64>,

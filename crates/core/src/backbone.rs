@@ -2,29 +2,95 @@
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 
+use crate::Dropout;
+
 /// What a sample is conditioned on, beside its times.
 #[derive(Clone, Debug)]
 pub struct Condition<B: Backend> {
     /// Class of each row, `[batch]`; the null (unconditional) class is the index [`Backbone::classes`] returns.
     /// `None` for an unconditional network.
     pub labels: Option<Tensor<B, 1, Int>>,
+    /// How each row was augmented, `[batch, numbers]`; `None`, as in sampling: not at all. For networks that do not take it,
+    /// it has no meaning.
+    pub augment: Option<Tensor<B, 2>>,
+    /// Scale and interval of guidance, for a network that is [`guided`](Backbone::guided); `None`: no guidance.
+    pub guidance: Option<Guidance<B>>,
+    /// Masks of a network with dropout; `None`, as in sampling: no dropout.
+    pub dropout: Option<Dropout>,
+}
+
+/// Guidance as an input of the network (iMF, arXiv 2512.02012): the velocity is that of scale `omega` at times in
+/// `[t_min, t_max]`.
+#[derive(Clone, Debug)]
+pub struct Guidance<B: Backend> {
+    /// Scale, at least 1, `[batch]`; 1 is no guidance.
+    pub omega: Tensor<B, 1>,
+    /// First time at which guidance acts, `[batch]`.
+    pub t_min: Tensor<B, 1>,
+    /// Last time at which guidance acts, `[batch]`.
+    pub t_max: Tensor<B, 1>,
 }
 
 impl<B: Backend> Condition<B> {
     /// No condition at all.
     pub fn none() -> Self {
-        Self { labels: None }
+        Self { labels: None, augment: None, guidance: None, dropout: None }
     }
 
     /// Conditioned on the class of each row, `[batch]`.
     pub fn labels(labels: Tensor<B, 1, Int>) -> Self {
-        Self { labels: Some(labels) }
+        Self { labels: Some(labels), ..Self::none() }
+    }
+
+    /// The same with this guidance.
+    pub fn with_guidance(self, guidance: Guidance<B>) -> Self {
+        Self { guidance: Some(guidance), ..self }
+    }
+
+    /// A batch twice as large: these rows, then the same rows again, with other `labels`, `[2·batch]`.
+    pub fn twice(&self, labels: Tensor<B, 1, Int>) -> Self {
+        Self {
+            labels: Some(labels),
+            augment: self.augment.clone().map(|augment| Tensor::cat(vec![augment.clone(), augment], 0)),
+            guidance: self
+                .guidance
+                .clone()
+                .map(|guidance| guidance.map(|a| Tensor::cat(vec![a.clone(), a], 0))),
+            dropout: self.dropout,
+        }
     }
 
     /// The rows `start .. start + length`.
     pub fn rows(&self, start: usize, length: usize) -> Self {
-        Self { labels: self.labels.clone().map(|labels| labels.narrow(0, start, length)) }
+        Self {
+            labels: self.labels.clone().map(|labels| labels.narrow(0, start, length)),
+            augment: self.augment.clone().map(|augment| augment.narrow(0, start, length)),
+            guidance: self.guidance.clone().map(|guidance| guidance.map(|a| a.narrow(0, start, length))),
+            dropout: self.dropout.map(|dropout| dropout.rows(start)),
+        }
     }
+}
+
+impl<B: Backend> Guidance<B> {
+    /// The same scale and interval for `rows` rows.
+    pub fn full(rows: usize, omega: f64, [t_min, t_max]: [f64; 2], device: &B::Device) -> Self {
+        let full = |value: f64| Tensor::full([rows], value, device);
+        Self { omega: full(omega), t_min: full(t_min), t_max: full(t_max) }
+    }
+
+    /// Each of the three through `f`.
+    pub fn map<C: Backend>(self, f: impl Fn(Tensor<B, 1>) -> Tensor<C, 1>) -> Guidance<C> {
+        Guidance { omega: f(self.omega), t_min: f(self.t_min), t_max: f(self.t_max) }
+    }
+}
+
+/// Both outputs of a network with an auxiliary head.
+#[derive(Clone, Debug)]
+pub struct Heads<B: Backend> {
+    /// Average velocity `u(z, r, t)`.
+    pub u: Tensor<B, 4>,
+    /// The auxiliary head's instantaneous velocity `v(z, t)`; `None` if the network has no such head.
+    pub v: Option<Tensor<B, 4>>,
 }
 
 /// A network `u(z, r, t | condition)`: the average velocity over `[r, t]`; at `r = t` the instantaneous velocity `v(z, t)`.
@@ -48,4 +114,15 @@ pub trait Backbone<B: Backend> {
 
     /// Number of classes of a class-conditional network (also the index of its null class); `None` if unconditional.
     fn classes(&self) -> Option<usize>;
+
+    /// Whether [`Condition::guidance`] is an input of the network.
+    fn guided(&self) -> bool {
+        false
+    }
+
+    /// Average velocity, and the velocity of the auxiliary head if there is one. Shapes and panics as in
+    /// [`forward`](Self::forward).
+    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+        Heads { u: self.forward(z, r, t, condition), v: None }
+    }
 }

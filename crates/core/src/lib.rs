@@ -6,6 +6,7 @@
 //! No files, no threads, no globals: every random number comes from [`random::Streams`].
 
 pub mod backbone;
+pub mod dropout;
 pub mod interpolant;
 pub mod objective;
 pub mod random;
@@ -13,6 +14,7 @@ pub mod solver;
 pub mod time;
 pub mod weight;
 
-pub use backbone::{Backbone, Condition};
+pub use backbone::{Backbone, Condition, Guidance, Heads};
+pub use dropout::Dropout;
 pub use random::Streams;
 pub use solver::Solver;

@@ -3,15 +3,22 @@
 use burn::tensor::backend::Backend;
 use meanflow_core::Streams;
 
-use crate::{Dit, Mlp, Net, dit::DitConfig, init::Init, mlp::MlpConfig};
+use crate::{
+    Dit, ImfDit, Mlp, Net, SongUnet, dit::DitConfig, imf::ImfDitConfig, init::Init, mlp::MlpConfig,
+    unet::UnetConfig,
+};
 
-/// A network's kind and sizes; in a file a table `[net.mlp]` or `[net.dit]`.
+/// A network's kind and sizes; in a file a table such as `[net.mlp]` or `[net.dit]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetConfig {
     /// Multilayer perceptron, for points in the plane.
     Mlp(MlpConfig),
     /// Diffusion transformer, for images.
     Dit(DitConfig),
+    /// Transformer of improved MeanFlow, for images.
+    ImfDit(ImfDitConfig),
+    /// U-Net, for square images.
+    Unet(UnetConfig),
 }
 
 /// A configuration that describes no network.
@@ -55,6 +62,90 @@ pub enum NetError {
         /// Features of a token.
         width: usize,
     },
+    /// Rotary positions turn pairs of features.
+    #[error("a head has {features} features (width over heads); rotary positions need an even number")]
+    Rotary {
+        /// Features of a head.
+        features: usize,
+    },
+    /// More blocks in a head than there are blocks.
+    #[error("head-depth {head_depth} exceeds depth {depth}, which counts the blocks of the head too")]
+    HeadDepth {
+        /// Blocks of a head.
+        head_depth: usize,
+        /// Blocks from the input to the output.
+        depth: usize,
+    },
+    /// A U-Net's image is not square.
+    #[error("a U-Net needs square images, not {height}×{width}")]
+    Square {
+        /// Image height, in pixels.
+        height: usize,
+        /// Image width, in pixels.
+        width: usize,
+    },
+    /// The image cannot be halved as often as there are levels.
+    #[error("an image of side {size} cannot be halved {halvings} times")]
+    Halvings {
+        /// Side of the image, in pixels.
+        size: usize,
+        /// Levels less one.
+        halvings: usize,
+    },
+    /// Attention at a side that no level has.
+    #[error("no level has images of side {size}; the sides are {sizes:?}")]
+    Attention {
+        /// The side that was asked for, in pixels.
+        size: usize,
+        /// The sides that there are.
+        sizes: Vec<usize>,
+    },
+    /// A group normalisation whose groups are not equal.
+    #[error("{channels} channels do not make {groups} equal groups to normalise")]
+    Groups {
+        /// Channels of a layer.
+        channels: usize,
+        /// Groups, `min(32, channels/4)`.
+        groups: usize,
+    },
+    /// Sines and cosines of a time need two frequencies or more.
+    #[error("{features} features of a time; an even number from 4 is needed (width times time-multiplier)")]
+    TimeFeatures {
+        /// Features of one time.
+        features: usize,
+    },
+    /// A filter that does not halve and double images.
+    #[error(
+        "a filter of {taps} taps; an even number is needed, with a sum that is not zero, and no wider than the smallest image"
+    )]
+    Filter {
+        /// Number of taps.
+        taps: usize,
+    },
+    /// A probability outside [0, 1).
+    #[error("dropout {probability} is not in [0, 1)")]
+    Dropout {
+        /// As given.
+        probability: String,
+    },
+}
+
+impl NetError {
+    /// The size at fault, as an experiment file names it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Zero { key } => key,
+            Self::Patch { .. } => "patch",
+            Self::Heads { .. } | Self::Rotary { .. } => "heads",
+            Self::HeadDepth { .. } => "head-depth",
+            Self::Width { .. } | Self::Groups { .. } | Self::TimeFeatures { .. } => "width",
+            Self::Ratio { .. } => "mlp-ratio",
+            Self::Square { .. } | Self::Halvings { .. } => "multipliers",
+            Self::Attention { .. } => "attention",
+            Self::Filter { .. } => "filter",
+            Self::Dropout { .. } => "dropout",
+        }
+    }
 }
 
 impl NetConfig {
@@ -65,6 +156,8 @@ impl NetConfig {
         match self {
             Self::Mlp(config) => config.parameters(shape, classes),
             Self::Dit(config) => config.parameters(shape, classes),
+            Self::ImfDit(config) => config.parameters(shape, classes),
+            Self::Unet(config) => config.parameters(shape, classes),
         }
     }
 
@@ -80,7 +173,14 @@ impl NetConfig {
         match self {
             Self::Mlp(config) => config.check(),
             Self::Dit(config) => config.check(shape),
+            Self::ImfDit(config) => config.check(shape),
+            Self::Unet(config) => config.check(shape),
         }
+    }
+
+    /// Whether scale and interval of guidance are inputs of the network.
+    pub fn guided(&self) -> bool {
+        matches!(self, Self::ImfDit(_))
     }
 
     /// Makes the network with weights drawn from `streams`.
@@ -99,6 +199,8 @@ impl NetConfig {
         Ok(match self {
             Self::Mlp(config) => Net::Mlp(Mlp::new(config, shape, classes, &init)),
             Self::Dit(config) => Net::Dit(Dit::new(config, shape, classes, &init)),
+            Self::ImfDit(config) => Net::ImfDit(ImfDit::new(config, shape, classes, &init)),
+            Self::Unet(config) => Net::Unet(SongUnet::new(config, shape, classes, &init)),
         })
     }
 }

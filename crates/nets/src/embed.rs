@@ -8,6 +8,9 @@ use burn::{
 
 use crate::init::{Init, Law};
 
+/// Law of the embedders' weights in DiT.
+pub(crate) const NARROW: Law = Law::Normal(0.02);
+
 /// Width of the sinusoidal features of a time.
 const FREQUENCIES: usize = 256;
 
@@ -23,13 +26,14 @@ pub(crate) struct TimeEmbedder<B: Backend> {
 }
 
 impl<B: Backend> TimeEmbedder<B> {
-    pub(crate) fn new(init: &Init<B>, width: usize) -> Self {
+    /// `law` gives the law of a layer's weights for the number of its inputs.
+    pub(crate) fn new(init: &Init<B>, width: usize, law: impl Fn(usize) -> Law) -> Self {
         let half = FREQUENCIES / 2;
         let frequencies: Vec<f64> =
             (0..half).map(|k| (-(10_000_f64.ln()) * k as f64 / half as f64).exp()).collect();
         Self {
-            fc1: init.at("fc1").linear(FREQUENCIES, width, Law::Normal(0.02)),
-            fc2: init.at("fc2").linear(width, width, Law::Normal(0.02)),
+            fc1: init.at("fc1").linear(FREQUENCIES, width, law(FREQUENCIES)),
+            fc2: init.at("fc2").linear(width, width, law(width)),
             frequencies: Tensor::from_data(TensorData::new(frequencies, [1, half]), init.device()),
         }
     }
@@ -54,8 +58,8 @@ pub(crate) struct LabelEmbedder<B: Backend> {
 }
 
 impl<B: Backend> LabelEmbedder<B> {
-    pub(crate) fn new(init: &Init<B>, classes: usize, width: usize) -> Self {
-        let table = init.at("table").param([classes + 1, width], Law::Normal(0.02));
+    pub(crate) fn new(init: &Init<B>, classes: usize, width: usize, law: Law) -> Self {
+        let table = init.at("table").param([classes + 1, width], law);
         Self { table }
     }
 

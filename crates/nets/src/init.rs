@@ -12,6 +12,10 @@ use meanflow_core::{Streams, random::open_unit};
 pub(crate) enum Law {
     /// All zero.
     Zeros,
+    /// All one.
+    Ones,
+    /// Uniform on `±bound`.
+    Uniform(f64),
     /// N(0, std²).
     Normal(f64),
     /// Uniform on `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010), the fans being the two sizes of the matrix.
@@ -52,6 +56,8 @@ impl<'a, B: Backend> Init<'a, B> {
         let stream = format!("init/{}", self.path);
         let values = match law {
             Law::Zeros => vec![0.0; count],
+            Law::Ones => vec![1.0; count],
+            Law::Uniform(bound) => self.uniform(&stream, bound, count),
             Law::Normal(std) => {
                 let mut values = self.streams.normal(&stream, 0, count);
                 values.iter_mut().for_each(|value| *value *= std as f32);
@@ -59,13 +65,21 @@ impl<'a, B: Backend> Init<'a, B> {
             }
             Law::Xavier => {
                 let fans: usize = shape.iter().sum();
-                let bound = (6.0 / fans as f64).sqrt();
-                let mut rng = self.streams.rng(&stream, 0);
-                (0..count).map(|_| ((2.0 * open_unit(&mut rng) - 1.0) * bound) as f32).collect()
+                self.uniform(&stream, (6.0 / fans as f64).sqrt(), count)
             }
         };
         let value = Tensor::from_data(TensorData::new(values, shape), self.device);
         Param::initialized(self.id(), value.require_grad())
+    }
+
+    /// A linear layer `[inputs, outputs]` without a bias at this path.
+    pub(crate) fn linear_without_bias(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
+        Linear { weight: self.at("weight").param([inputs, outputs], law), bias: None }
+    }
+
+    fn uniform(&self, stream: &str, bound: f64, count: usize) -> Vec<f32> {
+        let mut rng = self.streams.rng(stream, 0);
+        (0..count).map(|_| ((2.0 * open_unit(&mut rng) - 1.0) * bound) as f32).collect()
     }
 
     /// A linear layer `[inputs, outputs]` with a zero bias at this path.
@@ -118,6 +132,11 @@ mod tests {
         assert!(mean.abs() < 0.01 && (std / (bound / 3.0_f32.sqrt()) - 1.0).abs() < 0.03);
         let (mean, std) = moments(&values(0, "w", Law::Normal(0.02)));
         assert!(mean.abs() < 2e-3 && (std / 0.02 - 1.0).abs() < 0.05);
+        let uniform = values(0, "w", Law::Uniform(0.5));
+        assert!(uniform.iter().all(|v| v.abs() <= 0.5));
+        let (mean, std) = moments(&uniform);
+        assert!(mean.abs() < 0.03 && (std * 12.0_f32.sqrt() - 1.0).abs() < 0.03);
         assert!(values(0, "w", Law::Zeros).iter().all(|v| *v == 0.0));
+        assert!(values(0, "w", Law::Ones).iter().all(|v| *v == 1.0));
     }
 }

@@ -9,7 +9,7 @@ use meanflow_core::{Backbone, Condition};
 
 use crate::{
     config::{NetError, positive},
-    embed::{LabelEmbedder, label_parameters},
+    embed::{LabelEmbedder, NARROW, label_parameters},
     init::{Init, Law},
     norm::layer_norm,
 };
@@ -75,7 +75,7 @@ impl<B: Backend> Mlp<B> {
         let inputs = sample + 2 * config.time_features();
         Self {
             input: init.at("input").linear(inputs, w, Law::Xavier),
-            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, w)),
+            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, w, NARROW)),
             hidden: (0..config.depth - 1)
                 .map(|i| init.at(&format!("hidden.{i}")).linear(w, w, Law::Xavier))
                 .collect(),

@@ -4,9 +4,9 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use meanflow_core::{Backbone, Condition};
+use meanflow_core::{Backbone, Condition, Heads};
 
-use crate::{Dit, Mlp};
+use crate::{Dit, ImfDit, Mlp, SongUnet};
 
 /// A network made by [`NetConfig::init`](crate::NetConfig::init).
 #[derive(Module, Debug)]
@@ -16,6 +16,10 @@ pub enum Net<B: Backend> {
     Mlp(Mlp<B>),
     /// Diffusion transformer.
     Dit(Dit<B>),
+    /// Transformer of improved MeanFlow.
+    ImfDit(ImfDit<B>),
+    /// U-Net.
+    Unet(SongUnet<B>),
 }
 
 impl<B: Backend> Backbone<B> for Net<B> {
@@ -29,6 +33,8 @@ impl<B: Backend> Backbone<B> for Net<B> {
         match self {
             Self::Mlp(net) => net.forward(z, r, t, condition),
             Self::Dit(net) => net.forward(z, r, t, condition),
+            Self::ImfDit(net) => net.forward(z, r, t, condition),
+            Self::Unet(net) => net.forward(z, r, t, condition),
         }
     }
 
@@ -36,6 +42,22 @@ impl<B: Backend> Backbone<B> for Net<B> {
         match self {
             Self::Mlp(net) => net.classes(),
             Self::Dit(net) => net.classes(),
+            Self::ImfDit(net) => net.classes(),
+            Self::Unet(net) => net.classes(),
+        }
+    }
+
+    fn guided(&self) -> bool {
+        match self {
+            Self::ImfDit(net) => Backbone::<B>::guided(net),
+            Self::Mlp(_) | Self::Dit(_) | Self::Unet(_) => false,
+        }
+    }
+
+    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+        match self {
+            Self::ImfDit(net) => net.heads(z, r, t, condition),
+            net => Heads { u: net.forward(z, r, t, condition), v: None },
         }
     }
 }

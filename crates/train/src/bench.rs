@@ -127,6 +127,7 @@ impl Yardstick {
             optimizer: OptimizerConfig::Adam(ADAM),
             ema: vec![EmaConfig { decay: EMA, ramp: false, label: EMA.to_string() }],
             eval: EvalConfig {
+                guidance: None,
                 every: steps,
                 samples: 2,
                 nfe: vec![1],

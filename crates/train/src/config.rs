@@ -20,7 +20,7 @@ mod source;
 mod training;
 mod tree;
 
-pub use eval::EvalConfig;
+pub use eval::{EvalConfig, SampleGuidance};
 pub use period::{Every, PeriodError, Unit};
 pub use plan::{Plan, VariantPlan};
 pub use problem::{ConfigError, Problem, Where};
@@ -157,11 +157,11 @@ impl Variant {
         // Data that could not be read is one problem; do not add that its epochs cannot be counted.
         let items = known.map_or(Some(1), |data| data.items);
         let net = net::read(root, known);
-        let objective = objective::read(root, known);
+        let objective = objective::read(root, known, net.as_ref());
         let train = TrainConfig::read(root, items);
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, &train, items, known, objective.as_ref());
+        let eval = EvalConfig::read(root, &train, items, known, objective.as_ref(), net.as_ref());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

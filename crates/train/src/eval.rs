@@ -2,7 +2,7 @@
 
 use crate::{
     TrainError,
-    config::Variant,
+    config::{SampleGuidance, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer},
     sample::{CHUNK, NOISE, condition, from_noise},
@@ -20,6 +20,7 @@ pub struct Evaluation {
     shape: [usize; 3],
     noise: Vec<f32>,
     labels: Option<Vec<usize>>,
+    guidance: Option<SampleGuidance>,
     references: Vec<(Metric, Reference, f64)>,
     reference_name: String,
     /// Held-out points, to draw beside the samples.
@@ -76,6 +77,7 @@ impl Evaluation {
         Ok(Self {
             shape,
             noise: streams.normal(NOISE, 0, rows * dimension),
+            guidance: variant.eval.guidance,
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
@@ -96,7 +98,9 @@ impl Evaluation {
         let dimension: usize = self.shape.iter().product();
         let (noise, labels) = (&self.noise[..rows * dimension], self.labels.as_deref());
         let labels = labels.map(|labels| &labels[..rows]);
-        from_noise(net, solver, nfe, noise, self.shape, labels, device, |_| observer.on(Event::Part))
+        from_noise(net, solver, nfe, noise, self.shape, labels, self.guidance, device, |_| {
+            observer.on(Event::Part)
+        })
     }
 
     /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log.
@@ -179,7 +183,8 @@ impl Evaluation {
         let grid = Grid::uniform(nfe / variant.eval.solver.evaluations_per_step());
         let rows = 64.min(self.noise.len() / 2);
         let z = Tensor::from_data(TensorData::new(self.noise[..rows * 2].to_vec(), [rows, 2, 1, 1]), device);
-        let condition = condition(self.labels.as_deref().map(|labels| &labels[..rows]), device);
+        let labels = self.labels.as_deref().map(|labels| &labels[..rows]);
+        let condition = condition(rows, labels, self.guidance, device);
         let states: Vec<Vec<f32>> = variant
             .eval
             .solver

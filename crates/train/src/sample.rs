@@ -2,14 +2,14 @@
 
 use crate::{
     TrainError,
-    config::{Comparison, Variant},
+    config::{Comparison, SampleGuidance, Variant},
     digest::newest,
     side_by_side,
     state::with_parameters,
     step::label_tensor,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use meanflow_core::{Condition, Solver, Streams, solver::Grid};
+use meanflow_core::{Condition, Guidance, Solver, Streams, solver::Grid};
 use meanflow_nets::Net;
 use std::path::Path;
 
@@ -26,6 +26,10 @@ pub struct Request {
     pub ema: Option<String>,
     /// Class of every sample; `None`: all classes in turn.
     pub class: Option<usize>,
+    /// Scale of guidance; `None`: that of the experiment's evaluation.
+    pub omega: Option<f64>,
+    /// Times at which guidance acts; `None`: those of the experiment's evaluation.
+    pub interval: Option<[f64; 2]>,
     /// Key of the noise; `None`: the noise of the run's own evaluation.
     pub seed: Option<u64>,
 }
@@ -70,14 +74,14 @@ pub fn sample<B: Backend>(
         (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
+    let guidance = guidance(&variant, request)?;
     let net = load::<B>(run, &variant, request.ema.as_deref(), device)?;
     let dimension = channels * height * width;
     let streams = Streams::new(request.seed.unwrap_or(variant.seed));
     let noise = streams.normal(NOISE, 0, request.count * dimension);
     let shape = [channels, height, width];
-    let values = from_noise(&net, solver, request.nfe, &noise, shape, labels.as_deref(), device, |done| {
-        progress(done, request.count);
-    });
+    let (labels, done) = (labels.as_deref(), |done| progress(done, request.count));
+    let values = from_noise(&net, solver, request.nfe, &noise, shape, labels, guidance, device, done);
     Ok(Samples { values, shape: [request.count, channels, height, width] })
 }
 
@@ -94,6 +98,7 @@ pub(crate) fn from_noise<B: Backend>(
     noise: &[f32],
     shape: [usize; 3],
     labels: Option<&[usize]>,
+    guidance: Option<SampleGuidance>,
     device: &B::Device,
     mut progress: impl FnMut(usize),
 ) -> Vec<f32> {
@@ -103,7 +108,7 @@ pub(crate) fn from_noise<B: Backend>(
     let chunk = |(net, start, noise): (Net<B>, usize, &[f32])| {
         let rows = noise.len() / dimension;
         let z = Tensor::from_data(TensorData::new(noise.to_vec(), [rows, channels, height, width]), device);
-        let condition = condition(labels.map(|labels| &labels[start..start + rows]), device);
+        let condition = condition(rows, labels.map(|labels| &labels[start..start + rows]), guidance, device);
         let samples = solver.sample(&net, z, &grid, &condition).into_data();
         samples.iter::<f32>().collect::<Vec<_>>()
     };
@@ -119,9 +124,40 @@ pub(crate) fn from_noise<B: Backend>(
     values
 }
 
-/// The condition on these classes, or none.
-pub(crate) fn condition<B: Backend>(labels: Option<&[usize]>, device: &B::Device) -> Condition<B> {
-    labels.map_or_else(Condition::none, |labels| Condition::labels(label_tensor(labels, device)))
+/// The guidance that was asked for, on top of the experiment's.
+fn guidance(variant: &Variant, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
+    if request.omega.is_none() && request.interval.is_none() {
+        return Ok(variant.eval.guidance);
+    }
+    if !variant.net.guided() {
+        return Err(TrainError::Request("this network does not take guidance as an input".to_owned()));
+    }
+    let base = variant.eval.guidance.unwrap_or(SampleGuidance::NONE);
+    let omega = request.omega.unwrap_or(base.omega);
+    let interval = request.interval.unwrap_or(base.interval);
+    if !omega.is_finite() || omega <= 0.0 {
+        return Err(TrainError::Request(format!("a scale of guidance is above 0, not {omega}")));
+    }
+    let [low, high] = interval;
+    if !(0.0..=high).contains(&low) || high > 1.0 {
+        return Err(TrainError::Request(format!("{low} to {high} is no interval of times in [0, 1]")));
+    }
+    Ok(Some(SampleGuidance { omega, interval }))
+}
+
+/// The condition of `rows` samples.
+pub(crate) fn condition<B: Backend>(
+    rows: usize,
+    labels: Option<&[usize]>,
+    guidance: Option<SampleGuidance>,
+    device: &B::Device,
+) -> Condition<B> {
+    Condition {
+        labels: labels.map(|labels| label_tensor(labels, device)),
+        guidance: guidance
+            .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
+        ..Condition::none()
+    }
 }
 
 /// The variant that a run folder holds.

@@ -126,6 +126,7 @@ pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
     Batch {
         x: Tensor::from_data(TensorData::new(batch.samples, batch.shape), device),
         labels: batch.labels.map(|labels| label_tensor(&labels, device)),
+        augment: None,
     }
 }
 

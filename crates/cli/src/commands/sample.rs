@@ -38,6 +38,8 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
         solver,
         ema: args.ema,
         class: args.class,
+        omega: args.omega,
+        interval: args.interval.map(|ends| [ends[0], ends[1]]),
         seed: args.seed,
     };
     let samples = dispatch(args.on.device, Draw { run: &args.run, request })?;

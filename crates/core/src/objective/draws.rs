@@ -1,7 +1,7 @@
 //! The random numbers of one training step, drawn on the host.
 
 use crate::{
-    Streams,
+    Dropout, Streams,
     random::open_unit,
     time::{TimeSampler, Times},
 };
@@ -15,6 +15,21 @@ pub struct Draws {
     pub times: Times,
     /// The first `dropped` rows lose their label.
     pub dropped: usize,
+    /// Key of the masks of a network with dropout.
+    pub dropout: Option<Dropout>,
+    /// Scales and intervals of guidance, if the objective draws them.
+    pub guidance: Option<GuidanceDraws>,
+}
+
+/// Guidance of each row as iMF draws it (arXiv 2512.02012).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuidanceDraws {
+    /// Scale, at least 1, `[batch]`.
+    pub omega: Vec<f32>,
+    /// First time at which guidance acts, `[batch]`.
+    pub t_min: Vec<f32>,
+    /// Last time at which guidance acts, `[batch]`.
+    pub t_max: Vec<f32>,
 }
 
 impl Draws {
@@ -38,6 +53,8 @@ impl Draws {
             } else {
                 0
             },
+            dropout: Some(Dropout::new(streams, step)),
+            guidance: None,
         }
     }
 
@@ -47,7 +64,8 @@ impl Draws {
     pub fn part(&self, index: usize, parts: usize) -> Self {
         let rows = self.times.t.len();
         let width = self.noise.len() / rows;
-        let chosen = |values: &[f32]| values.iter().copied().skip(index).step_by(parts).collect();
+        let chosen =
+            |values: &[f32]| -> Vec<f32> { values.iter().copied().skip(index).step_by(parts).collect() };
         let before = |end: usize| (index..end).step_by(parts).len();
         Self {
             noise: self.noise.chunks_exact(width).skip(index).step_by(parts).flatten().copied().collect(),
@@ -57,6 +75,12 @@ impl Draws {
                 still: before(self.times.still),
             },
             dropped: before(self.dropped),
+            dropout: self.dropout.map(|dropout| dropout.part(index, parts)),
+            guidance: self.guidance.as_ref().map(|guidance| GuidanceDraws {
+                omega: chosen(&guidance.omega),
+                t_min: chosen(&guidance.t_min),
+                t_max: chosen(&guidance.t_max),
+            }),
         }
     }
 }

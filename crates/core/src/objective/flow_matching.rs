@@ -1,6 +1,6 @@
 //! Conditional flow matching (arXiv 2210.02747): `L = E w·‖u(z_t, t, t) − (e − x)‖²`.
 
-use super::{Batch, Draws, StepLoss, TrainBackbone, TrainBackend, condition, outer};
+use super::{Batch, Draws, StepLoss, TrainBackbone, TrainBackend, condition, outer, trained};
 use crate::{
     Backbone, Condition, Streams,
     interpolant::{linear_path, squared_norm},
@@ -43,14 +43,15 @@ impl FlowMatchingConfig {
         let (shape, device) = (batch.x.dims(), batch.x.device());
         let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
         let t = Tensor::from_data(TensorData::new(draws.times.t.clone(), [shape[0]]), &device);
+        let condition = trained(condition(&batch, net.classes()), net.classes(), draws);
         let path = linear_path(batch.x, e, t.clone());
-        let condition = condition(batch.labels, net.classes(), draws.dropped);
         let u = still_rows(net, path.z, t, condition);
         let squared = squared_norm(u - Tensor::from_inner(path.v));
         StepLoss {
             squared: squared.clone().inner(),
             velocity: squared.clone().inner(),
             dudt: None,
+            head: None,
             loss: self.weight.loss(squared),
         }
     }

@@ -52,7 +52,8 @@ impl GuidanceConfig {
         let null = Tensor::full([rows], classes as i64, &device);
         let own = v * coefficient(self.omega, 1.0);
         if self.kappa == 0.0 {
-            let unconditional = net.forward(z, time.clone(), time, &Condition::labels(null));
+            let condition = Condition { labels: Some(null), ..condition.clone() };
+            let unconditional = net.forward(z, time.clone(), time, &condition);
             return own + unconditional * coefficient(1.0 - self.omega, 0.0);
         }
         // Both velocities in one pass over a doubled batch.
@@ -61,7 +62,7 @@ impl GuidanceConfig {
             Tensor::cat(vec![z.clone(), z], 0),
             times.clone(),
             times,
-            &Condition::labels(Tensor::cat(vec![null, labels], 0)),
+            &condition.twice(Tensor::cat(vec![null, labels], 0)),
         );
         own + both.clone().narrow(0, 0, rows) * coefficient(1.0 - self.omega - self.kappa, 0.0)
             + both.narrow(0, rows, rows) * coefficient(self.kappa, 0.0)

@@ -2,7 +2,7 @@
 
 use super::{
     Batch, Draws, GuidanceConfig, StepLoss, TrainBackbone, TrainBackend, condition,
-    flow_matching::still_rows, outer,
+    flow_matching::still_rows, outer, trained,
 };
 use crate::{
     Streams,
@@ -63,16 +63,17 @@ impl MeanFlowConfig {
         };
         let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
         let (t, r) = (host(&draws.times.t), host(&draws.times.r));
+        let condition = condition(&batch, net.classes());
         let path = linear_path(batch.x, e, t.clone());
         let (z, v) = (path.z, path.v);
         let guided = match &self.guidance {
             Some(guidance) => {
-                let all = condition(batch.labels.clone(), net.classes(), 0);
-                guidance.field(&net.valid(), z.clone(), v.clone(), &draws.times.t, &all, draws.dropped)
+                let times = &draws.times.t;
+                guidance.field(&net.valid(), z.clone(), v.clone(), times, &condition, draws.dropped)
             }
             None => v.clone(),
         };
-        let condition = condition(batch.labels, net.classes(), draws.dropped);
+        let condition = trained(condition, net.classes(), draws);
         if moved == 0 {
             let u = still_rows(net, z, t, condition);
             let velocity = squared_norm(u.clone().inner() - v);
@@ -81,6 +82,7 @@ impl MeanFlowConfig {
                 squared: squared.clone().inner(),
                 velocity,
                 dudt: None,
+                head: None,
                 loss: self.weight.loss(squared),
             };
         }
@@ -105,6 +107,7 @@ impl MeanFlowConfig {
                 squared: squared_moved.clone().inner(),
                 velocity: velocity_moved,
                 dudt,
+                head: None,
                 loss: self.weight.loss(squared_moved),
             };
         }
@@ -115,6 +118,12 @@ impl MeanFlowConfig {
         let squared_still = squared_norm(u - Tensor::from_inner(part(guided)));
         let velocity = Tensor::cat(vec![velocity_still, velocity_moved], 0);
         let squared = Tensor::cat(vec![squared_still, squared_moved], 0);
-        StepLoss { squared: squared.clone().inner(), velocity, dudt, loss: self.weight.loss(squared) }
+        StepLoss {
+            squared: squared.clone().inner(),
+            velocity,
+            dudt,
+            head: None,
+            loss: self.weight.loss(squared),
+        }
     }
 }

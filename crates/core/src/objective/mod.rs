@@ -3,11 +3,13 @@
 mod draws;
 mod flow_matching;
 mod guidance;
+mod imf;
 mod meanflow;
 
-pub use draws::Draws;
+pub use draws::{Draws, GuidanceDraws};
 pub use flow_matching::FlowMatchingConfig;
 pub use guidance::GuidanceConfig;
+pub use imf::{ImfConfig, ScaleLaw, Velocities};
 pub use meanflow::MeanFlowConfig;
 
 use crate::{Backbone, Condition, Streams};
@@ -49,6 +51,8 @@ pub struct Batch<B: Backend> {
     pub x: Tensor<B, 4>,
     /// Classes, `[batch]`.
     pub labels: Option<Tensor<B, 1, Int>>,
+    /// How each sample was augmented, `[batch, numbers]`; see [`Condition::augment`].
+    pub augment: Option<Tensor<B, 2>>,
 }
 
 /// What an objective returns for one batch; rows with `r = t` first.
@@ -62,6 +66,8 @@ pub struct StepLoss<B: TrainBackend> {
     pub velocity: Tensor<B::InnerBackend, 1>,
     /// `‖du/dt‖²` of each row with `r ≠ t`; `None` if there is none.
     pub dudt: Option<Tensor<B::InnerBackend, 1>>,
+    /// Squared error of the auxiliary head of each row, `[batch]`; `None` if none is trained.
+    pub head: Option<Tensor<B::InnerBackend, 1>>,
 }
 
 /// The registry of objectives.
@@ -71,13 +77,19 @@ pub enum ObjectiveConfig {
     FlowMatching(FlowMatchingConfig),
     /// MeanFlow.
     MeanFlow(MeanFlowConfig),
+    /// Improved MeanFlow.
+    Imf(ImfConfig),
 }
 
 impl ObjectiveConfig {
     /// Name and one-line description of every objective, as an experiment file spells it.
-    pub const NAMES: [(&str, &str); 2] = [
+    pub const NAMES: [(&str, &str); 3] = [
         ("flow-matching", "regress the velocity v = e − x (arXiv 2210.02747)"),
         ("meanflow", "regress the average velocity through the MeanFlow identity (arXiv 2505.13447)"),
+        (
+            "imf",
+            "regress velocities by the average velocity and its derivative, guidance as an input (arXiv 2512.02012)",
+        ),
     ];
 
     /// The name in [`Self::NAMES`].
@@ -85,6 +97,7 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(_) => Self::NAMES[0].0,
             ObjectiveConfig::MeanFlow(_) => Self::NAMES[1].0,
+            ObjectiveConfig::Imf(_) => Self::NAMES[2].0,
         }
     }
 
@@ -93,6 +106,7 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(objective) => objective.draw(streams, step, shape),
             ObjectiveConfig::MeanFlow(objective) => objective.draw(streams, step, shape),
+            ObjectiveConfig::Imf(objective) => objective.draw(streams, step, shape),
         }
     }
 
@@ -106,32 +120,45 @@ impl ObjectiveConfig {
         match self {
             ObjectiveConfig::FlowMatching(objective) => objective.loss(net, batch, draws),
             ObjectiveConfig::MeanFlow(objective) => objective.loss(net, batch, draws),
+            ObjectiveConfig::Imf(objective) => objective.loss(net, batch, draws),
         }
     }
 }
 
-/// The condition of the first `rows` rows for `net`, on the tape; the first `dropped` labels become the null class.
-fn condition<B: Backend>(
-    labels: Option<Tensor<B, 1, Int>>,
-    classes: Option<usize>,
-    dropped: usize,
-) -> Condition<B> {
-    let (Some(labels), Some(classes)) = (labels, classes) else {
-        return Condition::none();
+/// The condition that a network of `classes` is evaluated on, without gradient: labels and augmentation, no dropout.
+fn condition<B: Backend>(batch: &Batch<B>, classes: Option<usize>) -> Condition<B> {
+    Condition {
+        labels: classes.and(batch.labels.clone()),
+        augment: batch.augment.clone(),
+        ..Condition::none()
+    }
+}
+
+/// The condition that a network of `classes` is trained on: the first labels become the null class, and dropout acts.
+fn trained<B: Backend>(condition: Condition<B>, classes: Option<usize>, draws: &Draws) -> Condition<B> {
+    let labels = match (condition.labels, classes) {
+        (Some(labels), Some(classes)) => Some(without_first(labels, classes, draws.dropped)),
+        _ => None,
     };
+    Condition { labels, dropout: draws.dropout, ..condition }
+}
+
+/// `labels` with the null class in place of the first `dropped`.
+fn without_first<B: Backend>(labels: Tensor<B, 1, Int>, classes: usize, dropped: usize) -> Tensor<B, 1, Int> {
     if dropped == 0 {
-        return Condition::labels(labels);
+        return labels;
     }
     let (rows, device) = (labels.dims()[0], labels.device());
     let null = Tensor::full([dropped], classes as i64, &device);
-    Condition::labels(if dropped == rows {
-        null
-    } else {
-        Tensor::cat(vec![null, labels.narrow(0, dropped, rows - dropped)], 0)
-    })
+    if dropped == rows { null } else { Tensor::cat(vec![null, labels.narrow(0, dropped, rows - dropped)], 0) }
 }
 
 /// The condition of an inner backend, on the outer one.
 fn outer<B: AutodiffBackend>(condition: Condition<B::InnerBackend>) -> Condition<B> {
-    Condition { labels: condition.labels.map(Tensor::from_inner) }
+    Condition {
+        labels: condition.labels.map(Tensor::from_inner),
+        augment: condition.augment.map(Tensor::from_inner),
+        guidance: condition.guidance.map(|guidance| guidance.map(Tensor::from_inner)),
+        dropout: condition.dropout,
+    }
 }

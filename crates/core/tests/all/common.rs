@@ -109,7 +109,11 @@ pub fn field<'a>(
 /// Random data of `shape` with labels that go round `classes`.
 pub fn batch(shape: [usize; 4], classes: usize, seed: u64) -> Batch<Flex> {
     let labels: Vec<i64> = (0..shape[0]).map(|row| (row % classes) as i64).collect();
-    Batch { x: tensor(&uniform(shape.iter().product(), seed), shape), labels: Some(ints(&labels)) }
+    Batch {
+        x: tensor(&uniform(shape.iter().product(), seed), shape),
+        labels: Some(ints(&labels)),
+        augment: None,
+    }
 }
 
 pub const LAW: TimeLaw = TimeLaw::LogitNormal { mean: -0.4, std: 1.0 };

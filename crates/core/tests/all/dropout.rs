@@ -70,7 +70,7 @@ fn exactly_the_first_rows_get_the_null_class() {
             draws.dropped = dropped;
             // Data that equal the noise: no velocity, so every target is zero.
             let noise: Vec<f64> = draws.noise.iter().map(|&e| f64::from(e)).collect();
-            let batch = Batch { x: tensor(&noise, shape), labels: Some(ints(&labels)) };
+            let batch = Batch { x: tensor(&noise, shape), labels: Some(ints(&labels)), augment: None };
             let step = objective.loss(&net, batch, &draws);
             let expected: Vec<f64> = labels
                 .iter()

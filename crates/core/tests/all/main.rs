@@ -9,6 +9,7 @@ mod gaussian;
 mod gradients;
 mod grid;
 mod guidance;
+mod imf;
 mod interpolant;
 mod meanflow;
 mod naive;

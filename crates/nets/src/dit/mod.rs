@@ -15,8 +15,9 @@ use burn::{
 use meanflow_core::{Backbone, Condition};
 
 use crate::{
-    embed::{LabelEmbedder, TimeEmbedder, grid_positions},
+    embed::{LabelEmbedder, NARROW, TimeEmbedder, grid_positions},
     init::{Init, Law},
+    patch::{patchify, unpatchify},
 };
 
 /// A diffusion transformer `u(z, r, t | class)` for images `[channels, height, width]`.
@@ -48,9 +49,9 @@ impl<B: Backend> Dit<B> {
         let positions = TensorData::new(grid_positions(rows, columns, d), [rows * columns, 1, d]);
         Self {
             x_embedder: init.at("x_embedder").linear(patch_size, d, Law::Xavier),
-            t_embedder: TimeEmbedder::new(&init.at("t_embedder"), d),
-            h_embedder: TimeEmbedder::new(&init.at("h_embedder"), d),
-            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, d)),
+            t_embedder: TimeEmbedder::new(&init.at("t_embedder"), d, |_| NARROW),
+            h_embedder: TimeEmbedder::new(&init.at("h_embedder"), d, |_| NARROW),
+            y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, d, NARROW)),
             blocks: (0..config.depth).map(|i| Block::new(&init.at(&format!("blocks.{i}")), config)).collect(),
             final_layer: FinalLayer::new(&init.at("final_layer"), d, patch_size),
             positions: Tensor::from_data(positions, init.device()),
@@ -59,27 +60,6 @@ impl<B: Backend> Dit<B> {
             height,
             width,
         }
-    }
-
-    /// `[batch, channels, height, width] -> [tokens·batch, patch²·channels]`, tokens first.
-    fn patchify(&self, z: Tensor<B, 4>) -> Tensor<B, 2> {
-        let (batch, p) = (z.dims()[0], self.patch);
-        let (rows, columns) = (self.height / p, self.width / p);
-        z.reshape([batch, self.channels, rows, p, columns, p])
-            .permute([2, 4, 0, 3, 5, 1])
-            .reshape([rows * columns * batch, p * p * self.channels])
-    }
-
-    /// The inverse of [`Dit::patchify`].
-    fn unpatchify(&self, x: Tensor<B, 2>, batch: usize) -> Tensor<B, 4> {
-        let p = self.patch;
-        let (rows, columns) = (self.height / p, self.width / p);
-        x.reshape([rows, columns, batch, p, p, self.channels]).permute([2, 5, 0, 3, 1, 4]).reshape([
-            batch,
-            self.channels,
-            self.height,
-            self.width,
-        ])
     }
 }
 
@@ -110,14 +90,15 @@ impl<B: Backend> Backbone<B> for Dit<B> {
         // Every modulation starts with silu(c); it is the same for all of them.
         let c = silu(c);
 
-        let x = self.x_embedder.forward(self.patchify(z));
+        let x = self.x_embedder.forward(patchify(z, self.patch));
         let d = x.dims()[1];
         let positions = self.positions.clone().repeat_dim(1, batch);
         let mut x = x + positions.reshape([tokens.tokens * batch, d]);
         for block in &self.blocks {
             x = block.forward(x, c.clone(), tokens);
         }
-        self.unpatchify(self.final_layer.forward(x, c, tokens), batch)
+        let x = self.final_layer.forward(x, c, tokens);
+        unpatchify(x, self.patch, [channels, height, width])
     }
 
     fn classes(&self) -> Option<usize> {

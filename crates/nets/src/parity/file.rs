@@ -6,9 +6,10 @@ use std::{
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::de::DeserializeOwned;
 
 use super::ParityError;
-use crate::flax::HostTensor;
+use crate::weights::HostTensor;
 
 /// A reference file in memory: metadata and tensors, integers as floats.
 pub(super) struct ReferenceFile {
@@ -37,6 +38,12 @@ impl ReferenceFile {
             .ok_or_else(|| ParityError::Metadata { key: key.into(), reason: "missing".into() })
     }
 
+    /// The metadata entry `config`, JSON under the reference's own names.
+    pub(super) fn config<C: DeserializeOwned>(&self) -> Result<C, ParityError> {
+        serde_json::from_str(self.metadata("config")?)
+            .map_err(|error| ParityError::Metadata { key: "config".into(), reason: error.to_string() })
+    }
+
     /// The metadata entry `key` as a finite number.
     pub(super) fn number(&self, key: &str) -> Result<f64, ParityError> {
         let text = self.metadata(key)?;
@@ -44,6 +51,11 @@ impl ReferenceFile {
             Ok(number) if number.is_finite() => Ok(number),
             _ => Err(ParityError::Metadata { key: key.into(), reason: format!("`{text}` is not a number") }),
         }
+    }
+
+    /// Whether there is a tensor `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
     }
 
     /// The tensor `name`.

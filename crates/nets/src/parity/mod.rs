@@ -6,7 +6,12 @@
 
 mod dit_meanflow;
 mod file;
+mod imf_dit;
+mod inputs;
+mod layout;
+mod meanflow;
 mod report;
+mod songunet_meanflow;
 
 pub use report::{Discrepancy, ParityReport, ParityRow};
 
@@ -14,11 +19,11 @@ use std::path::{Path, PathBuf};
 
 use meanflow_core::objective::TrainBackend;
 
-use crate::{NetError, flax::FlaxError};
+use crate::{NetError, weights::WeightsError};
 use file::ReferenceFile;
 
 /// Kinds of reference files this crate can compare with.
-pub const KINDS: [&str; 1] = [dit_meanflow::KIND];
+pub const KINDS: [&str; 3] = [dit_meanflow::KIND, songunet_meanflow::KIND, imf_dit::KIND];
 
 /// A reference file that cannot be compared with at all; a disagreement is no error but a [`ParityRow`] that failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +71,7 @@ pub enum ParityError {
     Net(#[from] NetError),
     /// The weights are not those of the network.
     #[error("weights: {0}")]
-    Weights(#[from] FlaxError),
+    Weights(#[from] WeightsError),
 }
 
 /// Compares this implementation, on backend `B`, with the reference numbers in `path`.
@@ -78,6 +83,8 @@ pub fn run<B: TrainBackend>(path: &Path, device: &B::Device) -> Result<ParityRep
     let kind = file.metadata("kind")?;
     match kind {
         dit_meanflow::KIND => dit_meanflow::compare::<B>(&file, device),
+        imf_dit::KIND => imf_dit::compare::<B>(&file, device),
+        songunet_meanflow::KIND => songunet_meanflow::compare::<B>(&file, device),
         _ => Err(ParityError::Kind { kind: kind.into() }),
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::flax::HostTensor;
+use super::file::ReferenceFile;
+use crate::weights::HostTensor;
 
 /// How a comparison went.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +47,24 @@ pub enum Discrepancy {
 }
 
 impl ParityRow {
+    /// Compares `got` with the reference, if anything was got.
+    pub(super) fn of(name: String, got: Option<HostTensor>, reference: &HostTensor, tolerance: f64) -> Self {
+        match got {
+            Some(got) => Self::compare(name, &got, reference, tolerance),
+            None => Self::failed(name, Discrepancy::Unhandled, tolerance),
+        }
+    }
+
+    /// Failures for what in the file is neither compared nor a weight nor one of the used `inputs`.
+    pub(super) fn unhandled(file: &ReferenceFile, inputs: &[&str], tolerance: f64) -> Vec<Self> {
+        let known = |name: &str| {
+            inputs.contains(&name)
+                || ["out.", "grad.", "param."].iter().any(|prefix| name.starts_with(prefix))
+        };
+        let names = file.names().filter(|name| !known(name));
+        names.map(|name| Self::failed(name.into(), Discrepancy::Unhandled, tolerance)).collect()
+    }
+
     /// Compares `got` with the reference.
     pub(super) fn compare(name: String, got: &HostTensor, reference: &HostTensor, tolerance: f64) -> Self {
         if got.shape != reference.shape {

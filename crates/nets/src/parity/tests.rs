@@ -14,8 +14,12 @@ use super::*;
 
 type Train = Jvp<Autodiff<Flex>>;
 
+fn data(kind: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{kind}.safetensors"))
+}
+
 fn reference() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/dit_meanflow.safetensors")
+    data("dit_meanflow")
 }
 
 fn compare(path: &Path) -> Result<ParityReport, ParityError> {
@@ -145,7 +149,7 @@ fn files_that_contradict_themselves_are_errors() {
         })
     };
     let message = |result: Result<ParityReport, ParityError>| result.unwrap_err().to_string();
-    assert!(message(meta("kind", "imf-dit")).contains("unknown kind `imf-dit`"));
+    assert!(message(meta("kind", "gan")).contains("unknown kind `gan`"));
     assert!(message(meta("layout", "CHWN")).contains("CHWN"));
     assert!(message(meta("norm_eps", "small")).contains("`small` is not a number"));
     assert!(message(meta("config", "{}")).contains("config"));
@@ -196,4 +200,18 @@ fn what_is_no_reference_file_is_an_error() {
     }
     let missing = Path::new("no/such/file.safetensors");
     assert!(matches!(compare(missing), Err(ParityError::Read { .. })));
+}
+
+#[test]
+fn imf_dit_agrees_with_the_official_code() {
+    let report = compare(&data("imf_dit")).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!((report.compared(), report.rows.len()), (94, 94));
+}
+
+#[test]
+fn songunet_agrees_with_the_official_code() {
+    let report = compare(&data("songunet_meanflow")).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.compared(), report.rows.len());
 }

@@ -13,7 +13,10 @@ use burn::{
 };
 use meanflow_core::{Backbone, Condition, Streams};
 use meanflow_jvp::Jvp;
-use meanflow_nets::{DitConfig, MlpConfig, Net, NetConfig};
+use meanflow_nets::{
+    DitConfig, ImfDitConfig, MlpConfig, Net, NetConfig, UnetConfig,
+    unet::{Encoder, TimeFeatures},
+};
 
 /// The backend that trains.
 pub type Train = Jvp<Autodiff<Flex>>;
@@ -26,11 +29,42 @@ pub fn device() -> <Train as BackendTypes>::Device {
     device
 }
 
-/// A small DiT for images that are not square, and an MLP, each with and without classes.
+/// A small U-Net of each family, a DiT for images that are not square, and an MLP, each with and without classes.
 pub fn networks() -> Vec<(NetConfig, [usize; 3], Option<usize>)> {
     let dit = NetConfig::Dit(DitConfig { patch: 2, width: 24, depth: 2, heads: 3, mlp_ratio: 2.0 });
     let mlp = |octaves| NetConfig::Mlp(MlpConfig { width: 16, depth: 3, octaves });
+    let imf = NetConfig::ImfDit(ImfDitConfig {
+        patch: 2,
+        width: 24,
+        depth: 2,
+        head_depth: 1,
+        heads: 2,
+        class_tokens: 2,
+        ..ImfDitConfig::preset("nano2").unwrap()
+    });
+    let ddpm = UnetConfig {
+        width: 8,
+        multipliers: vec![1, 2],
+        blocks: 1,
+        attention: vec![4],
+        augment: 2,
+        filter: vec![1.0, 3.0, 3.0, 1.0],
+        dropout: 0.3,
+        ..UnetConfig::ddpmpp()
+    };
+    let ncsn = UnetConfig {
+        multipliers: vec![1, 1, 2],
+        encoder: Encoder::Residual,
+        time_features: TimeFeatures::Fourier,
+        ..ddpm.clone()
+    };
+    let bare = UnetConfig { resample_blocks: false, augment: 0, ..ddpm.clone() };
     vec![
+        (NetConfig::Unet(ddpm), [3, 8, 8], Some(5)),
+        (NetConfig::Unet(ncsn), [1, 8, 8], None),
+        (NetConfig::Unet(bare), [2, 8, 8], Some(3)),
+        (imf.clone(), [3, 4, 6], Some(5)),
+        (imf, [1, 4, 4], None),
         (dit.clone(), [3, 4, 6], Some(5)),
         (dit, [1, 6, 4], None),
         (mlp(2), [2, 1, 1], Some(3)),
@@ -97,12 +131,26 @@ impl<B: Backend> Inputs<B> {
             z: normal("z", 0, [3, c, h, w], device),
             r: times([0.1, 0.6, 0.0]),
             t: times([0.7, 0.6, 1.0]),
-            condition: classes.map_or(Condition::none(), |n| Condition::labels(labels(n))),
+            condition: Condition {
+                labels: classes.map(labels),
+                // For those networks that take it.
+                augment: Some(normal("augment", 0, [3, 2], device)),
+                ..Condition::none()
+            },
         }
     }
 
     pub fn forward(&self, net: &Net<B>) -> Tensor<B, 4> {
         net.forward(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition)
+    }
+
+    /// The sum of all heads: every weight matters to it.
+    pub fn all_heads(&self, net: &Net<B>) -> Tensor<B, 4> {
+        let heads = net.heads(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition);
+        match heads.v {
+            Some(v) => heads.u + v,
+            None => heads.u,
+        }
     }
 }
 

@@ -3,3 +3,4 @@
 mod common;
 mod derivatives;
 mod structure;
+mod unet;

@@ -3,12 +3,14 @@
 use super::{
     problem::{Problem, Where},
     reader::Reader,
-    scalar::{Choice, Length, List, Steps, Within},
+    scalar::{Choice, Length, List, Number, Pair, Steps, Within, Wrong},
     training::TrainConfig,
+    tree::{Node, Value},
 };
 use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
 use meanflow_data::Description;
 use meanflow_metrics::Metric;
+use meanflow_nets::NetConfig;
 
 /// `[eval]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +23,26 @@ pub struct EvalConfig {
     pub nfe: Vec<usize>,
     /// How samples are drawn.
     pub solver: Solver,
+    /// Guidance of samples, for a network that takes it as an input.
+    pub guidance: Option<SampleGuidance>,
     /// What is computed.
     pub metrics: Vec<Metric>,
     /// Images in a sample grid.
     pub grid: usize,
+}
+
+/// Guidance that samples are drawn with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleGuidance {
+    /// Scale; 1 is no guidance.
+    pub omega: f64,
+    /// Times at which it acts.
+    pub interval: [f64; 2],
+}
+
+impl SampleGuidance {
+    /// No guidance.
+    pub const NONE: Self = Self { omega: 1.0, interval: [0.0, 1.0] };
 }
 
 impl EvalConfig {
@@ -35,6 +53,7 @@ impl EvalConfig {
         items: Option<usize>,
         data: Option<&Description>,
         objective: Option<&ObjectiveConfig>,
+        net: Option<&NetConfig>,
     ) -> Self {
         root.section("eval", |r| {
             let every = r
@@ -53,9 +72,10 @@ impl EvalConfig {
                 );
                 r.problem(Problem::new(r.at("nfe"), message));
             }
+            let guidance = guidance(r, net);
             let metrics = metrics(r, data);
             let grid = r.get("grid", Within(1, 4096), 64);
-            Self { every, samples, nfe, solver, metrics, grid }
+            Self { every, samples, nfe, solver, guidance, metrics, grid }
         })
     }
 }
@@ -74,6 +94,39 @@ fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
         r.problem(Problem::new(r.at("solver"), message).help(help));
     }
     solver
+}
+
+/// `"off"`, or a table with `omega` and `interval`.
+fn guidance(r: &mut Reader, net: Option<&NetConfig>) -> Option<SampleGuidance> {
+    let node = r.node("guidance");
+    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
+    let Some(node) = node.filter(|node| !off(node)) else {
+        r.record("guidance", "\"off\"".to_owned(), node);
+        return None;
+    };
+    if !matches!(node.value, Value::Table(_)) {
+        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
+        return None;
+    }
+    let guidance = r.nested("guidance", Some(node), |r| {
+        let none = SampleGuidance::NONE;
+        let guidance = SampleGuidance {
+            omega: r.get("omega", Number::POSITIVE, none.omega),
+            interval: r.get("interval", Pair(Number::UNIT), none.interval),
+        };
+        let [low, high] = guidance.interval;
+        if low > high {
+            let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
+            r.problem(Problem::new(r.at("interval"), message));
+        }
+        guidance
+    });
+    if net.is_some_and(|net| !net.guided()) {
+        let message = format!("`{}`: this network does not take guidance as an input", r.path("guidance"));
+        let help = "leave it out, or use `[net.imf-dit]`";
+        r.problem(Problem::new(r.at("guidance"), message).help(help));
+    }
+    Some(guidance)
 }
 
 fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {

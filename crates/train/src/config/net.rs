@@ -3,14 +3,17 @@
 use super::{
     problem::Problem,
     reader::Reader,
-    scalar::{Number, Or, Scalar, Within, Wrong, quote},
+    scalar::{Choice, Flag, Number, Or, Scalar, Within, Wrong, quote},
     tree::{Node, Value},
 };
 use meanflow_data::Description;
-use meanflow_nets::{DitConfig, MlpConfig, NetConfig, NetError};
+use meanflow_nets::{
+    DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig,
+    unet::{Encoder, TimeFeatures},
+};
 
 /// Names of the networks.
-pub(super) const KINDS: [&str; 2] = ["dit", "mlp"];
+pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
 
 /// Reads the table and checks it against the shape of the data; `None` after a problem.
 pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
@@ -18,7 +21,9 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
         let before = r.problems();
         let net = match kind {
             "dit" => NetConfig::Dit(dit(r)),
+            "imf-dit" => NetConfig::ImfDit(imf_dit(r)),
             "mlp" => NetConfig::Mlp(mlp(r)),
+            "unet" => NetConfig::Unet(unet(r)),
             other => unreachable!("`{other}` is not read here"),
         };
         if r.problems() > before {
@@ -26,13 +31,7 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
         }
         // Without the shape of the data, constraints between keys are left for when there is one.
         if let Some(Err(error)) = data.map(|data| net.check(data.shape)) {
-            let key = match &error {
-                NetError::Zero { key } => key,
-                NetError::Patch { .. } => "patch",
-                NetError::Heads { .. } => "heads",
-                NetError::Width { .. } => "width",
-                NetError::Ratio { .. } => "mlp-ratio",
-            };
+            let key = error.key();
             r.problem(Problem::new(r.at(key), format!("`{}`: {error}", r.path(key))));
         }
         Some(net)
@@ -49,7 +48,8 @@ fn mlp(r: &mut Reader) -> MlpConfig {
 
 /// A preset gives the sizes that are not written.
 fn dit(r: &mut Reader) -> DitConfig {
-    let preset = r.get("preset", Or("off", Preset), None).and_then(|name| DitConfig::preset(&name));
+    let names = DitConfig::presets().into_iter().map(|(name, _)| name).collect();
+    let preset = r.get("preset", Or("off", Preset(names)), None).and_then(|name| DitConfig::preset(&name));
     let mut size = |key, of: fn(&DitConfig) -> usize| match &preset {
         Some(preset) => r.get(key, Within::SIZE, of(preset)),
         None => r.need(key, Within::SIZE),
@@ -60,18 +60,85 @@ fn dit(r: &mut Reader) -> DitConfig {
     DitConfig { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
 }
 
-/// The name of a published or small DiT.
-struct Preset;
+/// A preset gives what is not written; without one, sizes must be written and the rest is as published.
+fn imf_dit(r: &mut Reader) -> ImfDitConfig {
+    let names = ImfDitConfig::presets().into_iter().map(|(name, _)| name).collect();
+    let name = r.get("preset", Or("off", Preset(names)), None);
+    let preset = name.and_then(|name| ImfDitConfig::preset(&name));
+    let mut size = |key, of: fn(&ImfDitConfig) -> usize| match &preset {
+        Some(preset) => r.get(key, Within::SIZE, of(preset)),
+        None => r.need(key, Within::SIZE),
+    };
+    let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+    let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+    let published = ImfDitConfig::published();
+    let head_depth = preset.map_or(depth.min(published.head_depth), |preset| preset.head_depth);
+    let tokens = || Within(1, 1 << 10);
+    ImfDitConfig {
+        patch,
+        width,
+        depth,
+        heads,
+        head_depth: r.get("head-depth", Within(0, 1 << 16), head_depth),
+        mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, published.mlp_ratio),
+        class_tokens: r.get("class-tokens", tokens(), published.class_tokens),
+        scale_tokens: r.get("scale-tokens", tokens(), published.scale_tokens),
+        interval_tokens: r.get("interval-tokens", tokens(), published.interval_tokens),
+        time_tokens: r.get("time-tokens", tokens(), published.time_tokens),
+    }
+}
+
+/// A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
+fn unet(r: &mut Reader) -> UnetConfig {
+    let names = UnetConfig::presets().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let preset = r.get("preset", Or("off", Preset(names)), None).and_then(|name| UnetConfig::preset(&name));
+    let (width, multipliers, blocks) = match &preset {
+        Some(preset) => (
+            r.get("width", Within::SIZE, preset.width),
+            r.get("multipliers", Series(Within::SIZE, 1), preset.multipliers.clone()),
+            r.get("blocks", Within::SIZE, preset.blocks),
+        ),
+        None => (
+            r.need("width", Within::SIZE),
+            r.need("multipliers", Series(Within::SIZE, 1)),
+            r.need("blocks", Within::SIZE),
+        ),
+    };
+    let rest = preset.unwrap_or_else(UnetConfig::ddpmpp);
+    UnetConfig {
+        width,
+        multipliers,
+        blocks,
+        attention: r.get("attention", Series(Within::SIZE, 0), rest.attention),
+        embedding_multiplier: r.get("embedding-multiplier", Within::SIZE, rest.embedding_multiplier),
+        time_features: r.get(
+            "time-features",
+            Choice(vec![("positional", TimeFeatures::Positional), ("fourier", TimeFeatures::Fourier)]),
+            rest.time_features,
+        ),
+        time_multiplier: r.get("time-multiplier", Within::SIZE, rest.time_multiplier),
+        encoder: r.get(
+            "encoder",
+            Choice(vec![("standard", Encoder::Standard), ("residual", Encoder::Residual)]),
+            rest.encoder,
+        ),
+        filter: r.get("filter", Series(Number::ANY, 2), rest.filter),
+        resample_blocks: r.get("resample-blocks", Flag, rest.resample_blocks),
+        augment: r.get("augment-labels", Within(0, 1 << 16), rest.augment),
+        dropout: r.get("dropout", Number::BELOW_ONE, rest.dropout),
+    }
+}
+
+/// The name of one of these published or small networks.
+struct Preset(Vec<String>);
 
 impl Scalar for Preset {
     type Out = String;
 
     fn read(&self, node: &Node) -> Result<String, Wrong> {
         match &node.value {
-            Value::String(name) if DitConfig::preset(name).is_some() => Ok(name.clone()),
-            Value::String(_) => {
-                Err(Wrong::Name(DitConfig::presets().into_iter().map(|(name, _)| name).collect()))
-            }
+            Value::String(name) if self.0.contains(name) => Ok(name.clone()),
+            Value::String(_) => Err(Wrong::Name(self.0.clone())),
             _ => Err(Wrong::Type("a string".to_owned())),
         }
     }
@@ -82,5 +149,29 @@ impl Scalar for Preset {
 
     fn blank(&self) -> String {
         String::new()
+    }
+}
+
+/// At least `.1` values in their order, which may be equal.
+struct Series<S>(S, usize);
+
+impl<S: Scalar> Scalar for Series<S> {
+    type Out = Vec<S::Out>;
+
+    fn read(&self, node: &Node) -> Result<Vec<S::Out>, Wrong> {
+        let Value::Array(items) = &node.value else { return Err(Wrong::Type("a list".into())) };
+        if items.len() < self.1 {
+            return Err(Wrong::Must(format!("have at least {} entries", self.1)));
+        }
+        items.iter().map(|item| self.0.read(item)).collect()
+    }
+
+    fn show(&self, values: &Vec<S::Out>) -> String {
+        let values: Vec<String> = values.iter().map(|value| self.0.show(value)).collect();
+        format!("[{}]", values.join(", "))
+    }
+
+    fn blank(&self) -> Vec<S::Out> {
+        (0..self.1).map(|_| self.0.blank()).collect()
     }
 }

@@ -7,11 +7,12 @@ use super::{
     tree::{Node, Value},
 };
 use meanflow_core::{
-    objective::{FlowMatchingConfig, GuidanceConfig, MeanFlowConfig, ObjectiveConfig},
+    objective::{FlowMatchingConfig, GuidanceConfig, ImfConfig, MeanFlowConfig, ObjectiveConfig, ScaleLaw},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
 use meanflow_data::Description;
+use meanflow_nets::NetConfig;
 
 const PUBLISHED: TimeLaw = TimeLaw::LogitNormal { mean: -0.4, std: 1.0 };
 
@@ -23,8 +24,12 @@ enum Labels {
     Unknown,
 }
 
-/// Reads the table; whether the data has classes decides the default of label dropout.
-pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<ObjectiveConfig> {
+/// Reads the table; whether the data has classes and the network takes guidance decides some defaults.
+pub(super) fn read(
+    root: &mut Reader,
+    data: Option<&Description>,
+    net: Option<&NetConfig>,
+) -> Option<ObjectiveConfig> {
     let labels = match data {
         None => Labels::Unknown,
         Some(Description { classes: Some(_), .. }) => Labels::Known,
@@ -37,23 +42,27 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<Obje
             weight: weight(r, Weight { p: 0.0, eps: 1e-3 }),
             label_dropout: label_dropout(r, 0.0, labels),
         }),
+        "imf" => {
+            let (time, time_r, pairing, share, split) = moving(r, 0.5);
+            ObjectiveConfig::Imf(ImfConfig {
+                time,
+                time_r,
+                pairing,
+                share,
+                split,
+                weight: weight(r, Weight { p: 1.0, eps: 0.01 }),
+                label_dropout: label_dropout(r, 0.1, labels),
+                guidance: scale(r, labels, net),
+            })
+        }
         "meanflow" => {
-            let first = time(r, "time", PUBLISHED);
-            let second = time(r, "time-r", first);
+            let (time, time_r, pairing, share, split) = moving(r, 0.25);
             let config = MeanFlowConfig {
-                time: first,
-                time_r: Some(second),
-                pairing: r.get(
-                    "pairing",
-                    Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]),
-                    Pairing::V0,
-                ),
-                share: r.get("share", Number::UNIT, 0.25),
-                split: r.get(
-                    "share-draw",
-                    Choice(vec![("prefix", Split::Prefix), ("random", Split::Random)]),
-                    Split::Prefix,
-                ),
+                time,
+                time_r,
+                pairing,
+                share,
+                split,
                 weight: weight(r, Weight { p: 1.0, eps: 0.01 }),
                 label_dropout: label_dropout(r, 0.1, labels),
                 guidance: guidance(r, labels),
@@ -67,6 +76,51 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<Obje
         }
         other => unreachable!("`{other}` is not read here"),
     })
+}
+
+/// The law of the pairs of times.
+fn moving(r: &mut Reader, share: f64) -> (TimeLaw, Option<TimeLaw>, Pairing, f64, Split) {
+    let first = time(r, "time", PUBLISHED);
+    let second = time(r, "time-r", first);
+    let pairings = Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]);
+    let pairing = r.get("pairing", pairings, Pairing::V0);
+    let share = r.get("share", Number::UNIT, share);
+    let splits = Choice(vec![("prefix", Split::Prefix), ("random", Split::Random)]);
+    (first, Some(second), pairing, share, r.get("share-draw", splits, Split::Prefix))
+}
+
+/// `"off"`, or a table with the law of the guidance scale; on where the network takes it and the data has classes.
+fn scale(r: &mut Reader, labels: Labels, net: Option<&NetConfig>) -> Option<ScaleLaw> {
+    let node = r.node("guidance");
+    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
+    let deaf = net.is_some_and(|net| !net.guided());
+    if node.is_some_and(off) || (node.is_none() && (deaf || labels == Labels::Missing)) {
+        r.record("guidance", "\"off\"".to_owned(), node);
+        return None;
+    }
+    if let Some(node) = node.filter(|node| !matches!(node.value, Value::Table(_))) {
+        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
+        return None;
+    }
+    let law = r.nested("guidance", node, |r| {
+        let law =
+            ScaleLaw { max: r.get("max", Number::POSITIVE, 8.0), beta: r.get("beta", Number::ANY, 1.0) };
+        if law.max < 1.0 {
+            let message = format!("`{}` must be at least 1, the scale without guidance", r.path("max"));
+            r.problem(Problem::new(r.at("max"), message));
+        }
+        law
+    });
+    if deaf {
+        let message = format!("`{}`: this network does not take guidance as an input", r.path("guidance"));
+        let help = "leave it out, or use `[net.imf-dit]`";
+        r.problem(Problem::new(r.at("guidance"), message).help(help));
+    }
+    if labels == Labels::Missing {
+        let message = format!("`{}`: guidance needs classes, the data has none", r.path("guidance"));
+        r.problem(Problem::new(r.at("guidance"), message).help("leave it out, or use data with labels"));
+    }
+    Some(law)
 }
 
 /// `"uniform"`, or a table `{ logit-normal = { mean = -0.4, std = 1.0 } }`.

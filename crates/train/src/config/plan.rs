@@ -86,6 +86,23 @@ impl VariantPlan {
         let [channels, height, width] = description.shape;
         let per_sample = match &variant.net {
             NetConfig::Mlp(net) => 3.0 * (net.width * net.depth) as f64,
+            NetConfig::Unet(net) => {
+                // Both halves of the network have `blocks` blocks a level, each with some ten tensors of its channels.
+                let level = |(level, multiplier): (usize, &usize)| {
+                    let pixels = ((height >> level) * (width >> level)) as f64;
+                    let attends = net.attention.contains(&(height >> level));
+                    let attention = if attends { 2.0 * pixels } else { 0.0 };
+                    pixels * (20.0 * (net.width * multiplier) as f64 + attention)
+                };
+                let levels: f64 = net.multipliers.iter().enumerate().map(level).sum();
+                (net.blocks + 1) as f64 * levels
+            }
+            NetConfig::ImfDit(net) => {
+                let prefix = net.class_tokens + net.scale_tokens + 2 * net.interval_tokens + net.time_tokens;
+                let tokens = ((height / net.patch) * (width / net.patch) + prefix) as f64;
+                let features = tokens * net.width as f64 * (20.0 + 3.0 * net.mlp_ratio);
+                (net.depth + net.head_depth) as f64 * (features + 2.0 * net.heads as f64 * tokens * tokens)
+            }
             NetConfig::Dit(net) => {
                 let tokens = ((height / net.patch) * (width / net.patch)) as f64;
                 let features = tokens * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);
@@ -96,6 +113,7 @@ impl VariantPlan {
         let dual = match &variant.objective {
             ObjectiveConfig::FlowMatching(_) => 0.0,
             ObjectiveConfig::MeanFlow(config) => config.share,
+            ObjectiveConfig::Imf(config) => config.share,
         };
         let activations = train.batch as f64 * per_sample * (1.0 + 0.1 * dual);
         let data = description.items.unwrap_or(0) * channels * height * width;

@@ -1,0 +1,331 @@
+//! Improved MeanFlow (iMF, arXiv 2512.02012): regression of velocities.
+//!
+//! `V = u + (t−r)·sg(du/dt)` with the tangent `v_θ` along `z`, and
+//! `L = E w·‖V − sg(v_g)‖² + E w·‖v_θ − sg(v_g)‖²` with `v_g = (e − x) + (1 − 1/ω)·(v_θ(z, t | y, ω) − v_θ(z, t | ∅, 1))`.
+//!
+//! `v_θ` is the network's auxiliary head; a network without one gives its boundary value `u(z, t, t)`, which the rows with
+//! `r = t` train, and has the first loss alone.
+
+use super::{Batch, Draws, GuidanceDraws, StepLoss, TrainBackbone, TrainBackend, condition, outer, trained};
+use crate::{
+    Backbone, Condition, Guidance, Heads, Streams,
+    interpolant::{linear_path, per_row, squared_norm},
+    random::open_unit,
+    time::{Pairing, Split, TimeLaw, TimeSampler, Times},
+    weight::Weight,
+};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use meanflow_jvp::Dual;
+
+/// Settings of improved MeanFlow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImfConfig {
+    /// Law of the first time.
+    pub time: TimeLaw,
+    /// Law of the second time; `None`: the same.
+    pub time_r: Option<TimeLaw>,
+    /// How two draws make a pair.
+    pub pairing: Pairing,
+    /// Share of rows with `r ≠ t`.
+    pub share: f64,
+    /// Whether that share is exact or in expectation.
+    pub split: Split,
+    /// Adaptive weight, of each of the two losses by itself.
+    pub weight: Weight,
+    /// Share of labels replaced by the null class.
+    pub label_dropout: f64,
+    /// Law of the guidance that the network learns; it acts for networks that are [`guided`](Backbone::guided) and have
+    /// classes.
+    pub guidance: Option<ScaleLaw>,
+}
+
+/// The law of a guidance scale: density proportional to `ω^(−beta)` on `[1, max]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScaleLaw {
+    /// Largest scale, at least 1.
+    pub max: f64,
+    /// Power of the density.
+    pub beta: f64,
+}
+
+impl ScaleLaw {
+    /// The scale at probability `p`: the inverse of the distribution function.
+    pub fn quantile(&self, p: f64) -> f64 {
+        let log = self.max.ln();
+        let power = 1.0 - self.beta;
+        if power == 0.0 { (p * log).exp() } else { ((p * (power * log).exp_m1()).ln_1p() / power).exp() }
+    }
+
+    /// Scale and interval of each row: `t_min ~ U(0, 1/2)`, `t_max ~ U(1/2, 1)`; the whole of [0, 1] where `r = t`.
+    fn draw(&self, streams: &Streams, step: u64, times: &Times) -> GuidanceDraws {
+        let mut scale = streams.rng("guidance-scale", step);
+        let mut interval = streams.rng("guidance-interval", step);
+        let rows = times.t.len();
+        let mut draws = GuidanceDraws {
+            omega: (0..rows).map(|_| self.quantile(open_unit(&mut scale)) as f32).collect(),
+            t_min: vec![0.0; rows],
+            t_max: vec![1.0; rows],
+        };
+        for row in times.still..rows {
+            draws.t_min[row] = (0.5 * open_unit(&mut interval)) as f32;
+            draws.t_max[row] = (0.5 + 0.5 * open_unit(&mut interval)) as f32;
+        }
+        draws
+    }
+}
+
+impl GuidanceDraws {
+    /// The scale that acts on each row: `ω`, but 1 where a row with `r ≠ t` has its `t` outside the interval.
+    pub fn acting(&self, times: &Times) -> Vec<f32> {
+        let acts =
+            |row: usize| row < times.still || (self.t_min[row]..=self.t_max[row]).contains(&times.t[row]);
+        (0..self.omega.len()).map(|row| if acts(row) { self.omega[row] } else { 1.0 }).collect()
+    }
+
+    /// As an input of a network.
+    pub fn on_device<B: Backend>(&self, device: &B::Device) -> Guidance<B> {
+        Guidance {
+            omega: column(&self.omega, device),
+            t_min: column(&self.t_min, device),
+            t_max: column(&self.t_max, device),
+        }
+    }
+}
+
+/// The network's own velocities, without gradient.
+#[derive(Clone, Debug)]
+pub struct Velocities<B: Backend> {
+    /// `v_θ(z, t | y, ω)`, the tangent along `z`.
+    pub conditional: Tensor<B, 4>,
+    /// `v_θ(z, t | ∅, 1)`.
+    pub unconditional: Tensor<B, 4>,
+}
+
+impl<B: Backend> Velocities<B> {
+    /// Both in one pass over a doubled batch, with scales `omega` (`[batch]`) and the interval [0, 1].
+    ///
+    /// # Panics
+    /// If the network has no classes.
+    pub fn new<N: Backbone<B>>(
+        net: &N,
+        z: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        omega: &[f32],
+        condition: &Condition<B>,
+    ) -> Self {
+        let (rows, device) = (omega.len(), z.device());
+        let classes = net.classes().expect("guidance needs a class-conditional network");
+        let labels = condition.labels.clone().expect("guidance needs labels");
+        let labels = Tensor::cat(vec![labels, Tensor::full([rows], classes as i64, &device)], 0);
+        let none = Guidance::full(rows, 1.0, [0.0, 1.0], &device);
+        let guidance = Guidance { omega: column(omega, &device), ..none.clone() };
+        let stacked = Guidance {
+            omega: Tensor::cat(vec![guidance.omega, none.omega], 0),
+            t_min: Tensor::cat(vec![guidance.t_min, none.t_min], 0),
+            t_max: Tensor::cat(vec![guidance.t_max, none.t_max], 0),
+        };
+        let twice = |t: Tensor<B, 1>| Tensor::cat(vec![t.clone(), t], 0);
+        let condition = condition.twice(labels).with_guidance(stacked);
+        let both = velocity(net, Tensor::cat(vec![z.clone(), z], 0), twice(t), &condition);
+        Self { conditional: both.clone().narrow(0, 0, rows), unconditional: both.narrow(0, rows, rows) }
+    }
+
+    /// `v + (1 − 1/ω)·(v_c − v_u)`; the first `dropped` rows keep `v`.
+    pub fn guided(&self, v: Tensor<B, 4>, omega: &[f32], dropped: usize) -> Tensor<B, 4> {
+        let excess = |(row, omega): (usize, &f32)| if row < dropped { 0.0 } else { 1.0 - 1.0 / omega };
+        let excess: Vec<f32> = omega.iter().enumerate().map(excess).collect();
+        let excess = per_row(column(&excess, &v.device()));
+        v + (self.conditional.clone() - self.unconditional.clone()) * excess
+    }
+}
+
+impl ImfConfig {
+    /// All random numbers of `step`.
+    pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+        let times = TimeSampler {
+            t: self.time,
+            r: self.time_r.unwrap_or(self.time),
+            pairing: self.pairing,
+            share: self.share,
+            split: self.split,
+        };
+        let draws = Draws::new(streams, step, shape, &times, self.label_dropout);
+        let guidance = self.guidance.map(|law| law.draw(streams, step, &draws.times));
+        Draws { guidance, ..draws }
+    }
+
+    /// The loss of `net` on `batch`. Only the rows with `r ≠ t` are differentiated along the flow: at `r = t`, `V = u`.
+    pub fn loss<B: TrainBackend, N: TrainBackbone<B>>(
+        &self,
+        net: &N,
+        batch: Batch<B::InnerBackend>,
+        draws: &Draws,
+    ) -> StepLoss<B> {
+        let (shape, device) = (batch.x.dims(), batch.x.device());
+        let (rows, still) = (shape[0], draws.times.still);
+        let moved = rows - still;
+        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
+        let (t, r) = (column(&draws.times.t, &device), column(&draws.times.r, &device));
+        let condition = condition(&batch, net.classes());
+        let path = linear_path(batch.x, e, t.clone());
+        let (z, v) = (path.z, path.v);
+
+        let guidance = draws.guidance.as_ref().filter(|_| net.guided() && condition.labels.is_some());
+        // The target, and the tangent along z of the rows with r ≠ t.
+        let (field, tangent) = match guidance {
+            Some(guidance) => {
+                let omega = guidance.acting(&draws.times);
+                let own = Velocities::new(&net.valid(), z.clone(), t.clone(), &omega, &condition);
+                let field = own.guided(v.clone(), &omega, draws.dropped);
+                (field, (moved > 0).then(|| own.conditional.narrow(0, still, moved)))
+            }
+            None if moved == 0 => (v.clone(), None),
+            None => {
+                let part = z.clone().narrow(0, still, moved);
+                let (time, condition) = (t.clone().narrow(0, still, moved), condition.rows(still, moved));
+                (v.clone(), Some(velocity(&net.valid(), part, time, &condition)))
+            }
+        };
+        let condition = Condition {
+            guidance: guidance.map(|guidance| guidance.on_device(&device)),
+            ..trained(condition, net.classes(), draws)
+        };
+
+        let mut parts = Vec::new();
+        if still > 0 {
+            let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, 0, still);
+            let time = Tensor::from_inner(t.clone().narrow(0, 0, still));
+            let z = Tensor::from_inner(part(&z));
+            let Heads { u, v: head } = net.heads(z, time.clone(), time, &outer(condition.rows(0, still)));
+            parts.push(Part::new(u.clone(), u, head, part(&field), part(&v)));
+        }
+        let mut dudt = None;
+        if let Some(tangent) = tangent {
+            let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
+            let (t, r) = (t.narrow(0, still, moved), r.narrow(0, still, moved));
+            // Tangents (v_θ, 0, 1) for (z, r, t).
+            let Heads { u, v: head } = net.heads(
+                Tensor::from_inner(part(&z)).with_tangent(tangent),
+                Tensor::from_inner(r.clone()),
+                Tensor::from_inner(t.clone()).with_tangent(t.ones_like()),
+                &outer(condition.rows(still, moved)),
+            );
+            let (u, derivative) = u.split_tangent();
+            let derivative = derivative.unwrap_or_else(|| part(&z).zeros_like());
+            let compound = u.clone() + Tensor::from_inner(derivative.clone() * per_row(t - r));
+            let head = head.map(|head| head.split_tangent().0);
+            parts.push(Part::new(u, compound, head, part(&field), part(&v)));
+            dudt = Some(squared_norm(derivative));
+        }
+        self.total(parts, dudt)
+    }
+
+    /// The losses of both parts of a batch together.
+    fn total<B: TrainBackend>(
+        &self,
+        parts: Vec<Part<B>>,
+        dudt: Option<Tensor<B::InnerBackend, 1>>,
+    ) -> StepLoss<B> {
+        let compound = Tensor::cat(parts.iter().map(|part| part.compound.clone()).collect(), 0);
+        let head: Option<Vec<_>> = parts.iter().map(|part| part.head.clone()).collect();
+        let head = head.map(|head| Tensor::cat(head, 0));
+        let loss = self.weight.loss(compound.clone());
+        StepLoss {
+            loss: match &head {
+                Some(head) => loss + self.weight.loss(head.clone()),
+                None => loss,
+            },
+            squared: compound.inner(),
+            velocity: Tensor::cat(parts.into_iter().map(|part| part.velocity).collect(), 0),
+            dudt,
+            head: head.map(Tensor::inner),
+        }
+    }
+}
+
+/// Squared errors of some rows, each `[rows]`.
+struct Part<B: TrainBackend> {
+    /// `‖V − v_g‖²`.
+    compound: Tensor<B, 1>,
+    /// `‖v_θ − v_g‖²` of the auxiliary head.
+    head: Option<Tensor<B, 1>>,
+    /// `‖u − (e − x)‖²`.
+    velocity: Tensor<B::InnerBackend, 1>,
+}
+
+impl<B: TrainBackend> Part<B> {
+    fn new(
+        u: Tensor<B, 4>,
+        compound: Tensor<B, 4>,
+        head: Option<Tensor<B, 4>>,
+        field: Tensor<B::InnerBackend, 4>,
+        v: Tensor<B::InnerBackend, 4>,
+    ) -> Self {
+        let field = Tensor::from_inner(field);
+        Self {
+            compound: squared_norm(compound - field.clone()),
+            head: head.map(|head| squared_norm(head - field)),
+            velocity: squared_norm(u.inner() - v),
+        }
+    }
+}
+
+/// `v_θ(z, t)`: the auxiliary head, or the boundary value `u(z, t, t)` of a network without one.
+fn velocity<B: Backend, N: Backbone<B>>(
+    net: &N,
+    z: Tensor<B, 4>,
+    t: Tensor<B, 1>,
+    condition: &Condition<B>,
+) -> Tensor<B, 4> {
+    let Heads { u, v } = net.heads(z, t.clone(), t, condition);
+    v.unwrap_or(u)
+}
+
+fn column<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: f64 = 8.0;
+
+    #[test]
+    fn scales_have_the_stated_density() {
+        for beta in [0.0, 0.5, 1.0, 2.0, 3.0] {
+            let law = ScaleLaw { max: MAX, beta };
+            assert!((law.quantile(0.0) - 1.0).abs() < 1e-12 && (law.quantile(1.0) - MAX).abs() < 1e-9);
+            // dω/dp = (normalising constant)·ω^beta.
+            let slope = |p: f64| (law.quantile(p + 1e-6) - law.quantile(p - 1e-6)) / 2e-6;
+            let constant = slope(0.5) / law.quantile(0.5).powf(beta);
+            for p in [0.1, 0.3, 0.7, 0.9] {
+                let want = constant * law.quantile(p).powf(beta);
+                assert!((slope(p) / want - 1.0).abs() < 1e-6, "beta {beta}, p {p}");
+            }
+        }
+        assert_eq!(ScaleLaw { max: 1.0, beta: 1.0 }.quantile(0.7), 1.0);
+    }
+
+    #[test]
+    fn intervals_hold_the_middle_and_all_times_where_r_is_t() {
+        let times = Times { t: vec![0.5; 400], r: vec![0.5; 400], still: 100 };
+        let draws = ScaleLaw { max: MAX, beta: 1.0 }.draw(&Streams::new(0), 3, &times);
+        assert!(draws.omega.iter().all(|omega| (1.0..=8.0).contains(omega)));
+        assert!(draws.t_min[..100].iter().all(|t| *t == 0.0) && draws.t_max[..100].iter().all(|t| *t == 1.0));
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+        // Standard deviation of the mean: 0.5/√(12·300) = 0.008.
+        assert!((mean(&draws.t_min[100..]) - 0.25).abs() < 0.04);
+        assert!((mean(&draws.t_max[100..]) - 0.75).abs() < 0.04);
+        // log ω is uniform on (0, log 8): mean 1.04, standard deviation of the mean 0.03.
+        let logs: Vec<f32> = draws.omega.iter().map(|omega| omega.ln()).collect();
+        assert!((mean(&logs) - 0.5 * 8.0_f32.ln()).abs() < 0.15);
+    }
+
+    #[test]
+    fn a_scale_acts_inside_the_interval_and_where_r_is_t() {
+        let times = Times { t: vec![0.9, 0.1, 0.2, 0.6, 0.7], r: vec![0.9, 0.0, 0.0, 0.0, 0.0], still: 1 };
+        let guidance = GuidanceDraws { omega: vec![3.0; 5], t_min: vec![0.2; 5], t_max: vec![0.6; 5] };
+        assert_eq!(guidance.acting(&times), [3.0, 1.0, 3.0, 3.0, 1.0]);
+    }
+}

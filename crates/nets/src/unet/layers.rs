@@ -1,0 +1,79 @@
+//! Convolution and group normalisation.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions},
+};
+
+use crate::init::{Init, Law};
+
+/// A convolution of odd kernel size with a bias.
+#[derive(Module, Debug)]
+pub(crate) struct Conv<B: Backend> {
+    /// `[outputs, inputs, kernel, kernel]`.
+    weight: Param<Tensor<B, 4>>,
+    bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Conv<B> {
+    /// Glorot's uniform law times `scale`; the bias is zero.
+    pub(crate) fn new(init: &Init<B>, inputs: usize, outputs: usize, kernel: usize, scale: f64) -> Self {
+        let fans = (inputs + outputs) * kernel * kernel;
+        let law = Law::Uniform(scale * (6.0 / fans as f64).sqrt());
+        Self {
+            weight: init.at("weight").param([outputs, inputs, kernel, kernel], law),
+            bias: init.at("bias").param([outputs], Law::Zeros),
+        }
+    }
+
+    /// The same size before and after.
+    pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.padded(x, 0)
+    }
+
+    /// With `extra` more zeros around the image than keep its size.
+    pub(crate) fn padded(&self, x: Tensor<B, 4>, extra: usize) -> Tensor<B, 4> {
+        let weight = self.weight.val();
+        let padding = weight.dims()[2] / 2 + extra;
+        let options = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
+        conv2d(x, weight, Some(self.bias.val()), options)
+    }
+}
+
+/// Number of parameters of a [`Conv`].
+pub(crate) fn conv_parameters(inputs: usize, outputs: usize, kernel: usize) -> usize {
+    (inputs * kernel * kernel + 1) * outputs
+}
+
+/// Group normalisation, `(x − mean)/√(var + 1e-6)·w + b` with the biased variance of a group.
+#[derive(Module, Debug)]
+pub(crate) struct GroupNorm<B: Backend> {
+    weight: Param<Tensor<B, 1>>,
+    bias: Param<Tensor<B, 1>>,
+}
+
+impl<B: Backend> GroupNorm<B> {
+    pub(crate) fn new(init: &Init<B>, channels: usize) -> Self {
+        Self {
+            weight: init.at("weight").param([channels], Law::Ones),
+            bias: init.at("bias").param([channels], Law::Zeros),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let [batch, channels, height, width] = x.dims();
+        let groups = groups(channels);
+        let x = x.reshape([batch * groups, channels / groups * height * width]);
+        let centered = x.clone() - x.mean_dim(1);
+        let variance = (centered.clone() * centered.clone()).mean_dim(1);
+        let x = centered * (variance + 1e-6).sqrt().recip();
+        let of_channel = |a: Tensor<B, 1>| a.reshape([1, channels, 1, 1]);
+        x.reshape([batch, channels, height, width]) * of_channel(self.weight.val())
+            + of_channel(self.bias.val())
+    }
+}
+
+/// Groups of a [`GroupNorm`]: 32, or fewer so that a group has at least four channels.
+pub(crate) fn groups(channels: usize) -> usize {
+    (channels / 4).clamp(1, 32)
+}
