@@ -6,6 +6,7 @@
 //!
 //! A new dataset is one file in `datasets/`, one variant of [`DataConfig`] and one line of [`KINDS`].
 
+pub mod augment;
 pub mod config;
 pub mod dataset;
 pub mod datasets;
@@ -18,11 +19,12 @@ pub mod idx;
 pub mod images;
 pub mod inspect;
 pub mod loader;
+pub mod order;
 pub mod random;
 pub mod registry;
 
 pub use config::{DataConfig, Description};
-pub use dataset::{Dataset, labels_in_turn, read_rows};
+pub use dataset::{Blocks, Dataset, Element, Field, View, labels_in_turn, read_rows};
 pub use datasets::checkerboard::CheckerboardConfig;
 pub use datasets::eight_gaussians::EightGaussiansConfig;
 pub use datasets::fashion_mnist::FashionMnistConfig;

@@ -1,5 +1,6 @@
 //! Behaviour of the crate from outside, in one binary.
 
+mod augment;
 mod config;
 mod idx;
 mod images;
