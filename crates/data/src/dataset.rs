@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::error::DataError;
 
 /// A finite set of samples of one shape, in memory or on disk, read by index from any thread.
@@ -143,11 +145,15 @@ pub fn read_rows(
     indices: impl IntoIterator<Item = usize>,
 ) -> Result<Vec<f32>, DataError> {
     let size: usize = dataset.shape().iter().product();
-    let mut rows = Vec::new();
-    for index in indices {
-        let start = rows.len();
-        rows.resize(start + size, 0.0);
-        dataset.read(index, &mut rows[start..])?;
+    let indices: Vec<usize> = indices.into_iter().collect();
+    let mut rows = vec![0.0; indices.len() * size];
+    let mut places: Vec<(usize, &mut [f32])> = indices.into_iter().zip(rows.chunks_exact_mut(size)).collect();
+    // In the order of the dataset and not far apart, for sets that are stored in blocks.
+    places.sort_unstable_by_key(|(index, _)| *index);
+    for places in places.chunks_mut(256) {
+        let read: Vec<Result<(), DataError>> =
+            places.par_iter_mut().map(|(index, row)| dataset.read(*index, row)).collect();
+        read.into_iter().collect::<Result<(), _>>()?;
     }
     Ok(rows)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dataset::{Blocks, Dataset, Field, View};
+use crate::dataset::{Blocks, Dataset, Field, View, read_rows};
 use crate::error::DataError;
 use crate::random;
 
@@ -135,16 +135,6 @@ impl Dataset for HeldOut {
 
     fn held_out(&self, count: usize, seed: u64) -> Result<Option<Vec<f32>>, DataError> {
         let order = random::permutation(&mut random::keyed(seed, "held-out", 0), self.aside.len());
-        let chosen: Vec<usize> = order.into_iter().take(count).map(|i| self.aside[i]).collect();
-        // Read in the order of the file, for sets that are stored in blocks; handed out in the keyed order.
-        let size: usize = self.shape().iter().product();
-        let mut rows = vec![0.0; chosen.len() * size];
-        let mut places: Vec<(usize, &mut [f32])> =
-            chosen.into_iter().zip(rows.chunks_exact_mut(size)).collect();
-        places.sort_unstable_by_key(|(index, _)| *index);
-        for (index, row) in places {
-            self.whole.read(index, row)?;
-        }
-        Ok(Some(rows))
+        read_rows(&*self.whole, order.into_iter().take(count).map(|i| self.aside[i])).map(Some)
     }
 }

@@ -219,7 +219,7 @@ proptest! {
     /// Filters and interpolation keep a flat picture flat, as long as the warp sees no further than one
     /// reflection.
     #[test]
-    fn a_flat_picture_stays_flat(value in -1f32..1.0, scale in -1.5..2.0, aniso in -1.5..1.5, angle in -3.1..3.1, x in -2.0..2.0, y in -2.0..2.0) {
+    fn a_flat_picture_stays_flat(value in -1f32..1.0, scale in -0.8..2.0, aniso in -1.5..1.5, angle in -3.1..3.1, x in -1.0..1.0, y in -1.0..1.0) {
         let mut picture = vec![value; 3 * 16 * 12];
         apply(&mut picture, [3, 16, 12], &[Draw { xflip: true, scale, aniso, angle, translate: [x, y] }]);
         for pixel in picture {
