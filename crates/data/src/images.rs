@@ -1,4 +1,4 @@
-//! Grey images in memory with optional labels: what every MNIST-type dataset becomes.
+//! Images in memory with optional labels: what sets that are small become.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,25 +6,35 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::config::Description;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Element, Field};
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
 use crate::idx::{self, IdxImages, Source};
 
-/// Grey images, kept as bytes; a pixel x becomes x/127.5 − 1.
-pub struct Images {
-    name: &'static str,
-    count: usize,
-    size: [usize; 2],
-    padded: [usize; 2],
-    pixels: Vec<u8>,
-    labels: Option<Labels>,
-    digest: String,
+/// Images, kept as bytes; a value x becomes x/127.5 − 1.
+pub(crate) struct Images {
+    /// The dataset's name.
+    pub name: &'static str,
+    /// Colour planes of an image.
+    pub channels: usize,
+    /// Height and width as stored.
+    pub size: [usize; 2],
+    /// Height and width with a black border.
+    pub padded: [usize; 2],
+    /// `[images, channels, height, width]`.
+    pub bytes: Vec<u8>,
+    /// Classes, if there are any.
+    pub labels: Option<Labels>,
+    /// sha256 of the raw data.
+    pub digest: String,
 }
 
-struct Labels {
-    of_items: Vec<u8>,
-    classes: usize,
+/// Classes of images.
+pub(crate) struct Labels {
+    /// Of each image, below `classes`.
+    pub of_items: Vec<u8>,
+    /// Number of classes.
+    pub classes: usize,
 }
 
 /// How a dataset of IDX files is to be read.
@@ -63,7 +73,7 @@ impl Reading<'_> {
         };
         let digest = format!("{:x}", hash.finalize());
         HeldOut::split(
-            Arc::new(Images { name: self.name, count, size, padded, pixels, labels, digest }),
+            Arc::new(Images { name: self.name, channels: 1, size, padded, bytes: pixels, labels, digest }),
             self.held_out,
         )
     }
@@ -91,6 +101,11 @@ fn check_labels(
         }
         None => Ok(Labels { of_items: labels, classes }),
     }
+}
+
+/// The value that a byte stands for.
+pub(crate) fn value(byte: u8) -> f32 {
+    f32::from(byte) / 127.5 - 1.0
 }
 
 /// One more than the largest label.
@@ -134,11 +149,11 @@ impl Dataset for Images {
     }
 
     fn len(&self) -> usize {
-        self.count
+        self.bytes.len() / (self.channels * self.size[0] * self.size[1])
     }
 
     fn shape(&self) -> [usize; 3] {
-        [1, self.padded[0], self.padded[1]]
+        [self.channels, self.padded[0], self.padded[1]]
     }
 
     fn classes(&self) -> Option<usize> {
@@ -150,26 +165,34 @@ impl Dataset for Images {
         let [padded_height, padded_width] = self.padded;
         assert_eq!(
             sample.len(),
-            padded_height * padded_width,
-            "a buffer of another size than {padded_height}×{padded_width}"
+            self.channels * padded_height * padded_width,
+            "a buffer of another size than {:?}",
+            self.shape()
         );
         // The border is black, as the background of these sets is; an odd pixel goes right and below.
         sample.fill(-1.0);
         let (top, left) = ((padded_height - height) / 2, (padded_width - width) / 2);
-        let image = &self.pixels[index * height * width..][..height * width];
-        for (y, row) in image.chunks_exact(width).enumerate() {
-            for (to, &from) in sample[(top + y) * padded_width + left..].iter_mut().zip(row) {
-                *to = f32::from(from) / 127.5 - 1.0;
+        let image = &self.bytes[index * self.channels * height * width..];
+        let planes = sample.chunks_exact_mut(padded_height * padded_width);
+        for (plane, bytes) in planes.zip(image.chunks_exact(height * width)) {
+            for (y, row) in bytes.chunks_exact(width).enumerate() {
+                for (to, &from) in plane[(top + y) * padded_width + left..].iter_mut().zip(row) {
+                    *to = value(from);
+                }
             }
         }
         Ok(())
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        vec![Field { name: "images", element: Element::U8, shape: self.shape() }]
     }
 
     fn label(&self, index: usize) -> Option<usize> {
         self.labels.as_ref().map(|labels| labels.of_items[index].into())
     }
 
-    /// sha256 of the unpacked images file followed, with labels, by the unpacked labels file.
+    /// sha256 of what was read, unpacked: of IDX files the images followed, with labels, by the labels.
     fn digest(&self) -> String {
         self.digest.clone()
     }

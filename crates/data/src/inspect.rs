@@ -104,13 +104,14 @@ impl Sums {
 }
 
 /// Writes a picture of the dataset: of images, the first ten of each class (or the first hundred), one class
-/// a column; of points, their density.
+/// a column; of points, their density. Of samples with other than 1 or 3 channels, such as latents, the first
+/// three (or the first) are shown as colours, scaled to the largest value among them.
 ///
 /// # Errors
 /// Those of [`Dataset::read`], and [`DataError::Write`] if the file cannot be written.
 ///
 /// # Panics
-/// If the dataset is empty, or its samples are neither points of the plane nor images of 1 or 3 channels.
+/// If the dataset is empty.
 pub fn contact_sheet(dataset: &dyn Dataset, path: &Path) -> Result<(), DataError> {
     let [channels, height, width] = dataset.shape();
     if [channels, height, width] == [2, 1, 1] {
@@ -124,5 +125,15 @@ pub fn contact_sheet(dataset: &dyn Dataset, path: &Path) -> Result<(), DataError
     };
     let count = indices.len();
     let scale = (64 / height.max(width)).max(1);
-    grid_png(&read_rows(dataset, indices)?, [count, channels, height, width], columns, scale, path)
+    let rows = read_rows(dataset, indices)?;
+    if channels == 1 || channels == 3 {
+        return grid_png(&rows, [count, channels, height, width], columns, scale, path);
+    }
+    let shown = if channels < 3 { 1 } else { 3 };
+    let pixels = height * width;
+    let mut colours: Vec<f32> =
+        rows.chunks_exact(channels * pixels).flat_map(|row| &row[..shown * pixels]).copied().collect();
+    let largest = colours.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+    colours.iter_mut().for_each(|x| *x /= largest);
+    grid_png(&colours, [count, shown, height, width], columns, scale, path)
 }

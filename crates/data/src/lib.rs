@@ -1,4 +1,4 @@
-//! Datasets to host batches: toy densities in the plane, IDX image sets, and the ordered, resumable loader.
+//! Datasets to host batches: toy densities in the plane, image sets, latents, and the ordered, resumable loader.
 //!
 //! This crate knows no network and no tensor library. A sample is `[channels, height, width]` in `f32`:
 //! images in [−1, 1], points of the plane as `[2, 1, 1]`, scaled to about unit variance. Whatever is drawn is
@@ -6,27 +6,44 @@
 //!
 //! A new dataset is one file in `datasets/`, one variant of [`DataConfig`] and one line of [`KINDS`].
 
+pub mod augment;
+mod block_cache;
+pub mod cifar;
 pub mod config;
+pub mod convert;
 pub mod dataset;
 pub mod datasets;
 pub mod density;
 pub mod error;
 pub mod fetch;
 pub mod grid;
+pub(crate) mod hdf5;
 pub mod held_out;
 pub mod idx;
 pub mod images;
 pub mod inspect;
 pub mod loader;
+pub mod order;
+mod pictures;
 pub mod random;
 pub mod registry;
+mod rows;
+mod scratch;
 
+pub use augment::EdmConfig;
+pub use cifar::Half;
 pub use config::{DataConfig, Description};
-pub use dataset::{Dataset, labels_in_turn, read_rows};
+pub use convert::{Conversion, convert};
+pub use dataset::{Blocks, Dataset, Element, Field, View, labels_in_turn, read_rows};
 pub use datasets::checkerboard::CheckerboardConfig;
+pub use datasets::cifar10::Cifar10Config;
+pub use datasets::cifar100::{Cifar100Config, Level};
 pub use datasets::eight_gaussians::EightGaussiansConfig;
+pub use datasets::emoji::EmojiConfig;
 pub use datasets::fashion_mnist::FashionMnistConfig;
+pub use datasets::hdf5_files::{Encoding, Hdf5Config};
 pub use datasets::idx_files::IdxConfig;
+pub use datasets::image_folder::ImageFolderConfig;
 pub use datasets::mnist::MnistConfig;
 pub use datasets::points::PointsConfig;
 pub use datasets::silhouette::SilhouetteConfig;
@@ -39,4 +56,5 @@ pub use grid::{density_png, grid_png};
 pub use idx::Part;
 pub use inspect::{Inspection, contact_sheet, inspect};
 pub use loader::{Cursor, HostBatch, Loader, LoaderConfig};
+pub use pictures::Background;
 pub use registry::{KINDS, Kind, Listed, Presence, list};

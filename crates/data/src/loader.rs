@@ -5,13 +5,15 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use chacha20::rand_core::Rng;
+use rayon::prelude::*;
 
-use crate::dataset::Dataset;
+use crate::augment::{self, EdmConfig};
+use crate::dataset::{Dataset, View};
 use crate::error::DataError;
-use crate::random;
+use crate::{order, random};
 
 /// How to make batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoaderConfig {
     /// Samples a batch. More than the dataset holds is fine: the batch then spans several epochs.
     pub batch: usize,
@@ -19,6 +21,8 @@ pub struct LoaderConfig {
     pub seed: u64,
     /// Mirror half of the samples left to right, anew each epoch.
     pub flip: bool,
+    /// Warp the samples after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
     /// Batches to have ready; 0 makes each one when it is asked for, without a thread. The batches are the
     /// same.
     pub prefetch: usize,
@@ -54,30 +58,35 @@ pub struct HostBatch {
     pub shape: [usize; 4],
     /// Classes of the samples, if the dataset has labels.
     pub labels: Option<Vec<usize>>,
+    /// What augmentation did to each sample, `[batch, 6]`, if there is augmentation.
+    pub augment: Option<Vec<f32>>,
 }
 
 impl HostBatch {
     /// Rows `index`, `index + parts`, `index + 2·parts`, … of this batch.
     pub fn part(&self, index: usize, parts: usize) -> Self {
         let [rows, channels, height, width] = self.shape;
-        let one = channels * height * width;
+        let chosen = |values: &[f32]| -> Vec<f32> {
+            values.chunks_exact(values.len() / rows).skip(index).step_by(parts).flatten().copied().collect()
+        };
         Self {
-            samples: self.samples.chunks_exact(one).skip(index).step_by(parts).flatten().copied().collect(),
+            samples: chosen(&self.samples),
             shape: [(index..rows).step_by(parts).len(), channels, height, width],
             labels: self
                 .labels
                 .as_ref()
                 .map(|labels| labels.iter().copied().skip(index).step_by(parts).collect()),
+            augment: self.augment.as_deref().map(chosen),
         }
     }
 }
 
 /// An endless sequence of full batches.
 ///
-/// Each epoch goes through every sample once, in a permutation keyed by (seed, epoch); a batch that reaches
-/// the end of an epoch goes on with the next permutation, so no sample is dropped. A sample's mirroring is
-/// keyed by (seed, epoch, index). The sequence therefore depends on the dataset, the seed and the cursor
-/// alone, not on prefetching or on where a run was interrupted.
+/// Each epoch goes through every sample once, in an [order](crate::order) keyed by (seed, epoch); a batch that
+/// reaches the end of an epoch goes on with the next one, so no sample is dropped. What is drawn for a sample
+/// is keyed by (seed, epoch, index). The sequence therefore depends on the dataset, the seed and the cursor
+/// alone, not on prefetching, on the number of threads or on where a run was interrupted.
 pub struct Loader {
     source: Source,
     cursor: Cursor,
@@ -179,44 +188,71 @@ struct Epoch {
 }
 
 impl Epoch {
-    fn new(config: &LoaderConfig, items: usize, epoch: u64) -> Self {
-        let order = random::permutation(&mut random::keyed(config.seed, "data order", epoch), items);
+    fn new(config: &LoaderConfig, dataset: &dyn Dataset, epoch: u64) -> Self {
+        let order = order::of_epoch(dataset, config.seed, epoch);
         let mut flips = random::keyed(config.seed, "data flips", epoch);
         let mirrored =
-            if config.flip { (0..items).map(|_| flips.next_u32() & 1 == 1).collect() } else { Vec::new() };
+            if config.flip { order.iter().map(|_| flips.next_u32() & 1 == 1).collect() } else { Vec::new() };
         Self { order, mirrored }
     }
 }
 
 impl Maker {
     fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig, cursor: Cursor) -> Self {
-        let epoch = Epoch::new(&config, dataset.len(), cursor.epoch);
+        let epoch = Epoch::new(&config, &*dataset, cursor.epoch);
         Self { dataset, config, cursor, epoch }
     }
 
     fn make(&mut self) -> Made {
-        let [channels, height, width] = self.dataset.shape();
-        let mut samples = vec![0.0; self.config.batch * channels * height * width];
-        let mut labels = self.dataset.classes().map(|_| Vec::with_capacity(self.config.batch));
-        for sample in samples.chunks_exact_mut(channels * height * width) {
-            let index = self.epoch.order[self.cursor.position as usize];
-            self.dataset.read(index, sample)?;
-            if self.config.flip && self.epoch.mirrored[index] {
-                sample.chunks_exact_mut(width).for_each(<[f32]>::reverse);
-            }
-            if let Some(labels) = &mut labels {
-                labels.push(self.dataset.label(index).expect("a dataset with classes labels every sample"));
-            }
-            self.advance();
-        }
-        Ok((HostBatch { samples, shape: [self.config.batch, channels, height, width], labels }, self.cursor))
+        let shape = self.dataset.shape();
+        let rows: Vec<(usize, View)> = (0..self.config.batch).map(|_| self.next()).collect();
+        let labels = self.dataset.classes().map(|_| {
+            let label = |&(index, _): &(usize, View)| self.dataset.label(index);
+            rows.iter().map(|row| label(row).expect("a dataset with classes labels every sample")).collect()
+        });
+        let size: usize = shape.iter().product();
+        let mut samples = vec![0.0; self.config.batch * size];
+        let mut done = vec![[0.0; augment::LABELS]; self.config.batch];
+        let made: Vec<Result<(), DataError>> = samples
+            .par_chunks_exact_mut(size)
+            .zip(&rows)
+            .zip(&mut done)
+            .with_min_len(4)
+            .map(|((sample, &(index, view)), done)| self.read(index, view, sample, done))
+            .collect();
+        // The first in the order of the batch, whichever thread was faster.
+        made.into_iter().collect::<Result<(), _>>()?;
+        let augment = self.config.augment.map(|_| done.into_flattened());
+        let shape = [self.config.batch, shape[0], shape[1], shape[2]];
+        Ok((HostBatch { samples, shape, labels, augment }, self.cursor))
     }
 
-    fn advance(&mut self) {
+    fn read(
+        &self,
+        index: usize,
+        view: View,
+        sample: &mut [f32],
+        done: &mut [f32; augment::LABELS],
+    ) -> Result<(), DataError> {
+        self.dataset.read_view(index, view, sample)?;
+        if let Some(config) = &self.config.augment {
+            let draw = config.draw(&mut random::of_sample(view.seed, "augment", view.epoch, index));
+            augment::apply_one(sample, self.dataset.shape(), &draw);
+            *done = draw.labels();
+        }
+        Ok(())
+    }
+
+    /// The next sample of the sequence.
+    fn next(&mut self) -> (usize, View) {
+        let index = self.epoch.order[self.cursor.position as usize];
+        let mirrored = self.config.flip && self.epoch.mirrored[index];
+        let view = View { seed: self.config.seed, epoch: self.cursor.epoch, mirrored };
         self.cursor.position += 1;
         if self.cursor.position == self.dataset.len() as u64 {
             self.cursor = Cursor { epoch: self.cursor.epoch + 1, position: 0 };
-            self.epoch = Epoch::new(&self.config, self.dataset.len(), self.cursor.epoch);
+            self.epoch = Epoch::new(&self.config, &*self.dataset, self.cursor.epoch);
         }
+        (index, view)
     }
 }

@@ -19,6 +19,14 @@ pub fn keyed(seed: u64, name: &str, step: u64) -> ChaCha8Rng {
     rng
 }
 
+/// The generator of sample `index` in `epoch`: a part of [`keyed`]`(seed, name, epoch)` of its own, 2²⁴ words
+/// long.
+pub fn of_sample(seed: u64, name: &str, epoch: u64, index: usize) -> ChaCha8Rng {
+    let mut rng = keyed(seed, name, epoch);
+    rng.set_word_pos((index as u128) << 24);
+    rng
+}
+
 /// A uniform draw in [0, 1) with 53 bits.
 pub fn unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)

@@ -38,6 +38,19 @@ pub const KINDS: &[Kind] = &[
         Origin::Yours,
         "grey images of any size from IDX files, raw or gzipped, with or without labels",
     ),
+    kind(
+        "cifar10",
+        Origin::Yours,
+        "32×32 colour photos, 10 classes, from the official binary files or tar.gz",
+    ),
+    kind(
+        "cifar100",
+        Origin::Yours,
+        "32×32 colour photos, 100 or 20 classes, from the official binary files or tar.gz",
+    ),
+    kind("image-folder", Origin::Yours, "PNG and JPEG pictures, a folder a class"),
+    kind("emoji", Origin::Fetched, "Noto emoji as colour pictures, 9 classes, split by glyph"),
+    kind("hdf5", Origin::Yours, "images or latents from HDF5 files, read from disk as they are needed"),
     kind("eight-gaussians", Origin::BuiltIn, "plane: eight Gaussians on a circle"),
     kind("checkerboard", Origin::BuiltIn, "plane: the dark squares of a 4×4 checkerboard"),
     kind("two-moons", Origin::BuiltIn, "plane: two interleaved half circles"),
@@ -82,7 +95,7 @@ pub fn list(datasets: &Path) -> Vec<Listed> {
             return if kind.origin == Origin::Yours { Presence::YourFile } else { Presence::BuiltIn };
         };
         let folder = datasets.join(kind.name);
-        if published.files.iter().all(|(name, _)| folder.join(name).is_file()) {
+        if published.files.iter().all(|(name, _)| folder.join(name).exists()) {
             Presence::Here(folder)
         } else {
             Presence::Fetchable { partly_built_in: kind.origin == Origin::BuiltIn }

@@ -88,6 +88,7 @@ impl Yardstick {
             samples: Streams::new(1).normal("bench-data", 0, batch * channels * height * width),
             shape: [batch, channels, height, width],
             labels: Some((0..batch).map(|row| row % 10).collect()),
+            augment: None,
         }
     }
 

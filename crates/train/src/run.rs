@@ -205,6 +205,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             batch: variant.train.batch,
             seed: variant.seed,
             flip: variant.data.flip(),
+            augment: variant.data.augment(),
             prefetch: 4,
         };
         let loader = Loader::new(data.clone(), loader, Cursor::after(progress.images, data.len()))?;

@@ -123,10 +123,14 @@ fn gradients<B: TrainBackend>(
 
 /// A host batch on the device.
 pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
+    let rows = batch.shape[0];
     Batch {
         x: Tensor::from_data(TensorData::new(batch.samples, batch.shape), device),
         labels: batch.labels.map(|labels| label_tensor(&labels, device)),
-        augment: None,
+        augment: batch.augment.map(|values| {
+            let numbers = values.len() / rows;
+            Tensor::from_data(TensorData::new(values, [rows, numbers]), device)
+        }),
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
         let (variant, device, streams) = (experiment(microbatches), Default::default(), Streams::new(3));
         let shape = [11, 2, 1, 1];
         let net: Net<B> = variant.net.init([2, 1, 1], None, &streams, &device).expect("a network");
-        let batch = HostBatch { samples: streams.normal("data", 0, 22), shape, labels: None };
+        let batch = HostBatch { samples: streams.normal("data", 0, 22), shape, labels: None, augment: None };
         // A fresh network outputs zero and so has no `du/dt`.
         let mut trainer = Trainer::new(net, &variant);
         for step in 0..3 {

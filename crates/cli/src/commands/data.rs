@@ -1,7 +1,7 @@
-//! `meanflow data list|fetch|inspect`.
+//! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Presence, contact_sheet, fetch, inspect, list};
+use meanflow_data::{Conversion, Presence, contact_sheet, convert, fetch, inspect, list};
 use meanflow_train::config::Comparison;
 use serde_json::json;
 use std::path::Path;
@@ -15,6 +15,15 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
             files.iter().for_each(|file| println!("{}", file.display()));
         }
         Data::Inspect { experiment, out, json } => show(&experiment, out.as_deref(), json)?,
+        Data::Convert { experiment, out, set, chunk, gzip, shard, seed, in_order } => {
+            let settings = Conversion {
+                chunk_rows: chunk,
+                gzip,
+                shard_bytes: shard << 20,
+                shuffle: (!in_order).then_some(seed),
+            };
+            write(&experiment, &set, &out, settings)?;
+        }
     }
     Ok(Done::Yes)
 }
@@ -41,6 +50,22 @@ fn show_list(datasets: &Path, as_json: bool) {
     for kind in kinds {
         println!("{:<16} {}  [{}]", kind.name, kind.description, presence(&kind.presence));
     }
+}
+
+fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) -> anyhow::Result<()> {
+    let comparison = Comparison::load(experiment, set)?;
+    let data = comparison.variants[0].data.open()?;
+    let (mut done, all) = (0, data.len());
+    let files = convert(data.as_ref(), out, settings, &mut |rows| {
+        // A line each percent at most.
+        let before = 100 * done / all;
+        done += rows;
+        if 100 * done / all > before {
+            eprintln!("{done} of {all} samples");
+        }
+    })?;
+    files.iter().for_each(|file| println!("{}", file.display()));
+    Ok(())
 }
 
 fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -24,7 +25,7 @@ static TEST_LABELS: &[u8] =
 pub(crate) const PUBLISHED: Published = Published {
     name: NAME,
     package: Package::Debian { name: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
-    files: [
+    files: &[
         ("train-images-idx3-ubyte.gz", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
         ("train-labels-idx1-ubyte.gz", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
         ("t10k-images-idx3-ubyte.gz", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
@@ -43,6 +44,8 @@ pub struct FashionMnistConfig {
     pub size: Option<usize>,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
+    /// Warp the training images after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
     /// Fraction set aside to score against.
     pub held_out: f64,
 }
@@ -87,6 +90,10 @@ impl DataKind for FashionMnistConfig {
 
     fn flip(&self) -> bool {
         self.flip
+    }
+
+    fn augment(&self) -> Option<EdmConfig> {
+        self.augment
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

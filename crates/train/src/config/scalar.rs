@@ -158,6 +158,29 @@ impl<T: Clone + PartialEq> Scalar for Choice<T> {
     }
 }
 
+/// A text that is not empty.
+pub(super) struct Text;
+
+impl Scalar for Text {
+    type Out = String;
+
+    fn read(&self, node: &Node) -> Result<String, Wrong> {
+        match &node.value {
+            Value::String(text) if text.is_empty() => Err(Wrong::Must("not be empty".into())),
+            Value::String(text) => Ok(text.clone()),
+            _ => Err(Wrong::Type("a string".into())),
+        }
+    }
+
+    fn show(&self, text: &String) -> String {
+        quote(text)
+    }
+
+    fn blank(&self) -> String {
+        String::new()
+    }
+}
+
 /// A path, relative to the folder of the file it is written in (for `--set`, to the current folder).
 pub(super) struct PathTo;
 
@@ -247,6 +270,30 @@ impl Scalar for Pair {
 
     fn blank(&self) -> [f64; 2] {
         [0.0; 2]
+    }
+}
+
+/// Three sizes.
+pub(super) struct Triple(pub Within);
+
+impl Scalar for Triple {
+    type Out = [usize; 3];
+
+    fn read(&self, node: &Node) -> Result<[usize; 3], Wrong> {
+        match &node.value {
+            Value::Array(items) if items.len() == 3 => {
+                Ok([self.0.read(&items[0])?, self.0.read(&items[1])?, self.0.read(&items[2])?])
+            }
+            _ => Err(Wrong::Type("a list of three integers".into())),
+        }
+    }
+
+    fn show(&self, sizes: &[usize; 3]) -> String {
+        format!("{sizes:?}")
+    }
+
+    fn blank(&self) -> [usize; 3] {
+        [1; 3]
     }
 }
 

@@ -19,12 +19,16 @@ fn experiments() -> Vec<Comparison> {
     };
     for kind in meanflow_data::KINDS {
         let needed = match kind.name {
-            "mnist" | "points" | "silhouette" => "{path=\"x\"}",
+            "mnist" | "cifar10" | "cifar100" | "points" | "silhouette" => "{path=\"x\"}",
             "idx" => "{images=\"x\", size=28}",
+            "image-folder" => "{path=\"x\", size=28, classes=10}",
+            "emoji" => "{path=\"x\"}",
+            "hdf5" => "{path=\"x\", shape=[1, 28, 28], classes=10}",
             _ => "{}",
         };
         add(SMALL, &[&format!("data.{}={needed}", kind.name)]);
     }
+    add(SMALL, &["data.cifar10={path=\"x\", augment={edm={}}}"]);
     for (name, _) in ObjectiveConfig::NAMES {
         add(IMAGES, &[&format!("objective={{{name}={{}}}}")]);
     }

@@ -1,0 +1,69 @@
+//! CIFAR-10 (Krizhevsky, 2009): 32×32 colour photos in 10 classes, from the binary version that is published.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::augment::EdmConfig;
+use crate::cifar::{Half, Layout};
+use crate::config::{DataKind, Description};
+use crate::dataset::Dataset;
+use crate::error::DataError;
+
+const LAYOUT: Layout = Layout {
+    name: "cifar10",
+    train: &[
+        "data_batch_1.bin",
+        "data_batch_2.bin",
+        "data_batch_3.bin",
+        "data_batch_4.bin",
+        "data_batch_5.bin",
+    ],
+    test: &["test_batch.bin"],
+    labels: 1,
+    label: 0,
+    classes: 10,
+};
+
+/// `[data.cifar10]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cifar10Config {
+    /// Folder with the `.bin` files, or the archive `cifar-10-binary.tar.gz`.
+    pub path: PathBuf,
+    /// Which half of the set.
+    pub split: Half,
+    /// Mirror half of the training images left to right, anew each epoch.
+    pub flip: bool,
+    /// Warp the training images after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
+    /// Fraction set aside to score against.
+    pub held_out: f64,
+}
+
+impl Cifar10Config {
+    /// CIFAR-10 in this folder or archive, with the defaults for the rest.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), split: Half::Train, flip: false, augment: None, held_out: 0.0 }
+    }
+}
+
+impl DataKind for Cifar10Config {
+    fn describe(&self) -> Result<Description, DataError> {
+        LAYOUT.describe(&self.path, self.split, self.held_out)
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        LAYOUT.open(&self.path, self.split, self.held_out)
+    }
+
+    fn flip(&self) -> bool {
+        self.flip
+    }
+
+    fn augment(&self) -> Option<EdmConfig> {
+        self.augment
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.path]
+    }
+}

@@ -1,0 +1,275 @@
+//! A tree of PNG and JPEG pictures, a folder a class, read from disk as they are needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::augment::EdmConfig;
+use crate::config::{DataKind, Description};
+use crate::dataset::{Dataset, Element, Field};
+use crate::error::DataError;
+use crate::held_out::{self, HeldOut};
+use crate::pictures::{self, Background};
+
+/// Sets up to this size are digested whole, larger ones by the names and lengths of their files.
+const WHOLE: u64 = 256 << 20;
+
+/// `[data.image-folder]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageFolderConfig {
+    /// The folder; each folder in it is a class, in the order of their names.
+    pub path: PathBuf,
+    /// Side of the middle square that pictures are cut and scaled to; without it all must be of one size.
+    pub size: Option<usize>,
+    /// Whether folders are classes. Without, pictures may lie anywhere below the folder.
+    pub labels: bool,
+    /// Number of classes; needed only where the folder is not there to tell.
+    pub classes: Option<usize>,
+    /// What shows through where a picture is transparent.
+    pub background: Background,
+    /// Mirror half of the training images left to right, anew each epoch.
+    pub flip: bool,
+    /// Warp the training images after that, anew each epoch.
+    pub augment: Option<EdmConfig>,
+    /// Fraction set aside to score against.
+    pub held_out: f64,
+}
+
+impl ImageFolderConfig {
+    /// The pictures of this folder, with the defaults for the rest.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            size: None,
+            labels: true,
+            classes: None,
+            background: Background::White,
+            flip: false,
+            augment: None,
+            held_out: 0.0,
+        }
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        held_out::check(self.held_out)?;
+        if let Some(size) = self.size {
+            DataError::require((2..=4096).contains(&size), "size", size, "must be from 2 to 4096")?;
+        }
+        if let Some(classes) = self.classes {
+            DataError::require(self.labels, "classes", classes, "there are none with labels = false")?;
+        }
+        Ok(())
+    }
+
+    fn unknowable(&self, what: &'static str, key: &'static str) -> DataError {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let source = Box::new(DataError::read(&self.path)(missing));
+        DataError::Unknowable { path: self.path.clone(), what, key, source }
+    }
+}
+
+impl DataKind for ImageFolderConfig {
+    /// The folder tells; without it, `size` and `classes` do.
+    fn describe(&self) -> Result<Description, DataError> {
+        self.check()?;
+        if !self.path.exists() {
+            let side = self.size.ok_or_else(|| self.unknowable("image size", "size"))?;
+            if self.labels && self.classes.is_none() {
+                return Err(self.unknowable("number of classes", "classes"));
+            }
+            return Ok(Description { shape: [3, side, side], classes: self.classes, items: None });
+        }
+        let tree = Tree::list(&self.path, self.labels, self.classes)?;
+        let [height, width] = match self.size {
+            Some(side) => [side; 2],
+            None => pictures::size(&tree.files[0].0)?,
+        };
+        let items = Some(held_out::kept(tree.files.len(), self.held_out));
+        Ok(Description { shape: [3, height, width], classes: self.labels.then_some(tree.classes), items })
+    }
+
+    fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
+        self.check()?;
+        let tree = Tree::list(&self.path, self.labels, self.classes)?;
+        let size = match self.size {
+            Some(side) => [side; 2],
+            None => tree.common_size()?,
+        };
+        let digest = tree.digest(&self.path)?;
+        let Tree { files, classes } = tree;
+        let classes = self.labels.then_some(classes);
+        let fit = self.size.map(|side| side as u32);
+        let dataset = ImageFolder { files, classes, size, fit, background: self.background, digest };
+        HeldOut::split(Arc::new(dataset), self.held_out)
+    }
+
+    fn flip(&self) -> bool {
+        self.flip
+    }
+
+    fn augment(&self) -> Option<EdmConfig> {
+        self.augment
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        vec![&mut self.path]
+    }
+}
+
+/// The pictures of a folder with their classes, in the order of their paths. Never empty.
+struct Tree {
+    files: Vec<(PathBuf, usize)>,
+    classes: usize,
+}
+
+impl Tree {
+    fn list(folder: &Path, labels: bool, classes: Option<usize>) -> Result<Self, DataError> {
+        let problem = |problem: String| DataError::ImageFolder { path: folder.to_path_buf(), problem };
+        let mut files = Vec::new();
+        let mut folders = 0;
+        if labels {
+            for class in entries(folder)? {
+                if !class.is_dir() {
+                    continue;
+                }
+                let before = files.len();
+                pictures_below(&class, folders, &mut files)?;
+                if files.len() == before {
+                    let problem = "a class without a PNG or JPEG file".to_owned();
+                    return Err(DataError::ImageFolder { path: class, problem });
+                }
+                folders += 1;
+            }
+            if folders == 0 {
+                return Err(problem(
+                    "no folder of a class in it; without classes, say `labels = false`".into(),
+                ));
+            }
+            if let Some(classes) = classes.filter(|&classes| classes != folders) {
+                return Err(problem(format!("{folders} folders of classes, where classes = {classes}")));
+            }
+        } else {
+            pictures_below(folder, 0, &mut files)?;
+            if files.is_empty() {
+                return Err(problem("no PNG or JPEG file in it".to_owned()));
+            }
+        }
+        Ok(Self { files, classes: folders })
+    }
+
+    /// Height and width of all pictures.
+    fn common_size(&self) -> Result<[usize; 2], DataError> {
+        let (first, _) = &self.files[0];
+        let expected = pictures::size(first)?;
+        let check = |(path, _): &(PathBuf, usize)| match pictures::size(path)? {
+            found if found == expected => Ok(()),
+            found => Err(DataError::MixedSizes { path: path.clone(), found, first: first.clone(), expected }),
+        };
+        // Whichever thread is faster, the first picture in order is the one that is named.
+        let checked: Vec<Result<(), DataError>> = self.files.par_iter().map(check).collect();
+        checked.into_iter().collect::<Result<(), _>>()?;
+        Ok(expected)
+    }
+
+    /// sha256 over paths within the folder, lengths and, of a set that is not large, contents.
+    fn digest(&self, folder: &Path) -> Result<String, DataError> {
+        let length = |(path, _): &(PathBuf, usize)| path.metadata().map_err(DataError::read(path));
+        let lengths: Vec<u64> =
+            self.files.iter().map(|file| Ok(length(file)?.len())).collect::<Result<_, DataError>>()?;
+        let whole = lengths.iter().sum::<u64>() <= WHOLE;
+        let mut hash = Sha256::new();
+        for ((path, _), length) in self.files.iter().zip(lengths) {
+            let within = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+            hash.update(within.replace(std::path::MAIN_SEPARATOR, "/"));
+            hash.update([0]);
+            hash.update(length.to_le_bytes());
+            if whole {
+                hash.update(fs::read(path).map_err(DataError::read(path))?);
+            }
+        }
+        Ok(format!("{:x}", hash.finalize()))
+    }
+}
+
+/// What is in a folder, in the order of names, without hidden files.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    let mut paths = Vec::new();
+    for entry in folder.read_dir().map_err(DataError::read(folder))? {
+        let entry = entry.map_err(DataError::read(folder))?;
+        if !hidden(&entry) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn pictures_below(folder: &Path, class: usize, files: &mut Vec<(PathBuf, usize)>) -> Result<(), DataError> {
+    for path in entries(folder)? {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        if path.is_dir() {
+            pictures_below(&path, class, files)?;
+        } else if ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str())) {
+            files.push((path, class));
+        }
+    }
+    Ok(())
+}
+
+/// Pictures on disk.
+struct ImageFolder {
+    files: Vec<(PathBuf, usize)>,
+    classes: Option<usize>,
+    size: [usize; 2],
+    fit: Option<u32>,
+    background: Background,
+    digest: String,
+}
+
+impl Dataset for ImageFolder {
+    fn name(&self) -> &str {
+        "image-folder"
+    }
+
+    fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [3, self.size[0], self.size[1]]
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    fn read(&self, index: usize, sample: &mut [f32]) -> Result<(), DataError> {
+        let picture = pictures::decode(&self.files[index].0, self.background)?;
+        let picture = match self.fit {
+            Some(side) => pictures::fit(picture, side),
+            None => picture,
+        };
+        pictures::write_values(&picture, sample);
+        Ok(())
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        vec![Field { name: "images", element: Element::U8, shape: self.shape() }]
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.classes.map(|_| self.files[index].1)
+    }
+
+    fn digest(&self) -> String {
+        self.digest.clone()
+    }
+
+    fn held_out(&self, _count: usize, _seed: u64) -> Result<Option<Vec<f32>>, DataError> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,222 @@
+//! Arrays in HDF5 files, read by rows and written whole. The only place that names the crate behind it.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use hdf5_pure::{AttrValue, ChunkCacheConfig, DType, FileAccessProperties, FileBuilder, MetadataCacheConfig};
+
+use crate::error::DataError;
+
+/// A file open for reading. Nothing of it is in memory but what was asked for and the index of its chunks.
+pub(crate) struct File {
+    path: PathBuf,
+    file: hdf5_pure::File,
+}
+
+impl File {
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        // Unpacked chunks are kept by the caller, who knows which will be needed again.
+        let access = FileAccessProperties::new()
+            .with_metadata_cache(MetadataCacheConfig::new(1 << 20))
+            .with_chunk_cache(ChunkCacheConfig::disabled().with_index_cache(true));
+        let file =
+            hdf5_pure::File::open_streaming_with_options(path, access).map_err(|error| match error {
+                hdf5_pure::Error::Io(source) => DataError::read(path)(source),
+                error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },
+            })?;
+        Ok(Self { path: path.to_path_buf(), file })
+    }
+
+    /// Names of the arrays that are in no group.
+    pub fn names(&self) -> Result<Vec<String>, DataError> {
+        self.file.root().datasets().map_err(|error| self.broken(error))
+    }
+
+    /// An integer attribute of the file.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, DataError> {
+        let attributes = self.file.root().attrs().map_err(|error| self.broken(error))?;
+        Ok(attributes.get(name).and_then(AttrValue::as_i64))
+    }
+
+    /// An array by its name, which may be a path through groups.
+    pub fn array(&self, name: &str) -> Result<Array, DataError> {
+        let problem = |problem: String| DataError::Hdf5Array {
+            path: self.path.clone(),
+            array: name.to_owned(),
+            problem,
+        };
+        let data = self.file.dataset(name).map_err(|error| problem(error.to_string()))?;
+        let describe =
+            || -> Result<_, hdf5_pure::Error> { Ok((data.dtype()?, data.shape()?, data.chunk_shape()?)) };
+        let (dtype, shape, chunks) = describe().map_err(|error| problem(error.to_string()))?;
+        let kind = match dtype {
+            DType::U8 => Kind::U8,
+            DType::F32 => Kind::F32,
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+                Kind::Integer
+            }
+            other => return Err(problem(format!("values of type {other} cannot be used"))),
+        };
+        if shape.is_empty() || shape.contains(&0) {
+            return Err(problem(format!("of shape {shape:?}, it holds no rows")));
+        }
+        Ok(Array {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            data,
+            kind,
+            shape: shape.into_iter().map(|side| side as usize).collect(),
+            chunk_rows: chunks.and_then(|chunks| chunks.first().map(|&rows| rows as usize)),
+        })
+    }
+
+    fn broken(&self, error: hdf5_pure::Error) -> DataError {
+        DataError::Hdf5File { path: self.path.clone(), source: Box::new(error) }
+    }
+}
+
+/// What an array's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Bytes.
+    U8,
+    /// Single precision, of either byte order.
+    F32,
+    /// Integers of another width.
+    Integer,
+}
+
+/// An array of a file; its rows are along the first axis.
+pub(crate) struct Array {
+    /// The file.
+    pub path: PathBuf,
+    /// The array's name in it.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// Never empty, and without a 0.
+    pub shape: Vec<usize>,
+    /// Rows that are packed together; `None` if the array is not in chunks.
+    pub chunk_rows: Option<usize>,
+    data: hdf5_pure::Dataset,
+}
+
+/// Rows of an array.
+pub(crate) enum Values {
+    /// Bytes.
+    U8(Vec<u8>),
+    /// Single precision; all finite where they come from a file.
+    F32(Vec<f32>),
+}
+
+impl Array {
+    /// An error about this array.
+    pub fn problem(&self, problem: String) -> DataError {
+        DataError::Hdf5Array { path: self.path.clone(), array: self.name.clone(), problem }
+    }
+
+    /// Reads rows of bytes or of single precision.
+    ///
+    /// # Errors
+    /// If the file cannot be read or unpacked there, or a value is not finite.
+    pub fn read(&self, rows: Range<usize>) -> Result<Values, DataError> {
+        let (start, count) = (rows.start as u64, rows.len() as u64);
+        let values = match self.kind {
+            Kind::U8 => self.data.read_u8_rows(start, count).map(Values::U8),
+            Kind::F32 => self.data.read_f32_rows(start, count).map(Values::F32),
+            Kind::Integer => unreachable!("only labels are integers"),
+        };
+        let values = values.map_err(|error| self.unreadable(&rows, &error))?;
+        let size: usize = self.shape[1..].iter().product();
+        let found = match &values {
+            Values::U8(values) => values.len(),
+            Values::F32(values) => values.len(),
+        };
+        if found != rows.len() * size {
+            return Err(self.problem(format!("rows {rows:?} hold {found} values, not {}", rows.len() * size)));
+        }
+        if let Values::F32(values) = &values
+            && let Some(at) = values.iter().position(|x| !x.is_finite())
+        {
+            let row = rows.start + at / size;
+            return Err(self.problem(format!("row {row} holds the value {}", values[at])));
+        }
+        Ok(values)
+    }
+
+    /// Reads all values of an array of integers with one axis.
+    pub fn read_integers(&self) -> Result<Vec<i64>, DataError> {
+        if self.kind == Kind::F32 || self.shape.len() != 1 {
+            return Err(self.problem(format!(
+                "labels must be integers of shape [rows], not {:?} of shape {:?}",
+                self.kind, self.shape
+            )));
+        }
+        self.data.read_i64().map_err(|error| self.unreadable(&(0..self.shape[0]), &error))
+    }
+
+    fn unreadable(&self, rows: &Range<usize>, error: &hdf5_pure::Error) -> DataError {
+        self.problem(format!("rows {} to {} cannot be read: {error}", rows.start, rows.end - 1))
+    }
+}
+
+/// An array to write.
+pub(crate) struct Column<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Row after row.
+    pub values: Values,
+    /// Shape of a row.
+    pub shape: [usize; 3],
+}
+
+/// How to pack an array.
+#[derive(Clone, Copy)]
+pub(crate) struct Packing {
+    /// Rows packed together.
+    pub chunk_rows: usize,
+    /// Level of gzip; 0 does not compress.
+    pub gzip: u32,
+}
+
+/// Writes arrays of as many rows as there are, labels and integer attributes as one file.
+pub(crate) fn write(
+    path: &Path,
+    columns: Vec<Column>,
+    labels: Option<Vec<i64>>,
+    attributes: &[(&str, i64)],
+    packing: Packing,
+) -> Result<(), DataError> {
+    let mut file = FileBuilder::new();
+    for Column { name, values, shape } in columns {
+        let array = file.create_dataset(name);
+        let size: usize = shape.iter().product();
+        let rows = match values {
+            Values::U8(values) => {
+                array.with_u8_data(&values);
+                values.len() / size
+            }
+            Values::F32(values) => {
+                array.with_f32_data(&values);
+                values.len() / size
+            }
+        };
+        let sides = |rows: usize| [rows, shape[0], shape[1], shape[2]].map(|side| side as u64);
+        array.with_shape(&sides(rows)).with_chunks(&sides(packing.chunk_rows.min(rows)));
+        if packing.gzip > 0 {
+            array.with_deflate(packing.gzip);
+        }
+    }
+    if let Some(labels) = labels {
+        file.create_dataset("labels").with_i64_data(&labels);
+    }
+    for (name, value) in attributes {
+        file.set_attr(name, AttrValue::I64(*value));
+    }
+    file.write(path).map_err(|error| match error {
+        hdf5_pure::Error::Io(source) => DataError::write(path)(source),
+        error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },
+    })?;
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(DataError::write(path))
+}
