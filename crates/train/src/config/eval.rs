@@ -100,8 +100,12 @@ fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
 fn guidance(r: &mut Reader, net: Option<&NetConfig>) -> Option<SampleGuidance> {
     let node = r.node("guidance");
     let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
+    let takes = net.is_some_and(NetConfig::guided);
     let Some(node) = node.filter(|node| !off(node)) else {
-        r.record("guidance", "\"off\"".to_owned(), node);
+        // No key of a network that would not take it.
+        if takes || node.is_some() {
+            r.record("guidance", "\"off\"".to_owned(), node);
+        }
         return None;
     };
     if !matches!(node.value, Value::Table(_)) {
@@ -121,7 +125,7 @@ fn guidance(r: &mut Reader, net: Option<&NetConfig>) -> Option<SampleGuidance> {
         }
         guidance
     });
-    if net.is_some_and(|net| !net.guided()) {
+    if net.is_some() && !takes {
         let message = format!("`{}`: this network does not take guidance as an input", r.path("guidance"));
         let help = "leave it out, or use `[net.imf-dit]`";
         r.problem(Problem::new(r.at("guidance"), message).help(help));

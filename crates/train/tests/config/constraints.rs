@@ -1,6 +1,7 @@
 //! Values that are out of range or do not fit each other, and the message they get.
 
-use super::{IMAGES, SMALL, check, folder, load_in, says, with};
+use super::{IMAGES, SMALL, check, folder, load, load_in, says, with};
+use meanflow_core::objective::{ObjectiveConfig, ScaleLaw};
 
 #[test]
 fn values_out_of_range() {
@@ -177,4 +178,52 @@ fn data_that_cannot_be_looked_at_is_no_fault_of_the_file() {
     assert_eq!(error.problems.len(), 1, "{error}");
     let other = load_in(&folder, "experiment.toml", &["train.batch=0"]).unwrap_err();
     assert!(!other.is_about_data(), "{other}");
+}
+
+#[test]
+fn networks_that_do_not_fit() {
+    let unet = |keys: &str| {
+        with(
+            IMAGES,
+            "[net.dit]\npatch = 7\nwidth = 128\ndepth = 4\nheads = 4\n",
+            &format!("[net.unet]\n{keys}"),
+        )
+    };
+    let good = "width = 16\nmultipliers = [1, 2, 2]\nblocks = 1\n";
+    assert!(load(&unet(good), &[]).is_ok());
+    for (keys, problem) in [
+        (
+            "preset = \"tiny\"\n".to_owned(),
+            "`net.unet.attention`: no level has images of side 16; the sides are [28, 14, 7]",
+        ),
+        (
+            good.replace("2, 2", "2, 2, 2"),
+            "`net.unet.multipliers`: an image of side 28 cannot be halved 3 times",
+        ),
+        (good.replace("16", "34"), "`net.unet.width`: 34 channels do not make 8 equal groups to normalise"),
+        (format!("{good}filter = [1, 2, 1]\n"), "`net.unet.filter`: a filter of 3 taps"),
+        (format!("{good}dropout = 1.0\n"), "`net.unet.dropout` must be at least 0 and below 1"),
+        (good.replace("[1, 2, 2]", "[]"), "`net.unet.multipliers` must have at least 1 entries"),
+    ] {
+        let error = load(&unet(&keys), &[]).unwrap_err().to_string();
+        assert!(error.contains(problem), "{keys}\n{error}");
+    }
+}
+
+#[test]
+fn guidance_needs_a_network_that_takes_it() {
+    let imf = "net={imf-dit={preset=\"nano7\"}}";
+    for set in ["eval={guidance={omega=2.0}}", "objective={imf={guidance={}}}"] {
+        let error = load(IMAGES, &[set]).unwrap_err().to_string();
+        assert!(error.contains("this network does not take guidance as an input"), "{error}");
+        assert!(load(IMAGES, &[imf, set]).is_ok());
+    }
+    let error = load(IMAGES, &[imf, "eval={guidance={interval=[0.6, 0.4]}}"]).unwrap_err().to_string();
+    assert!(error.contains("ends at 0.4 before it begins at 0.6"), "{error}");
+    let error = load(IMAGES, &[imf, "objective={imf={guidance={max=0.5}}}"]).unwrap_err().to_string();
+    assert!(error.contains("must be at least 1"), "{error}");
+    let imf = load(IMAGES, &[imf, "objective={imf={}}"]).unwrap();
+    let ObjectiveConfig::Imf(objective) = &imf.variants[0].objective else { panic!("imf") };
+    assert_eq!(objective.guidance, Some(ScaleLaw { max: 8.0, beta: 1.0 }));
+    assert_eq!((objective.share, objective.label_dropout), (0.5, 0.1));
 }

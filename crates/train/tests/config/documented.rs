@@ -33,6 +33,7 @@ fn experiments() -> Vec<Comparison> {
         add(IMAGES, &[&format!("objective={{{name}={{}}}}")]);
     }
     let imf = "net={imf-dit={patch=7, width=24, depth=10, heads=2}}";
+    add(IMAGES, &[imf]);
     add(IMAGES, &[imf, "eval={guidance={}}", "objective={imf={guidance={}, time=\"uniform\"}}"]);
     add(IMAGES, &["net={unet={width=16, multipliers=[1, 2], blocks=1}}"]);
     for name in OptimizerConfig::NAMES {

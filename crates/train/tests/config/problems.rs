@@ -274,7 +274,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
 ",
     );
     says(with(SMALL, "net.mlp", "net.mpl"), &[], "`net` has no kind `mpl`", "did you mean `mlp`?");
-    says(with(SMALL, "net.mlp", "net.unet"), &[], "`net` has no kind `unet`", "valid names: `dit`, `mlp`");
+    says(with(SMALL, "net.mlp", "net.vit"), &[], "`net` has no kind `vit`", "did you mean `dit`?");
     says(
         with(SMALL, "objective.meanflow", "objective.mean-flow"),
         &[],
@@ -287,7 +287,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
         with(SMALL, "[objective.meanflow]\n", ""),
         &[],
         "missing table `[objective.…]`",
-        "add `[objective.flow-matching]` or `[objective.meanflow]`",
+        "add `[objective.flow-matching]`, `[objective.meanflow]` or `[objective.imf]`",
     );
     says(
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\ntime = \"uniforn\""),
@@ -334,11 +334,11 @@ error: missing table `[data.…]`
 
 error: missing table `[net.…]`
 --> experiment.toml
- = help: add `[net.dit]` or `[net.mlp]`
+ = help: add `[net.dit]`, `[net.imf-dit]`, `[net.unet]` or `[net.mlp]`
 
 error: missing table `[objective.…]`
 --> experiment.toml
- = help: add `[objective.flow-matching]` or `[objective.meanflow]`
+ = help: add `[objective.flow-matching]`, `[objective.meanflow]` or `[objective.imf]`
 
 error: missing key `train.batch`
 --> experiment.toml
