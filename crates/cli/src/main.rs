@@ -1,5 +1,8 @@
 //! `meanflow`: trains, scores and compares one-step generative models from experiment files.
 
+#[macro_use]
+mod say;
+
 mod allocator;
 mod args;
 mod commands;
@@ -50,5 +53,12 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
         _ if error.is::<args::Usage>() => 2,
         _ => 1,
     };
-    (format!("error: {error:#}"), code)
+    (format!("error: {}", chain(error)), code)
+}
+
+/// The error and its causes, without those that the error before already tells.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }

@@ -38,7 +38,7 @@ impl Watch {
         if self.terminal {
             self.bar.println(line);
         } else {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 }
@@ -48,7 +48,7 @@ impl Observer for Watch {
         match event {
             Event::Start { variant, parameters, step, steps, batch } => {
                 let from = if step > 0 { format!(", going on from step {step}") } else { String::new() };
-                eprintln!("{variant}: {parameters} parameters, {steps} steps of {batch} images{from}");
+                say!("{variant}: {parameters} parameters, {steps} steps of {batch} images{from}");
                 self.steps = steps;
                 self.begun = (Instant::now(), step);
                 if self.terminal {
@@ -64,7 +64,7 @@ impl Observer for Watch {
                 if !self.terminal && (self.spoken.elapsed() > PAUSE || step == self.steps) {
                     let rate = (step - self.begun.1) as f64 / self.begun.0.elapsed().as_secs_f64();
                     let left = (self.steps - step) as f64 / rate.max(1e-9);
-                    eprintln!(
+                    say!(
                         "  step {step}/{}: loss {loss:.4}, squared error {raw:.4}, {rate:.1} steps/s, {left:.0} s left",
                         self.steps
                     );

@@ -85,15 +85,15 @@ pub trait Dataset: Send + Sync {
     fn digest(&self) -> String;
 
     /// Samples to score against that are independent of the ones [`read`](Self::read) gives, row after row;
-    /// different `seed`s give different draws.
+    /// draws 1, 2, … have no sample in common.
     ///
-    /// A density makes `count` fresh ones. A finite set gives a keyed choice of `count` of the samples it set
-    /// aside, or all of them if it has fewer; `None` if it set none aside, and then only the samples
-    /// themselves are there to compare with.
+    /// A density makes `count` fresh ones. A finite set deals out the samples it set aside, in a keyed order: as
+    /// many of `count` as are left after the earlier draws of this count; `None` if it set none aside, and then
+    /// only the samples themselves are there to compare with.
     ///
     /// # Errors
     /// Those of [`read`](Self::read).
-    fn held_out(&self, count: usize, seed: u64) -> Result<Option<Vec<f32>>, DataError>;
+    fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError>;
 }
 
 /// How a sample is varied in training.

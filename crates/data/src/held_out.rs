@@ -133,8 +133,10 @@ impl Dataset for HeldOut {
         self.whole.digest()
     }
 
-    fn held_out(&self, count: usize, seed: u64) -> Result<Option<Vec<f32>>, DataError> {
-        let order = random::permutation(&mut random::keyed(seed, "held-out", 0), self.aside.len());
-        read_rows(&*self.whole, order.into_iter().take(count).map(|i| self.aside[i])).map(Some)
+    fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError> {
+        let order = random::permutation(&mut random::keyed(0, "held-out", 0), self.aside.len());
+        let before = count.saturating_mul(draw.saturating_sub(1) as usize);
+        let dealt = order.into_iter().skip(before).take(count);
+        read_rows(&*self.whole, dealt.map(|index| self.aside[index])).map(Some)
     }
 }

@@ -47,14 +47,16 @@ impl Evaluation {
             parts: variant.eval.metrics.len() as u64,
         });
         let all = || read_rows(data, 0..data.len());
-        let (real, held) = match data.held_out(samples, 1)? {
+        // Points are scored against as many points. Images are scored against every one that there is to compare with.
+        let points = shape == [2, 1, 1];
+        let (real, held) = match data.held_out(if points { samples } else { usize::MAX }, 1)? {
             Some(real) => (real, true),
             None => (all()?, false),
         };
-        // Other data than the reference where there is some; else a keyed choice of the reference itself.
+        // The floor compares other real data: held out as well where enough is left, else a keyed choice of the training data.
         let other = match data.held_out(samples, 2)? {
-            Some(other) => other,
-            None => read_rows(data, choice(&streams, data.len(), samples))?,
+            Some(other) if points && other.len() == samples * dimension => other,
+            _ => read_rows(data, choice(&streams, data.len(), samples))?,
         };
         let view = |values| rows_of(values, dimension);
         let mut references = Vec::new();
@@ -81,7 +83,7 @@ impl Evaluation {
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
-            points: (shape == [2, 1, 1]).then_some(real),
+            points: points.then_some(real),
         })
     }
 

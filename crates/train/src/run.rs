@@ -42,13 +42,17 @@ pub enum Outcome {
     },
 }
 
-/// Checks that what lies in a run folder, if anything, is a run of this very variant.
+/// Checks that the checkpoints in a run folder, if there are any, are of this very variant.
 ///
 /// # Errors
 /// [`TrainError::Changed`] with the keys that differ.
 pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError> {
     let file = path.join("config.toml");
     let Some(bytes) = read_if_present(&file)? else { return Ok(()) };
+    let checkpoints = path.join("checkpoints");
+    if !checkpoints.is_dir() || checkpoint::list(&checkpoints)?.is_empty() {
+        return Ok(());
+    }
     if bytes == variant.resolved.to_toml().as_bytes() {
         return Ok(());
     }
@@ -119,7 +123,9 @@ fn go_on<B: TrainBackend>(
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let mut run = Run::<B>::open(variant, folder, data.clone(), device)?;
-    if read_if_present(&folder.join("config.toml"))?.is_none() {
+    let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
+    // Without a checkpoint there is nothing yet that an older configuration could be mixed with.
+    if run.checkpoint.is_none() || read_if_present(&folder.join("config.toml"))?.is_none() {
         let record = env::record(host, comparison, variant, data.as_ref());
         write_atomic(&folder.join("env.json"), format!("{record:#}\n").as_bytes())?;
         write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
@@ -131,7 +137,6 @@ fn go_on<B: TrainBackend>(
         steps: variant.train.steps,
         batch: variant.train.batch,
     });
-    let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
     evaluation.real_grid(data.as_ref(), variant.eval.grid, folder)?;
     let outcome = run.train(&evaluation, observer, stop)?;
     run.write_status(if outcome == Outcome::Finished { "finished" } else { "interrupted" })?;
@@ -150,6 +155,9 @@ fn mark_failed(folder: &Folder, error: &TrainError) -> Result<(), TrainError> {
 
 /// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
 fn check_same_data(folder: &Folder, data: &dyn Dataset) -> Result<(), TrainError> {
+    if checkpoint::list(&folder.join("checkpoints"))?.is_empty() {
+        return Ok(());
+    }
     let Some(bytes) = read_if_present(&folder.join("env.json"))? else { return Ok(()) };
     let Ok(record) = serde_json::from_slice::<Value>(&bytes) else { return Ok(()) };
     match record["data"]["sha256"].as_str() {
@@ -189,14 +197,21 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let parameters = net.num_params();
         let trainer = Trainer::new(net, variant);
         checkpoint::remove_unfinished(&folder.join("checkpoints"))?;
-        let newest = checkpoint::list(&folder.join("checkpoints"))?.pop();
+        let mut known = checkpoint::list(&folder.join("checkpoints"))?;
+        let newest = known.pop();
         let (trainer, progress, checkpoint) = match newest {
             None => {
                 let start = Progress { step: 0, images: 0, secs: 0.0, log_bytes: 0, window: Vec::new() };
                 (trainer, start, None)
             }
             Some((step, path)) => {
-                let stored = Checkpoint::load(&path)?;
+                let stored = Checkpoint::load(&path).map_err(|error| match (error, known.last()) {
+                    (TrainError::Checkpoint { path, reason }, Some((older, _))) => TrainError::Checkpoint {
+                        path,
+                        reason: format!("{reason}; move it away to go on from the one of step {older}"),
+                    },
+                    (error, _) => error,
+                })?;
                 let trainer = restore(trainer, &stored).map_err(|error| TrainError::State { path, error })?;
                 (trainer, stored.progress, Some(step))
             }

@@ -60,10 +60,20 @@ pub fn sample<B: Backend>(
     let [channels, height, width] = variant.description.shape;
     let classes = variant.description.classes;
     let solver = request.solver.unwrap_or(variant.eval.solver);
+    if solver == Solver::MeanFlow && !variant.objective.has_average_velocity() {
+        let message = format!(
+            "the solver `{}` steps by average velocities, which `{}` does not learn",
+            solver.name(),
+            variant.objective.name()
+        );
+        return Err(TrainError::Request(message));
+    }
     let per_step = solver.evaluations_per_step();
     if request.nfe == 0 || !request.nfe.is_multiple_of(per_step) {
-        let message =
-            format!("{} evaluations: `{}` needs a multiple of {per_step}", request.nfe, solver.name());
+        let message = match request.nfe {
+            0 => "0 evaluations: at least one".to_owned(),
+            nfe => format!("{nfe} evaluations: `{}` needs a multiple of {per_step}", solver.name()),
+        };
         return Err(TrainError::Request(message));
     }
     let labels = match (request.class, classes) {

@@ -1,24 +1,35 @@
 //! Independent work on the processor's cores.
 //!
 //! Flex runs matrix products on all threads and everything between them on one, so whole pieces of a batch next to each
-//! other keep the cores busier than one batch at a time (docs/decisions.md, record 30).
+//! other keep the cores busier than one batch at a time (docs/decisions.md, record 33).
 
 use burn::tensor::backend::Backend;
-use rayon::prelude::*;
+use std::thread;
 
 /// `work` on every item, in order: next to each other on the processor, one after another on a GPU.
 ///
-/// The results do not depend on the number of threads as long as `work` does not.
+/// The results do not depend on the number of threads as long as `work` does not. An item has a thread of its own and is no
+/// job of rayon's: a thread that waits for its matrix product could take up another job meanwhile, and with it a tape whose
+/// lock it may hold already.
 pub(crate) fn map<B: Backend, T: Send, R: Send>(
     device: &B::Device,
     items: Vec<T>,
-    work: impl Fn(T) -> R + Sync + Send,
+    work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
-    if items.len() > 1 && on_processor::<B>(device) {
-        items.into_par_iter().map(work).collect()
-    } else {
-        items.into_iter().map(work).collect()
+    let (width, work) = (width::<B>(device), &work);
+    let mut results = Vec::with_capacity(items.len());
+    let mut items = items.into_iter();
+    while let Some(first) = items.next() {
+        let others: Vec<T> = items.by_ref().take(width - 1).collect();
+        thread::scope(|scope| {
+            let others: Vec<_> = others.into_iter().map(|item| scope.spawn(move || work(item))).collect();
+            results.push(work(first));
+            for other in others {
+                results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+        });
     }
+    results
 }
 
 /// How many items [`map`] works on at a time.

@@ -42,7 +42,7 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
             Objective::Meanflow => ("needed", "meanflow"),
             Objective::Sample => ("none", "sample"),
         };
-        println!(
+        tell!(
             "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1}",
             env!("CARGO_PKG_VERSION"),
             describe(args.on.device).replace(' ', ""),
@@ -85,7 +85,7 @@ fn ratios(yardstick: &Yardstick, batch: usize, microbatches: usize, count: usize
     let device = Default::default();
     let print = |name: &str, ratios: Vec<f64>| {
         let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
-        println!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
+        tell!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
     };
     let count = count.max(1);
     let bar = ProgressBar::new(2 * count as u64);

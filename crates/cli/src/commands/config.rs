@@ -9,11 +9,11 @@ pub fn run(command: Config) -> anyhow::Result<Done> {
     let comparison = Comparison::load(&experiment, &set)?;
     for (index, variant) in comparison.variants.iter().enumerate() {
         if index > 0 {
-            println!();
+            tell!();
         }
-        println!("# {} / {}", comparison.name, variant.name);
+        tell!("# {} / {}", comparison.name, variant.name);
         let resolved = &variant.resolved;
-        print!("{}", if origin { resolved.to_toml_with_origins() } else { resolved.to_toml() });
+        tell_as_is!("{}", if origin { resolved.to_toml_with_origins() } else { resolved.to_toml() });
     }
     Ok(Done::Yes)
 }

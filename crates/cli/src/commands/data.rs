@@ -11,8 +11,8 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
     match command {
         Data::List { datasets, json } => show_list(&datasets, json),
         Data::Fetch { name, datasets } => {
-            let files = fetch(&name, &datasets.join(&name), &mut |line| eprintln!("{line}"))?;
-            files.iter().for_each(|file| println!("{}", file.display()));
+            let files = fetch(&name, &datasets.join(&name), &mut |line| say!("{line}"))?;
+            files.iter().for_each(|file| tell!("{}", file.display()));
         }
         Data::Inspect { experiment, out, json } => show(&experiment, out.as_deref(), json)?,
         Data::Convert { experiment, out, set, chunk, gzip, shard, seed, in_order } => {
@@ -44,11 +44,11 @@ fn show_list(datasets: &Path, as_json: bool) {
             .iter()
             .map(|kind| json!({"name": kind.name, "description": kind.description, "presence": presence(&kind.presence)}))
             .collect();
-        println!("{:#}", serde_json::Value::from(rows));
+        tell!("{:#}", serde_json::Value::from(rows));
         return;
     }
     for kind in kinds {
-        println!("{:<16} {}  [{}]", kind.name, kind.description, presence(&kind.presence));
+        tell!("{:<16} {}  [{}]", kind.name, kind.description, presence(&kind.presence));
     }
 }
 
@@ -61,10 +61,10 @@ fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) ->
         let before = 100 * done / all;
         done += rows;
         if 100 * done / all > before {
-            eprintln!("{done} of {all} samples");
+            say!("{done} of {all} samples");
         }
     })?;
-    files.iter().for_each(|file| println!("{}", file.display()));
+    files.iter().for_each(|file| tell!("{}", file.display()));
     Ok(())
 }
 
@@ -78,27 +78,27 @@ fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<
             .iter()
             .map(|channel| json!({"minimum": channel.minimum, "maximum": channel.maximum, "mean": channel.mean, "std": channel.std}))
             .collect();
-        println!(
+        tell!(
             "{:#}",
             json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "sha256": found.digest})
         );
     } else {
         let [channels, height, width] = found.shape;
-        println!("name     {}", found.name);
-        println!("items    {}", found.items);
-        println!("shape    {channels}×{height}×{width}");
+        tell!("name     {}", found.name);
+        tell!("items    {}", found.items);
+        tell!("shape    {channels}×{height}×{width}");
         for (index, channel) in found.channels.iter().enumerate() {
             let (low, high) = (channel.minimum, channel.maximum);
-            println!("channel {index}  {low} to {high}, mean {:.4}, std {:.4}", channel.mean, channel.std);
+            tell!("channel {index}  {low} to {high}, mean {:.4}, std {:.4}", channel.mean, channel.std);
         }
         if let Some(counts) = &found.class_counts {
-            println!("classes  {counts:?}");
+            tell!("classes  {counts:?}");
         }
-        println!("sha256   {}", found.digest);
+        tell!("sha256   {}", found.digest);
     }
     if let Some(out) = out {
         contact_sheet(data.as_ref(), out)?;
-        eprintln!("{}", out.display());
+        say!("{}", out.display());
     }
     Ok(())
 }

@@ -15,19 +15,19 @@ use std::time::Instant;
 /// Prints one line a fact.
 pub fn run(args: OnDevice) -> anyhow::Result<Done> {
     let threads = rayon::current_num_threads();
-    println!("version   {}", env!("CARGO_PKG_VERSION"));
-    println!("features  {}", features().join(", "));
-    println!("processor {}", meanflow_train::env::cpu().unwrap_or_else(|| "unknown".to_owned()));
-    println!("threads   {threads} (RAYON_NUM_THREADS changes it)");
+    tell!("version   {}", env!("CARGO_PKG_VERSION"));
+    tell!("features  {}", features().join(", "));
+    tell!("processor {}", meanflow_train::env::cpu().unwrap_or_else(|| "unknown".to_owned()));
+    tell!("threads   {threads} (RAYON_NUM_THREADS changes it)");
     let one = product_in(1)?;
     let all = product_in(threads)?;
-    println!(
+    tell!(
         "products  1024³ in f32: {one:.1} ms with 1 thread, {all:.1} ms with {threads}: {:.2}× faster",
         one / all
     );
     if args.device != DeviceKind::Cpu {
         let secs = dispatch(args.device, Probe)?;
-        println!("{}    answers in {:.1} ms", describe(args.device), 1e3 * secs);
+        tell!("{}    answers in {:.1} ms", describe(args.device), 1e3 * secs);
     }
     Ok(Done::Yes)
 }

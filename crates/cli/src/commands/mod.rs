@@ -27,13 +27,15 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Bench(args) => bench::run(args),
         Command::Digest { run } => {
             let digest = meanflow_train::digest::digest(&run)?;
-            println!("{}  weights at step {}", digest.weights, digest.step);
-            println!("{}  whole state", digest.state);
+            tell!("{}  weights at step {}", digest.weights, digest.step);
+            tell!("{}  whole state", digest.state);
             Ok(Done::Yes)
         }
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "meanflow", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "meanflow", &mut script);
+            tell_as_is!("{}", String::from_utf8_lossy(&script));
             Ok(Done::Yes)
         }
     }

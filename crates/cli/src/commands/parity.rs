@@ -23,13 +23,13 @@ pub fn run(args: Parity) -> anyhow::Result<Done> {
                 .map(|row| json!({"name": row.name, "error": row.error, "tolerance": row.tolerance, "pass": row.pass}))
                 .collect();
             let (compared, passed) = (report.compared(), report.passed());
-            println!(
+            tell!(
                 "{:#}",
                 json!({"file": file, "kind": report.kind, "rows": rows, "compared": compared, "passed": passed})
             );
         } else {
-            println!("{}", file.display());
-            println!("{report}");
+            tell!("{}", file.display());
+            tell!("{report}");
         }
     }
     Ok(if all { Done::Yes } else { Done::No })

@@ -16,9 +16,9 @@ pub fn run(args: Report) -> anyhow::Result<Done> {
     let out = args.out.unwrap_or_else(beside);
     let summary = meanflow_report::write(&runs, &out)?;
     for note in &summary.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
-    println!("{}", summary.index.display());
+    tell!("{}", summary.index.display());
     Ok(Done::Yes)
 }
 

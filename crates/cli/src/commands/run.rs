@@ -27,9 +27,9 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
     if args.dry_run {
         let plan = Plan::new(&comparison, &args.runs_dir);
         if args.json {
-            println!("{}", serde_json::to_string_pretty(&plan)?);
+            tell!("{}", serde_json::to_string_pretty(&plan)?);
         } else {
-            print!("{plan}");
+            tell_as_is!("{plan}");
         }
         return Ok(Done::Yes);
     }
@@ -52,9 +52,9 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
         let train = Train { comparison: &comparison, variant, path, host: &host, stop: &stop };
         match device::dispatch(args.on.device, train)? {
             Outcome::Finished => {}
-            Outcome::Unchanged => eprintln!("{}: already trained, nothing to do", variant.name),
+            Outcome::Unchanged => say!("{}: already trained, nothing to do", variant.name),
             Outcome::Interrupted { step } => {
-                eprintln!(
+                say!(
                     "{}: stopped at step {step}, checkpoint written; the same command goes on",
                     variant.name
                 );
@@ -66,9 +66,9 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
     let summary =
         meanflow_report::write(&paths, &out).context("the runs are complete, but not the report")?;
     for note in &summary.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
-    println!("{}", summary.index.display());
+    tell!("{}", summary.index.display());
     Ok(Done::Yes)
 }
 
@@ -111,7 +111,7 @@ fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this step; Ctrl-C again to stop at once");
+        say!("stopping after this step; Ctrl-C again to stop at once");
     })?;
     Ok(stop)
 }

@@ -52,7 +52,7 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
         let scale = 64usize.div_ceil(samples.shape[2]);
         grid_png(&samples.values, samples.shape, columns, scale, &args.out)?;
     }
-    println!("{}", args.out.display());
+    tell!("{}", args.out.display());
     Ok(Done::Yes)
 }
 

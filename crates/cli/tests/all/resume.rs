@@ -73,3 +73,73 @@ fn a_finished_run_is_left_alone_and_a_changed_one_refused() {
         .success();
     assert_eq!(fs::read_to_string(csv).unwrap().lines().count(), 5);
 }
+
+/// A small transformer in two parts of a batch, on one thread and on three.
+#[test]
+fn parts_of_a_batch_give_the_same_bits_on_any_number_of_threads() {
+    let digests: Vec<String> = ["1", "3"]
+        .map(|threads| {
+            let root = tempfile::tempdir().unwrap();
+            let text = SMALL
+                .replace("[data.two-moons]\npoints = 2000", "[data.fashion-mnist]\nflip = true")
+                .replace(
+                    "[net.mlp]\nwidth = 16\ndepth = 1",
+                    "[net.dit]\npatch = 7\nwidth = 16\ndepth = 1\nheads = 2",
+                )
+                .replace("batch = 32\nsteps = 400", "batch = 13\nmicrobatches = 3\nsteps = 5")
+                .replace("metrics = [\"energy\"]", "metrics = [\"fd_pca64\"]");
+            fs::write(root.path().join("x.toml"), text).unwrap();
+            meanflow(root.path())
+                .args(["run", "x.toml"])
+                .env("RAYON_NUM_THREADS", threads)
+                .assert()
+                .success();
+            digest(root.path())
+        })
+        .to_vec();
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_a_checkpoint_and_the_same_command_goes_on() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 20000");
+    let binary = assert_cmd::cargo::cargo_bin("meanflow");
+    let mut child = std::process::Command::new(binary)
+        .args(["run", "x.toml", "--set", "eval.every=20000"])
+        .current_dir(root.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = root.path().join("runs/small/meanflow/checkpoints");
+    while !fs::read_dir(&first).is_ok_and(|mut entries| entries.next().is_some()) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let status = fs::read_to_string(root.path().join("runs/small/meanflow/status.json")).unwrap();
+    assert!(status.contains("interrupted"), "{status}");
+    let step: u64 = serde_json::from_str::<serde_json::Value>(&status).unwrap()["step"].as_u64().unwrap();
+    assert!(digest(root.path()).contains(&format!("step {step}")));
+}
+
+#[test]
+fn a_cut_checkpoint_is_named_with_the_one_before() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 60");
+    meanflow(root.path()).args(["run", "x.toml"]).assert().success();
+    let run = root.path().join("runs/small/meanflow");
+    fs::write(run.join("status.json"), "{\"state\":\"running\"}").unwrap();
+    let whole = digest(root.path());
+    let newest = run.join("checkpoints/step-00000060.safetensors");
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+    let output = meanflow(root.path()).args(["run", "x.toml"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("step-00000060") && text.contains("step 40"), "{text}");
+    fs::remove_file(&newest).unwrap();
+    meanflow(root.path()).args(["run", "x.toml"]).assert().success();
+    assert_eq!(digest(root.path()), whole);
+}

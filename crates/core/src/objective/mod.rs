@@ -101,6 +101,14 @@ impl ObjectiveConfig {
         }
     }
 
+    /// Whether the network learns the average velocity, which the solver `meanflow` steps by.
+    pub fn has_average_velocity(&self) -> bool {
+        match self {
+            ObjectiveConfig::FlowMatching(_) => false,
+            ObjectiveConfig::Imf(_) | ObjectiveConfig::MeanFlow(_) => true,
+        }
+    }
+
     /// All random numbers of the objective at `step` for samples of `shape`.
     pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
         match self {

@@ -82,7 +82,7 @@ impl EvalConfig {
 
 fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
     let names = Choice(Solver::ALL.into_iter().map(|solver| (solver.name(), solver)).collect());
-    let average = !matches!(objective, Some(ObjectiveConfig::FlowMatching(_)));
+    let average = objective.is_none_or(ObjectiveConfig::has_average_velocity);
     let default = if average { Solver::MeanFlow } else { Solver::Euler };
     let solver = r.get("solver", names, default);
     if solver == Solver::MeanFlow && !average {

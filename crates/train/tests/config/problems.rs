@@ -330,7 +330,7 @@ error: missing key `net.mlp.depth`
         r"
 error: missing table `[data.…]`
 --> experiment.toml
- = help: add `[data.fashion-mnist]`, `[data.mnist]`, `[data.idx]`, `[data.eight-gaussians]`, `[data.checkerboard]`, `[data.two-moons]`, `[data.two-spirals]`, `[data.swiss-roll]`, `[data.points]` or `[data.silhouette]`
+ = help: add `[data.fashion-mnist]`, `[data.mnist]`, `[data.idx]`, `[data.cifar10]`, `[data.cifar100]`, `[data.image-folder]`, `[data.emoji]`, `[data.hdf5]`, `[data.eight-gaussians]`, `[data.checkerboard]`, `[data.two-moons]`, `[data.two-spirals]`, `[data.swiss-roll]`, `[data.points]` or `[data.silhouette]`
 
 error: missing table `[net.…]`
 --> experiment.toml
