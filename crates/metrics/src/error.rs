@@ -56,6 +56,14 @@ pub enum MetricError {
     /// A count that must be at least one is zero.
     #[error("the number of {0} must be at least 1")]
     Zero(&'static str),
+    /// A setting that must be a positive number is not.
+    #[error("{what} must be a positive number, got {value}")]
+    Positive {
+        /// Which setting.
+        what: &'static str,
+        /// Its value, as text, because a NaN does not compare.
+        value: String,
+    },
     /// A matrix is not of the shape that the others demand.
     #[error("{what} is {rows} × {columns}, expected {expected} × {expected}")]
     NotSquare {
