@@ -6,16 +6,14 @@ use ndarray::{ArrayView2, Axis};
 use crate::{MetricError, mmd::unbiased, samples::check_pair, tiles::Tile};
 
 /// The result of [`kid_subsets`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KidSubsets {
     /// Mean over the subsets: the number that is published as KID.
     pub mean: f64,
     /// Standard deviation over the subsets (divided by their number): the spread of one subset and not of the mean.
     pub std: f64,
-    /// Subsets drawn.
-    pub subsets: usize,
-    /// Samples of each set in a subset.
-    pub size: usize,
+    /// The value of each subset.
+    pub values: Vec<f64>,
 }
 
 /// The kernel inception distance of all samples: the unbiased squared maximum mean discrepancy with the kernel
@@ -72,7 +70,7 @@ pub fn kid_subsets<T: Copy + Into<f64> + Sync>(
         .collect();
     let mean = values.iter().sum::<f64>() / subsets as f64;
     let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / subsets as f64;
-    Ok(KidSubsets { mean, std: variance.sqrt(), subsets, size })
+    Ok(KidSubsets { mean, std: variance.sqrt(), values })
 }
 
 fn of<T: Copy + Into<f64> + Sync>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> f64 {

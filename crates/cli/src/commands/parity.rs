@@ -14,6 +14,21 @@ use std::path::Path;
 pub fn run(args: Parity) -> anyhow::Result<Done> {
     let mut all = true;
     for file in &args.files {
+        if meanflow_metrics::parity::KINDS.contains(&meanflow_metrics::parity::kind(file)?.as_str()) {
+            let report = dispatch(args.on.device, CompareMetrics { file })?;
+            all &= report.passed();
+            if args.json {
+                let (compared, passed) = (report.compared(), report.passed());
+                println!(
+                    "{:#}",
+                    json!({"file": file, "kind": report.kind, "rows": report.rows, "compared": compared, "passed": passed})
+                );
+            } else {
+                println!("{}", file.display());
+                println!("{report}");
+            }
+            continue;
+        }
         let report = dispatch(args.on.device, Compare { file })?;
         all &= report.passed();
         if args.json {
@@ -44,5 +59,18 @@ impl Work for Compare<'_> {
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<ParityReport> {
         Ok(parity::run::<B>(self.file, device)?)
+    }
+}
+
+/// Scores and feature networks, which live in the metrics crate.
+struct CompareMetrics<'a> {
+    file: &'a Path,
+}
+
+impl Work for CompareMetrics<'_> {
+    type Output = meanflow_metrics::parity::Report;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Self::Output> {
+        Ok(meanflow_metrics::parity::run::<B::InnerBackend>(self.file, device)?)
     }
 }
