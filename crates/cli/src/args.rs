@@ -230,7 +230,7 @@ impl From<Resize> for InceptionResize {
 pub enum QuantiseRule {
     /// To the nearest.
     Round,
-    /// Cut off, as the JAX repositories do it.
+    /// Cut off, as the official CIFAR-10 code does it.
     Truncate,
 }
 

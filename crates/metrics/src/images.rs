@@ -12,10 +12,10 @@ use crate::InputError;
 /// How a value of [−1, 1] becomes a byte for a feature network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quantise {
-    /// `round(127.5·(x + 1))`, as PyTorch code does it; ties to even.
+    /// `round(127.5·(x + 1))`. `127.5·x + 128` cut off, as some repositories write it, is the same but for ties.
     #[default]
     Round,
-    /// `127.5·x + 128` cut off, as the JAX repositories do it.
+    /// `127.5·(x + 1)` cut off, as the official CIFAR-10 code of MeanFlow does it.
     Truncate,
 }
 
@@ -24,7 +24,7 @@ impl Quantise {
     pub fn byte(self, value: f32) -> u8 {
         let scaled = match self {
             Self::Round => (127.5 * (value + 1.0)).round_ties_even(),
-            Self::Truncate => 127.5 * value + 128.0,
+            Self::Truncate => 127.5 * (value + 1.0),
         };
         // Casting cuts off and saturates.
         scaled as u8
