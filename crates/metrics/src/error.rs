@@ -53,9 +53,28 @@ pub enum MetricError {
         /// Components asked for.
         components: usize,
     },
+    /// Data of more dimensions than a covariance of it could be held for.
+    #[error("a covariance of data of dimension {dimension} is too large; the limit is {limit}")]
+    TooManyDimensions {
+        /// Columns of the data.
+        dimension: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
     /// A count that must be at least one is zero.
     #[error("the number of {0} must be at least 1")]
     Zero(&'static str),
+    /// A setting that must be a positive number is not.
+    #[error("{what} must be a positive number, got {value}")]
+    Positive {
+        /// Which setting.
+        what: &'static str,
+        /// Its value, as text, because a NaN does not compare.
+        value: String,
+    },
+    /// Mean and covariance are not enough of the real data.
+    #[error("the real data is given by its mean and covariance, and this metric needs the data itself")]
+    NeedsRows,
     /// A matrix is not of the shape that the others demand.
     #[error("{what} is {rows} × {columns}, expected {expected} × {expected}")]
     NotSquare {

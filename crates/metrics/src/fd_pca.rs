@@ -43,6 +43,9 @@ pub struct FdPcaScore {
 }
 
 impl FdPca {
+    /// Largest dimension of the data: a covariance of half a gigabyte.
+    pub const LARGEST: usize = 8192;
+
     /// Fits mean and principal components to real data.
     ///
     /// # Shapes
@@ -51,11 +54,14 @@ impl FdPca {
     /// # Errors
     /// [`MetricError::TooFewDimensions`] when the data has fewer dimensions than `components` (the number is part of the
     /// metric's name, so it is never reduced silently), [`MetricError::TooFewSamples`] when n ≤ components (the components
-    /// would not be determined), values that are not finite.
+    /// would not be determined), [`MetricError::TooManyDimensions`] above [`FdPca::LARGEST`], values that are not finite.
     pub fn fit<T: Copy + Into<f64>>(real: ArrayView2<'_, T>, components: usize) -> Result<Self, MetricError> {
         let (n, dimension) = real.dim();
         if components == 0 {
             return Err(MetricError::Zero("components"));
+        }
+        if dimension > Self::LARGEST {
+            return Err(MetricError::TooManyDimensions { dimension, limit: Self::LARGEST });
         }
         if dimension < components {
             return Err(MetricError::TooFewDimensions { dimension, components });

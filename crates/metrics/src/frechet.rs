@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 
 use crate::{
     MetricError,
-    linalg::{eigen, product},
+    linalg::{eigen, eigenvalues, product},
 };
 
 /// The squared Fréchet (2-Wasserstein) distance of two Gaussians, with its parts.
@@ -54,13 +54,16 @@ pub fn frechet(
 
     let first = eigen(s1.as_ref())?;
     let mut most_negative = first.values.iter().copied().fold(0.0, f64::min);
-    // S1^½ = U diag(λ^½) Uᵀ.
-    let scaled = Mat::from_fn(size, size, |i, j| first.vectors[(i, j)] * first.values[j].max(0.0).sqrt());
-    let root = product(scaled.as_ref(), first.vectors.transpose());
-    let middle = product(product(root.as_ref(), s2.as_ref()).as_ref(), root.as_ref());
+    // S1 = R Rᵀ with R = U diag(λ^½), without the directions in which S1 is zero up to rounding: they add nothing, and
+    // their rounding would. Rᵀ S2 R has the spectrum of S1^½ S2 S1^½, zeros apart.
+    let zero = first.values.iter().copied().fold(0.0, f64::max) * size as f64 * f64::EPSILON;
+    let kept: Vec<usize> = (0..size).filter(|&k| first.values[k] > zero).collect();
+    let root =
+        Mat::from_fn(size, kept.len(), |i, k| first.vectors[(i, kept[k])] * first.values[kept[k]].sqrt());
+    let middle = product(root.transpose(), product(s2.as_ref(), root.as_ref()).as_ref());
     // Rounding leaves the product a little asymmetric, and only its lower half would be read.
-    let middle = Mat::from_fn(size, size, |i, j| 0.5 * (middle[(i, j)] + middle[(j, i)]));
-    let spectrum = eigen(middle.as_ref())?.values;
+    let middle = Mat::from_fn(kept.len(), kept.len(), |i, j| 0.5 * (middle[(i, j)] + middle[(j, i)]));
+    let spectrum = eigenvalues(middle.as_ref())?;
     // The spectrum of the product is in squared units: its root is comparable with the first one.
     let lowest = spectrum.iter().copied().fold(0.0, f64::min);
     most_negative = most_negative.min(-(-lowest).sqrt());

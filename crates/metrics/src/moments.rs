@@ -11,13 +11,16 @@ use crate::{MetricError, linalg::add_product, samples::checked};
 const ROWS: usize = 1024;
 const COLUMNS: usize = 64;
 
-/// Number, sum and sum of outer products of the samples seen, in f64.
+/// Number, sum and sum of outer products of the samples seen, in f64, each sample less the first one.
 ///
 /// From these come the mean and the unbiased covariance; the samples need not be kept, and shards combine by
-/// [`Moments::merge`].
+/// [`Moments::merge`]. Without the subtraction a mean that is large beside the spread would cost the covariance its
+/// digits; with it, constant features have a variance of exactly zero.
 #[derive(Clone, Debug)]
 pub struct Moments {
     n: usize,
+    /// The first sample; zeros before it.
+    origin: Vec<f64>,
     sum: Vec<f64>,
     /// Lower half, by panels of columns, and the parts of the upper half that share a panel's diagonal block.
     outer: Mat<f64>,
@@ -26,7 +29,8 @@ pub struct Moments {
 impl Moments {
     /// No samples of this dimension yet.
     pub fn new(dimension: usize) -> Self {
-        Self { n: 0, sum: vec![0.0; dimension], outer: Mat::zeros(dimension, dimension) }
+        let zeros = vec![0.0; dimension];
+        Self { n: 0, origin: zeros.clone(), sum: zeros, outer: Mat::zeros(dimension, dimension) }
     }
 
     /// Adds samples.
@@ -43,11 +47,15 @@ impl Moments {
         }
         for from in (0..samples.nrows()).step_by(ROWS) {
             let to = (from + ROWS).min(samples.nrows());
-            let block = checked(samples.slice(s![from..to, ..]), "the samples", 0)
+            let mut block = checked(samples.slice(s![from..to, ..]), "the samples", 0)
                 .map_err(|error| at(error, from))?;
-            for row in block.rows() {
-                for (sum, value) in self.sum.iter_mut().zip(row) {
-                    *sum += value;
+            if self.n == 0 {
+                self.origin = block.row(0).to_vec();
+            }
+            for mut row in block.rows_mut() {
+                for ((sum, value), origin) in self.sum.iter_mut().zip(&mut row).zip(&self.origin) {
+                    *value -= origin;
+                    *sum += *value;
                 }
             }
             let block = faer::MatRef::from_row_major_slice(
@@ -80,11 +88,25 @@ impl Moments {
                 second: other.dimension(),
             });
         }
-        self.n += other.n;
-        for (sum, other) in self.sum.iter_mut().zip(&other.sum) {
-            *sum += other;
+        if self.n == 0 {
+            self.origin.clone_from(&other.origin);
         }
-        self.outer += &other.outer;
+        // Σ (x + d)(x + d)ᵀ = Σ x xᵀ + d (Σ x)ᵀ + (Σ x) dᵀ + n d dᵀ, with d from our origin to the other's.
+        let n = other.n as f64;
+        let shift: Vec<f64> = other.origin.iter().zip(&self.origin).map(|(other, own)| other - own).collect();
+        let dimension = self.dimension();
+        for j in 0..dimension {
+            for i in j..dimension {
+                self.outer[(i, j)] += other.outer[(i, j)]
+                    + shift[i] * other.sum[j]
+                    + other.sum[i] * shift[j]
+                    + n * shift[i] * shift[j];
+            }
+        }
+        for ((sum, other), shift) in self.sum.iter_mut().zip(&other.sum).zip(&shift) {
+            *sum += other + n * shift;
+        }
+        self.n += other.n;
         Ok(())
     }
 
@@ -106,10 +128,11 @@ impl Moments {
         if self.n == 0 {
             return Err(MetricError::TooFewSamples { what: "a mean", needed: 1, got: 0 });
         }
-        Ok(self.sum.iter().map(|sum| sum / self.n as f64).collect())
+        let n = self.n as f64;
+        Ok(self.origin.iter().zip(&self.sum).map(|(origin, sum)| origin + sum / n).collect())
     }
 
-    /// The unbiased covariance `(Σ x xᵀ − n·m mᵀ) / (n − 1)`, `[dimension, dimension]`, row-major and symmetric.
+    /// The unbiased covariance `Σ (x − m)(x − m)ᵀ / (n − 1)`, `[dimension, dimension]`, row-major and symmetric.
     ///
     /// # Errors
     /// Fewer than two samples.
@@ -117,11 +140,10 @@ impl Moments {
         if self.n < 2 {
             return Err(MetricError::TooFewSamples { what: "a covariance", needed: 2, got: self.n });
         }
-        let mean = self.mean()?;
-        let n = self.n as f64;
-        Ok(ndarray::Array2::from_shape_fn((mean.len(), mean.len()), |(i, j)| {
-            let outer = self.outer[(i.max(j), i.min(j))];
-            (outer - n * mean[i] * mean[j]) / (n - 1.0)
+        let (n, sum) = (self.n as f64, &self.sum);
+        Ok(ndarray::Array2::from_shape_fn((sum.len(), sum.len()), |(i, j)| {
+            let (i, j) = (i.max(j), i.min(j));
+            (self.outer[(i, j)] - sum[i] * (sum[j] / n)) / (n - 1.0)
         }))
     }
 }
@@ -177,6 +199,25 @@ mod tests {
             .iter()
             .fold(0f64, |w, d| w.max(d.abs()));
         assert!(worst < 1e-13, "{worst}");
+    }
+
+    #[test]
+    fn a_large_mean_costs_no_digits_and_constant_features_have_no_variance() {
+        let near = samples(700, 6).mapv(f64::from);
+        let mut far = &near + 1e9;
+        far.column_mut(3).fill(0.1);
+        let (mut first, mut second) = (Moments::new(6), Moments::new(6));
+        first.add(near.view()).unwrap();
+        second.add(far.slice(s![..300, ..])).unwrap();
+        let mut rest = Moments::new(6);
+        rest.add(far.slice(s![300.., ..])).unwrap();
+        second.merge(&rest).unwrap();
+        let (near, far) = (first.covariance().unwrap(), second.covariance().unwrap());
+        for ((i, j), value) in far.indexed_iter() {
+            let expected = if i == 3 || j == 3 { 0.0 } else { near[[i, j]] };
+            assert!((value - expected).abs() < 1e-6, "{i} {j}: {value} {expected}");
+        }
+        assert_eq!((far[[3, 3]], second.mean().unwrap()[3]), (0.0, 0.1));
     }
 
     #[test]

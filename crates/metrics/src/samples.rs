@@ -4,26 +4,50 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::MetricError;
 
-/// The samples as f64, all finite, at least `needed` of them.
-pub(crate) fn checked<T: Copy + Into<f64>>(
+/// Samples that are wanted as they are, and not copied: all finite, at least `needed` of them.
+pub(crate) fn check<T: Copy + Into<f64>>(
     samples: ArrayView2<'_, T>,
     set: &'static str,
     needed: usize,
-) -> Result<Array2<f64>, MetricError> {
+) -> Result<(), MetricError> {
     if samples.nrows() < needed {
         return Err(MetricError::TooFewSamples { what: set, needed, got: samples.nrows() });
     }
     if samples.ncols() == 0 {
         return Err(MetricError::Zero("dimensions"));
     }
-    // `Array2::from_shape_fn` walks in standard layout, so rows are contiguous whatever the view's strides are.
-    let rows = Array2::from_shape_fn(samples.dim(), |at| samples[at].into());
-    match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some(((row, column), value)) => {
-            Err(MetricError::NotFinite { set, row, column, value: value.to_string() })
+    for ((row, column), &value) in samples.indexed_iter() {
+        let value: f64 = value.into();
+        if !value.is_finite() {
+            return Err(MetricError::NotFinite { set, row, column, value: value.to_string() });
         }
-        None => Ok(rows),
     }
+    Ok(())
+}
+
+/// [`check`] of two sets in the same space.
+pub(crate) fn check_pair<T: Copy + Into<f64>>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    needed: usize,
+) -> Result<(), MetricError> {
+    check(a, "the first set", needed)?;
+    check(b, "the second set", needed)?;
+    if a.ncols() != b.ncols() {
+        return Err(MetricError::UnequalDimensions { first: a.ncols(), second: b.ncols() });
+    }
+    Ok(())
+}
+
+/// The samples as f64, all finite, at least `needed` of them.
+pub(crate) fn checked<T: Copy + Into<f64>>(
+    samples: ArrayView2<'_, T>,
+    set: &'static str,
+    needed: usize,
+) -> Result<Array2<f64>, MetricError> {
+    check(samples, set, needed)?;
+    // `Array2::from_shape_fn` walks in standard layout, so rows are contiguous whatever the view's strides are.
+    Ok(Array2::from_shape_fn(samples.dim(), |at| samples[at].into()))
 }
 
 /// Two sets in the same space, as f64, each of at least `needed` samples.
@@ -32,12 +56,8 @@ pub(crate) fn checked_pair<T: Copy + Into<f64>>(
     b: ArrayView2<'_, T>,
     needed: usize,
 ) -> Result<(Array2<f64>, Array2<f64>), MetricError> {
-    let a = checked(a, "the first set", needed)?;
-    let b = checked(b, "the second set", needed)?;
-    if a.ncols() != b.ncols() {
-        return Err(MetricError::UnequalDimensions { first: a.ncols(), second: b.ncols() });
-    }
-    Ok((a, b))
+    check_pair(a, b, needed)?;
+    Ok((checked(a, "the first set", needed)?, checked(b, "the second set", needed)?))
 }
 
 /// Squared Euclidean distance of two rows.

@@ -2,6 +2,7 @@
 
 use crate::{Done, args::Data};
 use meanflow_data::{Conversion, Presence, contact_sheet, convert, fetch, inspect, list};
+use meanflow_metrics::networks::fetch_efficientnet_lite0;
 use meanflow_train::config::Comparison;
 use serde_json::json;
 use std::path::Path;
@@ -11,6 +12,11 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
     match command {
         Data::List { datasets, json } => show_list(&datasets, json),
         Data::Fetch { name, datasets } => {
+            if name == "efficientnet-lite0" {
+                let file = fetch_efficientnet_lite0(&datasets.join(&name), |line| say!("{line}"))?;
+                tell!("{}", file.display());
+                return Ok(Done::Yes);
+            }
             let files = fetch(&name, &datasets.join(&name), &mut |line| say!("{line}"))?;
             files.iter().for_each(|file| tell!("{}", file.display()));
         }

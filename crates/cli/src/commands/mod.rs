@@ -1,9 +1,12 @@
 //! One command a file.
 
+mod augment_parity;
 mod bench;
 mod config;
 mod data;
 mod doctor;
+mod eval;
+mod features;
 mod parity;
 mod report;
 mod run;
@@ -21,6 +24,7 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Run(args) => run::run(args),
         Command::Report(args) => report::run(args),
         Command::Sample(args) => sample::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Config { command } => config::run(command),
         Command::Data { command } => data::run(command),
         Command::Parity(args) => parity::run(args),

@@ -3,36 +3,35 @@
 use crate::{
     Done,
     args::Parity,
+    commands::augment_parity,
     device::{Work, dispatch},
 };
 use meanflow_core::objective::TrainBackend;
-use meanflow_nets::parity::{self, ParityReport};
-use serde_json::json;
+use meanflow_metrics::parity as metrics;
+use meanflow_nets::parity as nets;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Compares every file; a disagreement is exit code 1.
 pub fn run(args: Parity) -> anyhow::Result<Done> {
     let mut all = true;
     for file in &args.files {
-        let report = dispatch(args.on.device, Compare { file })?;
-        all &= report.passed();
+        let compared = dispatch(args.on.device, Compare { file })?;
+        all &= compared.passed;
         if args.json {
-            let rows: Vec<_> = report
-                .rows
-                .iter()
-                .map(|row| json!({"name": row.name, "error": row.error, "tolerance": row.tolerance, "pass": row.pass}))
-                .collect();
-            let (compared, passed) = (report.compared(), report.passed());
-            tell!(
-                "{:#}",
-                json!({"file": file, "kind": report.kind, "rows": rows, "compared": compared, "passed": passed})
-            );
+            tell!("{:#}", compared.json);
         } else {
-            tell!("{}", file.display());
-            tell!("{report}");
+            tell!("{}\n{}", file.display(), compared.text);
         }
     }
     Ok(if all { Done::Yes } else { Done::No })
+}
+
+/// A comparison as it is shown.
+struct Compared {
+    passed: bool,
+    text: String,
+    json: Value,
 }
 
 struct Compare<'a> {
@@ -40,9 +39,26 @@ struct Compare<'a> {
 }
 
 impl Work for Compare<'_> {
-    type Output = ParityReport;
+    type Output = Compared;
 
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<ParityReport> {
-        Ok(parity::run::<B>(self.file, device)?)
+    /// Each crate compares what it computes: scores and feature networks, the augmentation, and the networks.
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Compared> {
+        let file = self.file;
+        let kind = metrics::kind(file)?;
+        let json = |rows: Value, compared: usize, passed: bool| json!({"file": file, "kind": kind, "rows": rows, "compared": compared, "passed": passed});
+        if metrics::KINDS.contains(&kind.as_str()) || kind == augment_parity::KIND {
+            let report = if kind == augment_parity::KIND {
+                augment_parity::compare(file)?
+            } else {
+                metrics::run::<B::InnerBackend>(file, device)?
+            };
+            let rows = serde_json::to_value(&report.rows)?;
+            let json = json(rows, report.compared(), report.passed());
+            return Ok(Compared { passed: report.passed(), text: report.to_string(), json });
+        }
+        let report = nets::run::<B>(file, device)?;
+        let rows = serde_json::to_value(&report.rows)?;
+        let json = json(rows, report.compared(), report.passed());
+        Ok(Compared { passed: report.passed(), text: report.to_string(), json })
     }
 }

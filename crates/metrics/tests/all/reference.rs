@@ -1,14 +1,12 @@
 //! The metrics against numbers of SciPy 1.x and NumPy; `data/README.md` says what the inputs are.
 
-use std::path::Path;
-
 use meanflow_metrics::{FdPca, Metric, Moments, energy_distance, frechet, wasserstein2};
 use ndarray::{Array1, Array2, s};
 
 const FEATURES: usize = 48;
 
 fn bytes(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).expect(name)
+    std::fs::read(crate::data(name)).expect(name)
 }
 
 fn read_f32(name: &str, columns: usize) -> Array2<f32> {

@@ -1,0 +1,309 @@
+//! `meanflow eval`.
+
+use crate::{
+    Done,
+    args::{Eval, Usage},
+    commands::features::{Extractor, Spaces},
+    device::{Work, dispatch},
+};
+use anyhow::{Context, ensure};
+use indicatif::ProgressBar;
+use meanflow_core::objective::TrainBackend;
+use meanflow_data::read_rows;
+use meanflow_metrics::{Given, Images, Measure, Named, Real, Settings, Source, Space, Value};
+use meanflow_train::{
+    config::Variant,
+    sample::{self, Request, Samples, variant_of},
+};
+use ndarray::Array2;
+use serde_json::{Map, json};
+use std::path::Path;
+
+/// Scores every input and prints the numbers.
+pub fn run(args: Eval) -> anyhow::Result<Done> {
+    let extractor = Extractor::new(&args)?;
+    let real = args.real.as_deref().map(Reference::open).transpose()?;
+    let mut outputs = Vec::new();
+    for input in &args.inputs {
+        if is_run(input) {
+            let variant = variant_of(input)?;
+            let count = args.samples.unwrap_or(variant.eval.samples);
+            let own;
+            let real = match &real {
+                Some(real) => real,
+                None => {
+                    own = Reference::of_run(&variant, count)?;
+                    &own
+                }
+            };
+            for &nfe in args.nfe.as_deref().unwrap_or(&variant.eval.nfe) {
+                let samples = drawn(&args, input, count, nfe)?;
+                outputs.push(Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? });
+            }
+        } else {
+            let Some(real) = &real else {
+                let message = format!("{}: give the real data with --real", input.display());
+                return Err(Usage(message).into());
+            };
+            outputs.push(score(&args, &extractor, input, &Source::open(input)?, real)?);
+        }
+    }
+    if args.json {
+        print_json(&outputs)
+    } else {
+        print_lines(&outputs)
+    }
+    Ok(Done::Yes)
+}
+
+fn is_run(path: &Path) -> bool {
+    path.join("config.toml").is_file()
+}
+
+/// The real side, with what every output says of it.
+struct Reference {
+    source: Source,
+    spaces: Spaces,
+    digest: String,
+}
+
+impl Reference {
+    fn new(source: Source) -> anyhow::Result<Self> {
+        Ok(Self { digest: source.digest()?, source, spaces: Spaces::default() })
+    }
+
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if is_run(path) {
+            return Err(Usage(format!("--real {}: is a run; give real data", path.display())).into());
+        }
+        Self::new(Source::open(path)?)
+    }
+
+    /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
+    fn of_run(variant: &Variant, count: usize) -> anyhow::Result<Self> {
+        let data = variant.data.open()?;
+        let values = match data.held_out(count, 1)? {
+            Some(values) => values,
+            None => read_rows(&*data, 0..data.len())?,
+        };
+        Self::new(source(values, data.shape()))
+    }
+}
+
+/// Points as rows, all else as pictures.
+fn source(values: Vec<f32>, shape: [usize; 3]) -> Source {
+    match shape {
+        [dimension, 1, 1] => {
+            let rows = values.len() / dimension;
+            Source::Rows(Array2::from_shape_vec((rows, dimension), values).expect("whole rows"))
+        }
+        shape => Source::Images(Images::floats(values, shape)),
+    }
+}
+
+/// Samples of a run, from the noise of its own evaluation unless there is a key.
+fn drawn(args: &Eval, run: &Path, count: usize, nfe: usize) -> anyhow::Result<Source> {
+    let (ema, seed) = (args.ema.clone(), args.noise);
+    let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
+    let samples = dispatch(args.on.device, Draw { run, request })?;
+    let [_, channels, height, width] = samples.shape;
+    Ok(source(samples.values, [channels, height, width]))
+}
+
+struct Draw<'a> {
+    run: &'a Path,
+    request: Request,
+}
+
+impl Work for Draw<'_> {
+    type Output = Samples;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
+        let bar = ProgressBar::new(self.request.count as u64);
+        let samples = sample::sample::<B::InnerBackend>(self.run, &self.request, device, |done, _| {
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Ok(samples)
+    }
+}
+
+/// What was computed of one input.
+struct Output {
+    input: String,
+    nfe: Option<usize>,
+    scores: Vec<Score>,
+    n: Option<usize>,
+    reference: String,
+}
+
+struct Score {
+    name: String,
+    value: Value,
+    /// Real samples it was computed from, where the source says.
+    real: Option<usize>,
+    /// How pictures came to the network, in words.
+    how: Map<String, serde_json::Value>,
+}
+
+fn score(
+    args: &Eval,
+    extractor: &Extractor,
+    input: &Path,
+    samples: &Source,
+    real: &Reference,
+) -> anyhow::Result<Output> {
+    let settings = Settings {
+        seed: args.seed,
+        repeats: args.repeats,
+        neighbours: args.neighbours,
+        kid_subsets: args.kid_subsets,
+        kid_size: args.kid_size,
+        ..Settings::default()
+    };
+    let output = |scores, n| Output {
+        input: input.display().to_string(),
+        nfe: None,
+        scores,
+        n,
+        reference: real.digest.clone(),
+    };
+    let given = match samples {
+        Source::Images(_) => Given::Images,
+        Source::Rows(_) => Given::Rows,
+        Source::Statistics(statistics) => {
+            let Source::Statistics(other) = &real.source else {
+                anyhow::bail!("{} holds statistics; they compare with statistics only", input.display());
+            };
+            ensure_usage(args.metrics.as_deref().is_none_or(|names| names == ["fd"]), || {
+                "of two files of statistics there is only `fd`".to_owned()
+            })?;
+            let value = statistics.distance(other)?.distance;
+            let value = Value { part: "", value, interval: None, with: Vec::new() };
+            let score = Score { name: "fd".to_owned(), value, real: None, how: Map::new() };
+            return Ok(output(vec![score], None));
+        }
+    };
+    let wanted = wanted(args, given, extractor)?;
+    let all = samples.len().unwrap_or(0);
+    let n = args.samples.unwrap_or(all);
+    ensure!(n <= all, "{} holds {all} samples, --samples asks for {n}", input.display());
+    let chosen = Source::choice(all, n, args.seed);
+    let mut scores = Vec::new();
+    let spaces = Spaces::default();
+    for named in wanted {
+        let context = || format!("{}: {}", input.display(), named.label);
+        let of = extractor.rows(samples, &chosen, named.space, &spaces).with_context(context)?;
+        let of = if named.measure == Measure::InceptionScore { &of.logits } else { &of.rows };
+        let real_rows;
+        let side = match &real.source {
+            Source::Statistics(statistics) => Real::Statistics(statistics),
+            // It asks nothing of the real data.
+            _ if named.measure == Measure::InceptionScore => Real::Rows(of.view()),
+            source => {
+                same_kind(samples, source, named.space).with_context(context)?;
+                let everything: Vec<usize> = (0..source.len().unwrap_or(0)).collect();
+                real_rows = extractor.rows(source, &everything, named.space, &real.spaces)?;
+                Real::Rows(real_rows.rows.view())
+            }
+        };
+        let values = named.measure.evaluate(of.view(), side, &settings).with_context(context)?;
+        let equal = named.measure.needs_equal_sizes();
+        for value in values {
+            scores.push(Score {
+                name: named.part(value.part),
+                value,
+                real: real.source.len().map(|real| if equal { real.min(n) } else { real }),
+                how: extractor.how(named.space),
+            });
+        }
+    }
+    Ok(output(scores, Some(n)))
+}
+
+fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if holds { Ok(()) } else { Err(Usage(message()).into()) }
+}
+
+/// The scores asked for, or the defaults.
+fn wanted(args: &Eval, given: Given, extractor: &Extractor) -> anyhow::Result<Vec<Named>> {
+    let names: Vec<String> = match &args.metrics {
+        Some(names) => names.clone(),
+        None => Named::defaults(given).iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let resolve = |name: &String| Named::resolve(name, given, extractor.inception());
+    let wanted = names.iter().map(|name| resolve(name).map_err(|message| Usage(message).into()));
+    let wanted: Vec<Named> = wanted.collect::<anyhow::Result<_>>()?;
+    for (named, name) in wanted.iter().zip(&names).filter(|(named, name)| named.label != **name) {
+        say!("{name}: without the published Inception-v3 this is {}", named.label);
+    }
+    Ok(wanted)
+}
+
+/// Pixels compare with pixels of the same size, rows with rows.
+fn same_kind(samples: &Source, real: &Source, space: Space) -> anyhow::Result<()> {
+    match (samples, real) {
+        (Source::Images(a), Source::Images(b)) if space == Space::Given => {
+            let ([c, h, w], [rc, rh, rw]) = (a.shape(), b.shape());
+            ensure!(a.shape() == b.shape(), "samples are {c}×{h}×{w}, the real data is {rc}×{rh}×{rw}");
+            Ok(())
+        }
+        (Source::Images(_), Source::Rows(_)) => anyhow::bail!("samples are pictures, the real data is rows"),
+        (Source::Rows(_), Source::Images(_)) => anyhow::bail!("samples are rows, the real data is pictures"),
+        _ => Ok(()),
+    }
+}
+
+/// One number a line after its name; the samples' number and the real data's digest last. With several inputs, each
+/// begins with its name.
+fn print_lines(outputs: &[Output]) {
+    for output in outputs {
+        if outputs.len() > 1 {
+            tell!("input {}", output.input);
+            if let Some(nfe) = output.nfe {
+                tell!("nfe {nfe}");
+            }
+        }
+        for score in &output.scores {
+            tell!("{} {}", score.name, score.value.value);
+            if let Some([low, high]) = score.value.interval {
+                tell!("{}.low {low}\n{}.high {high}", score.name, score.name);
+            }
+        }
+        if let Some(n) = output.n {
+            tell!("n {n}");
+        }
+        tell!("reference {}", output.reference);
+    }
+}
+
+/// An object of the scores; with several inputs, an object of such by input.
+fn print_json(outputs: &[Output]) {
+    let of = |output: &Output| -> serde_json::Value {
+        let scores = output.scores.iter().map(|score| {
+            let mut object = Map::new();
+            object.insert("value".to_owned(), json!(score.value.value));
+            object.insert("interval".to_owned(), json!(score.value.interval));
+            object.insert("n".to_owned(), json!(output.n));
+            object.insert("reference".to_owned(), json!(output.reference));
+            object.insert("reference_n".to_owned(), json!(score.real));
+            for (name, value) in &score.value.with {
+                object.insert((*name).to_owned(), json!(value));
+            }
+            object.extend(score.how.clone());
+            (score.name.clone(), serde_json::Value::Object(object))
+        });
+        serde_json::Value::Object(scores.collect())
+    };
+    let key = |output: &Output| match output.nfe {
+        Some(nfe) => format!("{}@{nfe}", output.input),
+        None => output.input.clone(),
+    };
+    match outputs {
+        [only] => tell!("{:#}", of(only)),
+        several => {
+            let all: Map<_, _> = several.iter().map(|output| (key(output), of(output))).collect();
+            tell!("{:#}", serde_json::Value::Object(all));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `meanflow eval`: what it prints, and what it refuses.
+
+use crate::{SMALL, meanflow};
+use image::GrayImage;
+use ndarray::Array2;
+use ndarray_npy::{NpzWriter, write_npy};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// A folder of grey pictures with a bright square at a place that depends on the picture and on `shift`.
+fn pictures(folder: &Path, count: usize, shift: usize) {
+    fs::create_dir(folder).unwrap();
+    for k in 0..count {
+        let at = (k * 7 + shift) % 8;
+        let picture = GrayImage::from_fn(12, 12, |x, y| {
+            let inside = (at..at + 4).contains(&(x as usize))
+                && ((k + shift) % 8..(k + shift) % 8 + 4).contains(&(y as usize));
+            image::Luma([if inside { 250 } else { ((k * 31 + x as usize * 17 + y as usize * 5) % 40) as u8 }])
+        });
+        picture.save(folder.join(format!("{k:03}.png"))).unwrap();
+    }
+}
+
+fn eval(folder: &Path, arguments: &[&str]) -> String {
+    let output = meanflow(folder).arg("eval").args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(folder: &Path, code: i32, arguments: &[&str], words: &[&str]) {
+    let output = meanflow(folder).arg("eval").args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in:\n{text}");
+    }
+    assert!(output.stdout.is_empty() && !text.contains("panicked"), "{text}");
+}
+
+/// The number after `name`.
+fn number(text: &str, name: &str) -> f64 {
+    let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+    line.unwrap_or_else(|| panic!("no {name} in\n{text}")).split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn pictures_score_without_any_weights() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 120, 0);
+    pictures(&folder.join("near"), 90, 1);
+    let text = eval(folder, &["near", "--real", "real"]);
+    assert!(text.lines().all(|line| line.split(' ').count() == 2), "one number a line:\n{text}");
+    let names: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let expected =
+        ["fd_pca64", "fd_pca64.low", "fd_pca64.high", "sw2", "sw2.low", "sw2.high", "n", "reference"];
+    assert_eq!(names, expected);
+    assert_eq!(number(&text, "n"), 90.0);
+    let value = number(&text, "fd_pca64");
+    assert!(number(&text, "fd_pca64.low") < value && value < number(&text, "fd_pca64.high"));
+    assert_eq!(text, eval(folder, &["near", "--real", "real"]), "the same numbers each time");
+
+    let json: Value = serde_json::from_str(&eval(folder, &["near", "--real", "real", "--json"])).unwrap();
+    assert_eq!(json["fd_pca64"]["value"].as_f64().unwrap(), value);
+    assert_eq!((&json["fd_pca64"]["n"], &json["fd_pca64"]["reference_n"]), (&90.into(), &120.into()));
+    assert_eq!(json["fd_pca64"]["components"], 64.0);
+    let digest = text.lines().last().unwrap().split(' ').nth(1).unwrap();
+    assert_eq!((json["sw2"]["reference"].as_str().unwrap(), digest.len()), (digest, 64));
+    assert_eq!(json["sw2"]["interval"].as_array().unwrap().len(), 2);
+
+    // A set against itself, and an unlike one.
+    let same =
+        eval(folder, &["real", "--real", "real", "--metrics", "fd_pca64,sw2,kid,prdc", "--repeats", "0"]);
+    assert!(number(&same, "fd_pca64").abs() < 1e-6 && number(&same, "sw2") == 0.0, "{same}");
+    assert_eq!(number(&same, "precision_pixels"), 1.0);
+    assert_eq!(number(&same, "coverage_pixels"), 1.0);
+    // KID on pixels is not called KID.
+    assert!(same.lines().any(|line| line.starts_with("kid_pixels ")) && !same.contains("kid "), "{same}");
+    let some = eval(folder, &["near", "--real", "real", "--samples", "40", "--repeats", "0"]);
+    assert_eq!(number(&some, "n"), 40.0);
+
+    // Several inputs.
+    let json: Value =
+        serde_json::from_str(&eval(folder, &["near", "real", "--real", "real", "--json"])).unwrap();
+    assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["near", "real"]);
+    assert_eq!(json["near"]["fd_pca64"]["value"].as_f64().unwrap(), value);
+}
+
+#[test]
+fn arrays_and_statistics_score_by_name() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let rows = |n, shift: f64| {
+        Array2::from_shape_fn((n, 6), |(i, j)| ((i * 37 + j * j * 11 + i * i * j) % 97) as f64 / 50.0 + shift)
+    };
+    write_npy(folder.join("a.npy"), &rows(80, 0.1)).unwrap();
+    write_npy(folder.join("b.npy"), &rows(100, 0.0)).unwrap();
+    let names = "w2,sliced_w2,energy,mmd,fd,kid,prdc,fd_pca64";
+    let text = eval(folder, &["a.npy", "--real", "b.npy", "--metrics", names, "--repeats", "4"]);
+    for name in [
+        "w2",
+        "sliced_w2",
+        "energy",
+        "mmd",
+        "fd",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "fd_pca64",
+    ] {
+        assert!(number(&text, name).is_finite());
+    }
+    for (name, [mu, sigma]) in [("s.npz", ["mu", "sigma"]), ("r.npz", ["ref_mu", "ref_sigma"])] {
+        let b = rows(100, 0.0);
+        let mean = b.mean_axis(ndarray::Axis(0)).unwrap();
+        let centred = &b - &mean;
+        let mut file = NpzWriter::new(fs::File::create(folder.join(name)).unwrap());
+        file.add_array(mu, &mean).unwrap();
+        file.add_array(sigma, &(centred.t().dot(&centred) / 99.0)).unwrap();
+        file.finish().unwrap();
+        let of = eval(folder, &["a.npy", "--real", name, "--metrics", "fd", "--repeats", "0"]);
+        assert!((number(&of, "fd") - number(&text, "fd")).abs() < 1e-6, "{of}{text}");
+    }
+    let text = eval(folder, &["s.npz", "--real", "r.npz"]);
+    assert!(number(&text, "fd").abs() < 1e-9, "{text}");
+}
+
+#[test]
+fn fid_is_refused_without_its_network() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 10, 0);
+    let fid = ["real", "--real", "real", "--metrics", "fid"];
+    refused(folder, 2, &fid, &["fid", "--inception", "fd_pca64"]);
+    fs::write(folder.join("w.pth"), b"no weights").unwrap();
+    refused(folder, 1, &[&fid[..], &["--inception", "w.pth"]].concat(), &["w.pth", "no PyTorch file"]);
+    refused(
+        folder,
+        1,
+        &["real", "--real", "real", "--metrics", "fd_efflite0"],
+        &["data fetch efficientnet-lite0"],
+    );
+    refused(folder, 2, &["real", "--real", "real", "--metrics", "fod"], &["fod", "fd_pca64", "sw2"]);
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 10, 0);
+    refused(folder, 2, &["real"], &["--real"]);
+    refused(folder, 2, &[], &["required"]);
+    refused(folder, 1, &["nothing", "--real", "real"], &["cannot read", "nothing"]);
+    refused(folder, 1, &["real", "--real", "real", "--samples", "11"], &["10 samples", "11"]);
+    fs::create_dir(folder.join("empty")).unwrap();
+    refused(folder, 1, &["empty", "--real", "real"], &["empty", "no .png"]);
+    let mut rows = Array2::<f32>::zeros((20, 3));
+    write_npy(folder.join("b.npy"), &rows).unwrap();
+    rows[[4, 2]] = f32::NAN;
+    write_npy(folder.join("a.npy"), &rows).unwrap();
+    refused(
+        folder,
+        1,
+        &["a.npy", "--real", "b.npy", "--metrics", "fd"],
+        &["a.npy", "NaN", "row 4, column 2"],
+    );
+    write_npy(folder.join("a.npy"), &Array2::<f32>::zeros((20, 4))).unwrap();
+    refused(folder, 1, &["a.npy", "--real", "b.npy", "--metrics", "fd"], &["dimension"]);
+    refused(folder, 1, &["a.npy", "--real", "real", "--metrics", "fd"], &["rows", "pictures"]);
+    write_npy(folder.join("a.npy"), &Array2::<f32>::zeros((1, 3))).unwrap();
+    refused(folder, 1, &["a.npy", "--real", "b.npy", "--metrics", "fd"], &["at least 2 samples, got 1"]);
+}
+
+#[test]
+fn a_run_scores_as_it_scored_itself() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    fs::write(folder.join("x.toml"), SMALL.replace("steps = 400", "steps = 40")).unwrap();
+    meanflow(folder).args(["run", "x.toml"]).assert().success();
+    let log = fs::read_to_string(find(&folder.join("runs"), "metrics.jsonl")).unwrap();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let last = lines
+        .filter(|line| line["kind"] == "eval" && line["ema"] == "0.99" && line["nfe"] == 2)
+        .last()
+        .expect("an evaluation");
+    let run = find(&folder.join("runs"), "config.toml");
+    let run = run.parent().unwrap().to_str().unwrap();
+    let json: Value =
+        serde_json::from_str(&eval(folder, &[run, "--nfe", "2", "--metrics", "energy", "--json"])).unwrap();
+    assert_eq!(json["energy"]["value"], last["value"], "{json:#}\n{last:#}");
+    assert_eq!(json["energy"]["n"], 100);
+    let both = eval(folder, &[run, "--samples", "50"]);
+    assert!(both.contains("nfe 1\n") && both.contains("nfe 2\n") && both.contains("sliced_w2 "), "{both}");
+}
+
+/// The file of this name below a folder.
+fn find(folder: &Path, name: &str) -> std::path::PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|found| found == name) {
+                return path;
+            }
+        }
+    }
+    panic!("no {name}");
+}

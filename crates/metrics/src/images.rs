@@ -1,0 +1,246 @@
+//! Pictures to score: a folder of files, or an array.
+
+use std::path::{Path, PathBuf};
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use ndarray::Array2;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::InputError;
+
+/// How a value of [−1, 1] becomes a byte for a feature network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quantise {
+    /// `round(127.5·(x + 1))`. `127.5·x + 128` cut off, as some repositories write it, is the same but for ties.
+    #[default]
+    Round,
+    /// `127.5·(x + 1)` cut off, as the official CIFAR-10 code of MeanFlow does it.
+    Truncate,
+}
+
+impl Quantise {
+    /// The byte of `value`, which is clipped to [−1, 1].
+    pub fn byte(self, value: f32) -> u8 {
+        let scaled = match self {
+            Self::Round => (127.5 * (value + 1.0)).round_ties_even(),
+            Self::Truncate => 127.5 * (value + 1.0),
+        };
+        // Casting cuts off and saturates.
+        scaled as u8
+    }
+}
+
+/// Pictures of one size, read when they are asked for.
+#[derive(Clone, Debug)]
+pub struct Images {
+    shape: [usize; 3],
+    store: Store,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    /// Paths in order.
+    Files(Vec<PathBuf>),
+    /// `[n, channels, height, width]`.
+    Bytes(Vec<u8>),
+    /// The same, values in [−1, 1] or a little beyond.
+    Floats(Vec<f32>),
+}
+
+impl Images {
+    /// The PNG and JPEG files in a folder and the folders in it, by path.
+    ///
+    /// One channel if all are grey, else three. Nothing but the headers is read yet.
+    ///
+    /// # Errors
+    /// No pictures, pictures of unequal size or with 16 bits a channel, files that cannot be read.
+    pub fn folder(path: &Path) -> Result<Self, InputError> {
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        files.sort();
+        let headers: Vec<_> = files.par_iter().map(|file| header(file)).collect::<Result<_, _>>()?;
+        let Some(&(first, _)) = headers.first() else {
+            return Err(InputError::invalid(path, "the folder", "holds no .png, .jpg or .jpeg file"));
+        };
+        if let Some(other) = headers.iter().position(|&(size, _)| size != first) {
+            let ([h, w], [y, x]) = (first, headers[other].0);
+            let reason = format!("is {y}×{x}, but {} is {h}×{w}", files[0].display());
+            return Err(InputError::invalid(&files[other], "the picture", reason));
+        }
+        let channels = if headers.iter().all(|&(_, grey)| grey) { 1 } else { 3 };
+        Ok(Self { shape: [channels, first[0], first[1]], store: Store::Files(files) })
+    }
+
+    /// Bytes of shape `[n, channels, height, width]`.
+    ///
+    /// # Panics
+    /// If they are no whole pictures.
+    pub fn bytes(values: Vec<u8>, shape: [usize; 3]) -> Self {
+        assert!(values.len().is_multiple_of(shape.iter().product()), "{} bytes for {shape:?}", values.len());
+        Self { shape, store: Store::Bytes(values) }
+    }
+
+    /// Values in [−1, 1] of shape `[n, channels, height, width]`.
+    ///
+    /// # Panics
+    /// If they are no whole pictures.
+    pub fn floats(values: Vec<f32>, shape: [usize; 3]) -> Self {
+        assert!(values.len().is_multiple_of(shape.iter().product()), "{} values for {shape:?}", values.len());
+        Self { shape, store: Store::Floats(values) }
+    }
+
+    /// Channels, height and width.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        match &self.store {
+            Store::Files(files) => files.len(),
+            Store::Bytes(values) => values.len() / self.size(),
+            Store::Floats(values) => values.len() / self.size(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pixels as rows, `[indices, channels × height × width]`, a byte x being x/127.5 − 1.
+    ///
+    /// # Errors
+    /// Files that cannot be read or have changed.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn rows(&self, indices: &[usize]) -> Result<Array2<f32>, InputError> {
+        let size = self.size();
+        let mut values = vec![0.0; indices.len() * size];
+        values.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
+            match &self.store {
+                Store::Floats(all) => row.copy_from_slice(&all[index * size..][..size]),
+                _ => {
+                    let bytes = self.of_bytes(index)?;
+                    row.iter_mut()
+                        .zip(&*bytes)
+                        .for_each(|(value, &byte)| *value = f32::from(byte) / 127.5 - 1.0);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Array2::from_shape_vec((indices.len(), size), values).expect("whole rows"))
+    }
+
+    /// Bytes, `[indices, channels, height, width]`, as a feature network wants them.
+    ///
+    /// # Errors
+    /// Files that cannot be read or have changed.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn quantised(&self, indices: &[usize], rule: Quantise) -> Result<Vec<u8>, InputError> {
+        let size = self.size();
+        let mut bytes = vec![0; indices.len() * size];
+        bytes.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
+            match &self.store {
+                Store::Floats(all) => {
+                    let values = &all[index * size..][..size];
+                    row.iter_mut().zip(values).for_each(|(byte, &value)| *byte = rule.byte(value));
+                }
+                _ => row.copy_from_slice(&self.of_bytes(index)?),
+            }
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// sha256 (hex) of the content: the shape as little-endian u64, then all values in order as little-endian f32, bytes
+    /// being x/127.5 − 1. The same pictures give the same digest in whatever file they are.
+    ///
+    /// # Errors
+    /// Files that cannot be read or have changed.
+    pub fn digest(&self) -> Result<String, InputError> {
+        let mut hash = Sha256::new();
+        for length in [self.len()].into_iter().chain(self.shape) {
+            hash.update((length as u64).to_le_bytes());
+        }
+        let all: Vec<usize> = (0..self.len()).collect();
+        for some in all.chunks(256) {
+            for value in &self.rows(some)? {
+                hash.update(value.to_le_bytes());
+            }
+        }
+        Ok(format!("{:x}", hash.finalize()))
+    }
+
+    fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The bytes of a picture that is not stored as floats.
+    fn of_bytes(&self, index: usize) -> Result<std::borrow::Cow<'_, [u8]>, InputError> {
+        match &self.store {
+            Store::Files(files) => Ok(decode(&files[index], self.shape)?.into()),
+            Store::Bytes(all) => Ok(all[index * self.size()..][..self.size()].into()),
+            Store::Floats(_) => unreachable!("floats are read where they are"),
+        }
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
+    for entry in folder.read_dir().map_err(InputError::read(folder))? {
+        let path = entry.map_err(InputError::read(folder))?.path();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if ["png", "jpg", "jpeg"].contains(&ending.as_str()) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Height and width, and whether it is grey.
+fn header(path: &Path) -> Result<([usize; 2], bool), InputError> {
+    let invalid = |reason: String| InputError::invalid(path, "the picture", reason);
+    let reader = ImageReader::open(path).map_err(InputError::read(path))?;
+    let reader = reader.with_guessed_format().map_err(InputError::read(path))?;
+    let decoder = reader.into_decoder().map_err(|error| invalid(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    match decoder.color_type() {
+        ColorType::L8 | ColorType::La8 => Ok(([height as usize, width as usize], true)),
+        ColorType::Rgb8 | ColorType::Rgba8 => Ok(([height as usize, width as usize], false)),
+        other => Err(invalid(format!("its pixels are {other:?}; 8 bits a channel are wanted"))),
+    }
+}
+
+/// A file as `[channels, height, width]`.
+fn decode(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, InputError> {
+    let invalid = |reason: String| InputError::invalid(path, "the picture", reason);
+    let reader = ImageReader::open(path).map_err(InputError::read(path))?;
+    let reader = reader.with_guessed_format().map_err(InputError::read(path))?;
+    let picture = reader.decode().map_err(|error| invalid(error.to_string()))?;
+    if (picture.height() as usize, picture.width() as usize) != (height, width) {
+        return Err(invalid(format!(
+            "is {}×{} now, not {height}×{width}",
+            picture.height(),
+            picture.width()
+        )));
+    }
+    let clear = match &picture {
+        DynamicImage::ImageLumaA8(pixels) => pixels.pixels().any(|pixel| pixel.0[1] != 255),
+        DynamicImage::ImageRgba8(pixels) => pixels.pixels().any(|pixel| pixel.0[3] != 255),
+        _ => false,
+    };
+    if clear {
+        return Err(invalid("has transparent pixels; put it on a background first".to_owned()));
+    }
+    if channels == 1 {
+        return Ok(picture.into_luma8().into_raw());
+    }
+    let pixels = picture.into_rgb8().into_raw();
+    Ok((0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(3).copied()).collect())
+}

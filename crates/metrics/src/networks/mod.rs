@@ -1,0 +1,105 @@
+//! Feature networks: pictures to rows of features, for inference only.
+
+mod efficientnet_lite;
+mod fetch;
+mod inception;
+mod layer;
+mod pickle;
+mod resize;
+mod weights;
+
+pub use efficientnet_lite::EfficientNetLite0;
+pub use fetch::fetch_efficientnet_lite0;
+pub use inception::{Inception, InceptionOutput};
+pub use resize::{InceptionResize, bicubic, bilinear_half_pixel, bilinear_tf1};
+pub use weights::{HostTensor, Weights};
+
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::{Images, InputError, Quantise};
+
+/// A network that scores are taken in the features of.
+#[derive(Debug)]
+pub enum FeatureNetwork<B: Backend> {
+    /// Inception-v3 in the FID variant: 2,048 features, 1,008 logits.
+    Inception(Box<Inception<B>>, InceptionResize),
+    /// EfficientNet-Lite0: 1,280 features, 1,000 logits.
+    EfficientNetLite0(Box<EfficientNetLite0<B>>),
+}
+
+/// What a network says of pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// `[n, features]`, after the global average.
+    pub pooled: Array2<f32>,
+    /// `[n, classes]`, without the bias of the last layer, as the inception score takes them.
+    pub logits: Array2<f32>,
+}
+
+/// Pictures that go through a network at once.
+const BATCH: usize = 16;
+
+impl<B: Backend> FeatureNetwork<B> {
+    /// Features of the pictures at `indices`, which are made bytes by `rule`; grey ones are given three equal channels.
+    /// `progress` is told how many are done.
+    ///
+    /// # Errors
+    /// Pictures that cannot be read.
+    pub fn features(
+        &self,
+        images: &Images,
+        indices: &[usize],
+        rule: Quantise,
+        device: &B::Device,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Features, InputError> {
+        let (mut pooled, mut logits) = (Vec::new(), Vec::new());
+        for (batch, some) in indices.chunks(BATCH).enumerate() {
+            let bytes = images.quantised(some, rule)?;
+            let input = self.input(&bytes, images.shape(), device);
+            let (features, unbiased) = match self {
+                Self::Inception(net, _) => {
+                    let output = net.forward(input);
+                    (output.pool3, output.logits_unbiased)
+                }
+                Self::EfficientNetLite0(net) => net.forward(input),
+            };
+            pooled.extend(features.into_data().iter::<f32>());
+            logits.extend(unbiased.into_data().iter::<f32>());
+            progress(batch * BATCH + some.len());
+        }
+        let rows = |values: Vec<f32>| {
+            let columns = values.len() / indices.len().max(1);
+            Array2::from_shape_vec((indices.len(), columns), values).expect("whole rows")
+        };
+        Ok(Features { pooled: rows(pooled), logits: rows(logits) })
+    }
+
+    /// Bytes `[n, channels, height, width]` as the network wants them, `[n, 3, side, side]`.
+    pub fn input(&self, bytes: &[u8], shape: [usize; 3], device: &B::Device) -> Tensor<B, 4> {
+        let [channels, height, width] = shape;
+        let side = match self {
+            Self::Inception(..) => Inception::<B>::SIDE,
+            Self::EfficientNetLite0(_) => EfficientNetLite0::<B>::SIDE,
+        };
+        let count = bytes.len() / (channels * height * width);
+        let mut values = vec![0.0; count * 3 * side * side];
+        // One task a plane of the output.
+        values.par_chunks_mut(side * side).enumerate().for_each(|(index, out)| {
+            let (picture, channel) = (index / 3, index % 3);
+            let plane = picture * channels + channel.min(channels - 1);
+            let plane: Vec<f32> =
+                bytes[plane * height * width..][..height * width].iter().copied().map(f32::from).collect();
+            match self {
+                Self::Inception(_, resize) => resize.plane(&plane, [height, width], side, out),
+                Self::EfficientNetLite0(_) => {
+                    bicubic(&plane, [height, width], side, out);
+                    out.iter_mut().for_each(|x| *x = (*x - 127.0) / 128.0);
+                }
+            }
+        });
+        Tensor::from_data(TensorData::new(values, [count, 3, side, side]), device)
+    }
+}

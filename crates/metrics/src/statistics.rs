@@ -1,0 +1,144 @@
+//! Mean and covariance of a set as one thing, and the `.npz` files that published tools keep them in.
+
+use std::{fs::File, path::Path};
+
+use ndarray::{Array2, ArrayView1, Ix1, Ix2};
+use ndarray_npy::NpzWriter;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Frechet, InputError, MetricError, Moments,
+    files::{Npz, axes},
+    frechet,
+};
+
+/// A Gaussian: what the Fréchet distance knows of a set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// `[dimension]`.
+    pub mean: Vec<f64>,
+    /// `[dimension, dimension]`, symmetric, unbiased.
+    pub covariance: Array2<f64>,
+}
+
+/// How mean and covariance are called in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatisticsNames {
+    /// `mu` and `sigma`, as pytorch-fid, ADM and EDM write them.
+    Plain,
+    /// `ref_mu` and `ref_sigma`, as the MeanFlow repositories write them.
+    Reference,
+}
+
+impl StatisticsNames {
+    const ALL: [Self; 2] = [Self::Plain, Self::Reference];
+
+    /// The two names.
+    pub fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Plain => ["mu", "sigma"],
+            Self::Reference => ["ref_mu", "ref_sigma"],
+        }
+    }
+
+    /// The pair of names that is among these.
+    pub(crate) fn among(names: &[String]) -> Option<Self> {
+        let has = |name: &str| names.iter().any(|other| other == name);
+        Self::ALL.into_iter().find(|pair| pair.names().into_iter().all(has))
+    }
+}
+
+/// Relative asymmetry that rounding explains.
+const ASYMMETRY: f64 = 1e-5;
+
+impl Statistics {
+    /// Mean and unbiased covariance of what `moments` has seen.
+    ///
+    /// # Errors
+    /// Fewer than two samples.
+    pub fn of(moments: &Moments) -> Result<Self, MetricError> {
+        Ok(Self { covariance: moments.covariance()?, mean: moments.mean()? })
+    }
+
+    /// Features compared.
+    pub fn dimension(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// The squared Fréchet distance to another Gaussian.
+    ///
+    /// # Errors
+    /// Those of [`frechet`].
+    pub fn distance(&self, other: &Self) -> Result<Frechet, MetricError> {
+        frechet(&self.mean, self.covariance.view(), &other.mean, other.covariance.view())
+    }
+
+    /// sha256 (hex) of the values as little-endian f64, mean first.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for value in self.mean.iter().chain(&self.covariance) {
+            hash.update(value.to_le_bytes());
+        }
+        format!("{:x}", hash.finalize())
+    }
+
+    /// Reads `mu` and `sigma`, or `ref_mu` and `ref_sigma`, from an `.npz` file.
+    ///
+    /// # Errors
+    /// A file without them, and what is no mean and covariance: shapes that do not fit, values that are not finite, a
+    /// covariance that is not symmetric or has a negative variance.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let mut file = Npz::open(path)?;
+        let pair = StatisticsNames::among(file.names()).ok_or_else(|| {
+            let reason =
+                format!("neither mu and sigma nor ref_mu and ref_sigma, but {}", file.names().join(", "));
+            InputError::invalid(path, "the archive", reason)
+        })?;
+        let [mu, sigma] = pair.names();
+        let mean = axes::<Ix1>(file.array(mu)?.to_f64(), path, mu)?.to_vec();
+        let covariance = axes::<Ix2>(file.array(sigma)?.to_f64(), path, sigma)?;
+        let invalid = |item: &str, reason: String| Err(InputError::invalid(path, item, reason));
+        let size = mean.len();
+        if covariance.dim() != (size, size) {
+            return invalid(sigma, format!("is {:?}, but {mu} has {size} values", covariance.shape()));
+        }
+        if let Some(at) = mean.iter().position(|value| !value.is_finite()) {
+            return invalid(mu, format!("holds {} at {at}", mean[at]));
+        }
+        let largest = covariance.diag().iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        for ((i, j), &value) in covariance.indexed_iter() {
+            if !value.is_finite() {
+                return invalid(sigma, format!("holds {value} at row {i}, column {j}"));
+            }
+            if i == j && value < -ASYMMETRY * largest {
+                return invalid(sigma, format!("has the variance {value} at {i}"));
+            }
+            if (value - covariance[[j, i]]).abs() > ASYMMETRY * largest.max(value.abs()) {
+                let other = covariance[[j, i]];
+                return invalid(
+                    sigma,
+                    format!("is not symmetric: {value} at ({i}, {j}), {other} at ({j}, {i})"),
+                );
+            }
+        }
+        Ok(Self { mean, covariance })
+    }
+
+    /// Writes them as f64 into an `.npz` file, whole or not at all.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write(&self, path: &Path, names: StatisticsNames) -> Result<(), InputError> {
+        let [mu, sigma] = names.names();
+        let beside = path.with_extension("npz.part");
+        let write = || -> Result<(), ndarray_npy::WriteNpzError> {
+            let mut file = NpzWriter::new(File::create(&beside).map_err(ndarray_npy::WriteNpyError::Io)?);
+            file.add_array(mu, &ArrayView1::from(&self.mean))?;
+            file.add_array(sigma, &self.covariance)?;
+            file.finish()?.sync_all().map_err(ndarray_npy::WriteNpyError::Io)?;
+            Ok(())
+        };
+        write().map_err(|error| InputError::write(path)(std::io::Error::other(error)))?;
+        std::fs::rename(&beside, path).map_err(InputError::write(path))
+    }
+}

@@ -1,0 +1,102 @@
+//! All pairs of two sets, tile by tile, so that neither the pairs nor f64 copies of the sets are ever in memory at once.
+
+use std::ops::Range;
+
+use faer::{Mat, MatRef};
+use ndarray::{Array2, ArrayView2, s};
+use rayon::prelude::*;
+
+use crate::linalg::set_product;
+
+/// Rows of each set in a tile. Fixed, so that the order of additions does not depend on the number of threads.
+pub(crate) const TILE: usize = 256;
+
+/// Inner products of some rows of two sets, with the squared lengths of the rows.
+pub(crate) struct Tile<'a> {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+    a: &'a Block,
+    b: &'a Block,
+    products: MatRef<'a, f64>,
+}
+
+/// Some rows of a set, as f64.
+struct Block {
+    rows: Array2<f64>,
+    squares: Vec<f64>,
+}
+
+impl Block {
+    fn new<T: Copy + Into<f64>>(set: ArrayView2<'_, T>, range: Range<usize>, centre: &[f64]) -> Self {
+        let some = set.slice(s![range, ..]);
+        let rows = Array2::from_shape_fn(some.dim(), |(i, j)| some[[i, j]].into() - centre[j]);
+        let squares = rows.rows().into_iter().map(|row| row.dot(&row)).collect();
+        Self { rows, squares }
+    }
+
+    fn matrix(&self) -> MatRef<'_, f64> {
+        let (rows, columns) = self.rows.dim();
+        MatRef::from_row_major_slice(self.rows.as_slice().expect("standard layout"), rows, columns)
+    }
+}
+
+impl Tile<'_> {
+    /// `a_i · b_j`, counted inside the tile.
+    pub fn product(&self, i: usize, j: usize) -> f64 {
+        self.products[(i, j)]
+    }
+
+    /// `|a_i − b_j|²`, counted inside the tile. Where the products would leave few digits it is summed anew, so that equal
+    /// rows are at exactly zero.
+    pub fn squared_distance(&self, i: usize, j: usize) -> f64 {
+        let scale = self.a.squares[i] + self.b.squares[j];
+        let squared = scale - 2.0 * self.products[(i, j)];
+        if squared > 1e-6 * scale {
+            return squared;
+        }
+        self.a.rows.row(i).iter().zip(self.b.rows.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
+    }
+}
+
+/// Calls `visit` with every tile of `a × b`, in parallel over the rows of `a` and in order over those of `b`; returns the
+/// state of each row of tiles, in order. `centre` is subtracted from all rows.
+pub(crate) fn over_pairs<T: Copy + Into<f64> + Sync, S: Send>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    centre: &[f64],
+    state: impl Fn(Range<usize>) -> S + Sync,
+    visit: impl Fn(&mut S, &Tile<'_>) + Sync,
+) -> Vec<S> {
+    ranges(a.nrows())
+        .into_par_iter()
+        .map(|rows| {
+            let left = Block::new(a, rows.clone(), centre);
+            let mut state = state(rows.clone());
+            for columns in ranges(b.nrows()) {
+                let right = Block::new(b, columns.clone(), centre);
+                let mut products = Mat::zeros(rows.len(), columns.len());
+                set_product(products.as_mut(), left.matrix(), right.matrix().transpose());
+                let tile =
+                    Tile { rows: rows.clone(), columns, a: &left, b: &right, products: products.as_ref() };
+                visit(&mut state, &tile);
+            }
+            state
+        })
+        .collect()
+}
+
+fn ranges(rows: usize) -> Vec<Range<usize>> {
+    (0..rows).step_by(TILE).map(|from| from..(from + TILE).min(rows)).collect()
+}
+
+/// The mean row, in f64.
+pub(crate) fn mean_row<T: Copy + Into<f64>>(set: ArrayView2<'_, T>) -> Vec<f64> {
+    let mut mean = vec![0.0; set.ncols()];
+    for row in set.rows() {
+        for (sum, &value) in mean.iter_mut().zip(row) {
+            *sum += value.into();
+        }
+    }
+    mean.iter_mut().for_each(|sum| *sum /= set.nrows().max(1) as f64);
+    mean
+}

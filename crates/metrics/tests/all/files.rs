@@ -1,0 +1,188 @@
+//! Files that samples and statistics come in.
+
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use meanflow_metrics::{Images, Quantise, Source, Statistics, StatisticsNames};
+use ndarray::{Array1, Array2, Array3, Array4, array};
+use ndarray_npy::{NpzWriter, write_npy};
+use std::{fs, path::Path};
+
+fn refused(path: &Path, words: &[&str]) {
+    let text = Source::open(path).expect_err("bad input").to_string();
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+}
+
+fn rows(source: &Source) -> &Array2<f32> {
+    match source {
+        Source::Rows(rows) => rows,
+        other => panic!("no rows: {other:?}"),
+    }
+}
+
+fn images(source: &Source) -> &Images {
+    match source {
+        Source::Images(images) => images,
+        other => panic!("no pictures: {other:?}"),
+    }
+}
+
+#[test]
+fn statistics_survive_a_round_trip_under_both_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let statistics = Statistics { mean: vec![0.1, -2.0], covariance: array![[2.0, 0.3], [0.3, 1.0 / 3.0]] };
+    for names in [StatisticsNames::Plain, StatisticsNames::Reference] {
+        statistics.write(&path, names).unwrap();
+        assert_eq!(Statistics::read(&path).unwrap(), statistics);
+    }
+    // As pytorch-fid writes them: f64 or f32, beside other arrays.
+    let mut file = NpzWriter::new(fs::File::create(&path).unwrap());
+    file.add_array("mu", &array![1.0f32, 2.0]).unwrap();
+    file.add_array("sigma", &array![[1.0f64, 0.0], [0.0, 1.0]]).unwrap();
+    file.add_array("arr_0", &Array4::<u8>::zeros((1, 4, 4, 3))).unwrap();
+    file.finish().unwrap();
+    let read = Source::open(&path).unwrap();
+    assert!(matches!(&read, Source::Statistics(read) if read.mean == [1.0, 2.0]), "{read:?}");
+    assert!(
+        (Statistics::read(&path).unwrap().distance(&statistics).unwrap().mean_term - 16.81).abs() < 1e-12
+    );
+}
+
+#[test]
+fn statistics_that_are_none_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let write = |mean: &[f64], covariance: Array2<f64>| {
+        let mut file = NpzWriter::new(fs::File::create(&path).unwrap());
+        file.add_array("mu", &Array1::from(mean.to_vec())).unwrap();
+        file.add_array("sigma", &covariance).unwrap();
+        file.finish().unwrap();
+    };
+    write(&[0.0, 0.0], Array2::eye(3));
+    refused(&path, &["x.npz", "sigma", "[3, 3]", "2 values"]);
+    write(&[0.0, f64::NAN], Array2::eye(2));
+    refused(&path, &["mu", "NaN at 1"]);
+    write(&[0.0, 0.0], array![[1.0, f64::INFINITY], [0.0, 1.0]]);
+    refused(&path, &["sigma", "inf at row 0, column 1"]);
+    write(&[0.0, 0.0], array![[1.0, 0.5], [0.4, 1.0]]);
+    refused(&path, &["sigma", "not symmetric"]);
+    write(&[0.0, 0.0], array![[1.0, 0.0], [0.0, -1.0]]);
+    refused(&path, &["sigma", "variance -1"]);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    refused(&path, &["x.npz", "archive"]);
+    let mut file = NpzWriter::new(fs::File::create(&path).unwrap());
+    file.add_array("a", &array![1.0]).unwrap();
+    file.add_array("b", &array![1.0]).unwrap();
+    file.finish().unwrap();
+    refused(&path, &["a, b", "arr_0"]);
+}
+
+#[test]
+fn arrays_are_rows_or_pictures_by_their_axes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let features = Array2::from_shape_fn((3, 4), |(i, j)| (i * 4 + j) as f64);
+    write_npy(&path, &features).unwrap();
+    assert_eq!(rows(&Source::open(&path).unwrap()), &features.mapv(|x| x as f32));
+    // Column-major, as NumPy writes a transposed array.
+    write_npy(&path, &features.t()).unwrap();
+    assert_eq!(rows(&Source::open(&path).unwrap()), &features.t().mapv(|x| x as f32));
+
+    let channels_last =
+        Array4::from_shape_fn((2, 3, 5, 3), |(n, y, x, c)| (n * 100 + y * 20 + x * 3 + c) as u8);
+    write_npy(&path, &channels_last).unwrap();
+    let last = Source::open(&path).unwrap();
+    write_npy(&path, &channels_last.view().permuted_axes([0, 3, 1, 2]).as_standard_layout()).unwrap();
+    let first = Source::open(&path).unwrap();
+    assert_eq!((images(&last).shape(), images(&last).len()), ([3, 3, 5], 2));
+    let quantised = images(&last).quantised(&[1], Quantise::Round).unwrap();
+    assert_eq!(quantised[..3], [100, 103, 106]);
+    assert_eq!(quantised[15], 101);
+    assert_eq!(first.digest().unwrap(), last.digest().unwrap());
+    // The same pictures as floats in [−1, 1].
+    let floats = channels_last.mapv(|byte| f32::from(byte) / 127.5 - 1.0);
+    write_npy(&path, &floats).unwrap();
+    let source = Source::open(&path).unwrap();
+    assert_eq!(source.digest().unwrap(), last.digest().unwrap());
+    assert_eq!(images(&source).quantised(&[1], Quantise::Round).unwrap(), quantised);
+    write_npy(&path, &Array3::<u8>::zeros((7, 2, 2))).unwrap();
+    assert_eq!(images(&Source::open(&path).unwrap()).shape(), [1, 2, 2]);
+}
+
+#[test]
+fn arrays_that_are_neither_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    write_npy(&path, &Array4::<u8>::zeros((1, 2, 4, 4))).unwrap();
+    refused(&path, &["x.npy", "[1, 2, 4, 4]"]);
+    write_npy(&path, &Array1::<f32>::zeros(4)).unwrap();
+    refused(&path, &["[4]"]);
+    write_npy(&path, &Array2::<i64>::zeros((2, 2))).unwrap();
+    refused(&path, &["neither 8-bit unsigned integers nor f32 nor f64"]);
+    write_npy(&path, &Array3::<f32>::from_elem((1, 2, 2), 200.0)).unwrap();
+    refused(&path, &["200", "[−1, 1]"]);
+    write_npy(&path, &Array2::<f32>::zeros((100, 4))).unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..900]).unwrap();
+    refused(&path, &["x.npy"]);
+    // A header that promises more than any memory holds.
+    let mut huge = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 2048), }";
+    huge.extend(format!("{header:<117}\n").bytes());
+    fs::write(&path, huge).unwrap();
+    refused(&path, &["x.npy"]);
+    fs::write(&path, b"plain text").unwrap();
+    refused(&path, &["x.npy"]);
+    refused(&folder.path().join("nothing.npy"), &["cannot read", "nothing.npy"]);
+    fs::write(folder.path().join("x.csv"), "1,2").unwrap();
+    refused(&folder.path().join("x.csv"), &["neither a folder nor"]);
+}
+
+#[test]
+fn folders_hold_pictures_of_one_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    refused(path, &["no .png"]);
+    fs::create_dir(path.join("b")).unwrap();
+    GrayImage::from_fn(4, 3, |x, y| Luma([(y * 4 + x) as u8])).save(path.join("b/0.png")).unwrap();
+    GrayImage::from_pixel(4, 3, Luma([255])).save(path.join("a.PNG")).unwrap();
+    let grey = Source::open(path).unwrap();
+    assert_eq!((images(&grey).shape(), images(&grey).len()), ([1, 3, 4], 2));
+    let pixels = images(&grey).rows(&[0, 1]).unwrap();
+    assert!(pixels.row(0).iter().all(|&x| x == 1.0));
+    assert_eq!(pixels[[1, 5]], 5.0 / 127.5 - 1.0);
+
+    // One colour picture makes three channels of all; a grey one has them equal.
+    RgbImage::from_pixel(4, 3, Rgb([1, 2, 3])).save(path.join("c.png")).unwrap();
+    let colour = Source::open(path).unwrap();
+    assert_eq!(images(&colour).shape(), [3, 3, 4]);
+    let bytes = images(&colour).quantised(&[1, 2], Quantise::Round).unwrap();
+    assert_eq!((bytes[5], bytes[12 + 5], bytes[24 + 5]), (5, 5, 5));
+    assert_eq!((bytes[36], bytes[48], bytes[60]), (1, 2, 3));
+    assert_ne!(colour.digest().unwrap(), grey.digest().unwrap());
+
+    RgbaImage::from_pixel(4, 3, Rgba([1, 2, 3, 255])).save(path.join("c.png")).unwrap();
+    assert_eq!(images(&Source::open(path).unwrap()).quantised(&[2], Quantise::Round).unwrap()[..12], [1; 12]);
+    RgbaImage::from_pixel(4, 3, Rgba([1, 2, 3, 254])).save(path.join("c.png")).unwrap();
+    let error = images(&Source::open(path).unwrap()).rows(&[2]).unwrap_err().to_string();
+    assert!(error.contains("c.png") && error.contains("transparent"), "{error}");
+    let whole = fs::read(path.join("a.PNG")).unwrap();
+    fs::write(path.join("c.png"), &whole[..whole.len() - 20]).unwrap();
+    assert!(images(&Source::open(path).unwrap()).rows(&[2]).is_err());
+    GrayImage::new(5, 3).save(path.join("c.png")).unwrap();
+    refused(path, &["c.png", "3×5", "3×4"]);
+    fs::write(path.join("c.png"), b"no picture").unwrap();
+    refused(path, &["c.png"]);
+}
+
+#[test]
+fn bytes_come_from_floats_by_the_rule_asked_for() {
+    let values = [-1.5, -1.0, -0.995, 0.0, 0.99, 1.0, 2.0];
+    assert_eq!(values.map(|x| Quantise::Round.byte(x)), [0, 0, 1, 128, 254, 255, 255]);
+    assert_eq!(values.map(|x| Quantise::Truncate.byte(x)), [0, 0, 0, 127, 253, 255, 255]);
+    for byte in 0..=255u8 {
+        assert_eq!(Quantise::Round.byte(f32::from(byte) / 127.5 - 1.0), byte);
+    }
+}
