@@ -29,7 +29,8 @@ pub struct Trainer<B: TrainBackend> {
 }
 
 /// What one update measured, still on the device: loss, mean `‖u − u_tgt‖²`, mean `‖u − (e − x)‖²`, root mean square of
-/// `du/dt`, gradient norm before the clip; NaN in place of a `du/dt` that was not computed. `[5]`.
+/// `du/dt`, gradient norm before the clip, mean squared error of the auxiliary head; NaN in place of what was not computed.
+/// `[6]`.
 pub type Measured<B> = Tensor<B, 1>;
 
 impl<B: TrainBackend> Trainer<B> {
@@ -79,6 +80,7 @@ impl<B: TrainBackend> Trainer<B> {
                 out.velocity.mean(),
                 out.dudt.map_or_else(nan, |dudt| (dudt.mean() / elements).sqrt()),
                 norm.unwrap_or_else(nan),
+                out.head.map_or_else(nan, Tensor::mean),
             ],
             0,
         );
