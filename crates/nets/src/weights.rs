@@ -147,26 +147,31 @@ impl<B: Backend, N: Names> ModuleMapper<B> for Loader<'_, N> {
     }
 }
 
-/// The gradients of a module's weights by their names elsewhere, in the layouts there; zero for a weight that the loss does
-/// not depend on.
-pub(crate) fn gradients<B: AutodiffBackend, M: Module<B>>(
-    net: &M,
-    names: &impl Names,
-    tape: B::Gradients,
-) -> BTreeMap<String, HostTensor> {
-    let mut visitor = Gradients::<B, _> { names, path: Vec::new(), tape, found: BTreeMap::new() };
-    net.visit(&mut visitor);
-    visitor.found
+/// Every weight of `net` under its name and in its layout elsewhere: what [`load`] reads.
+pub fn save<B: Backend, M: Module<B>>(net: &M, names: &impl Names) -> BTreeMap<String, HostTensor> {
+    let mut saver = Saver { names, path: Vec::new(), found: BTreeMap::new() };
+    net.visit(&mut saver);
+    saver.found
 }
 
-struct Gradients<'a, B: AutodiffBackend, N> {
+struct Saver<'a, N> {
     names: &'a N,
     path: Vec<String>,
-    tape: B::Gradients,
     found: BTreeMap<String, HostTensor>,
 }
 
-impl<B: AutodiffBackend, N: Names> ModuleVisitor<B> for Gradients<'_, B, N> {
+impl<N: Names> Saver<'_, N> {
+    fn insert(&mut self, tensor: HostTensor) {
+        let (name, layout) = named(self.names, &self.path);
+        let tensor = match layout {
+            Layout::Same => tensor,
+            Layout::Transposed => tensor.transposed(),
+        };
+        self.found.insert(name, tensor);
+    }
+}
+
+impl<B: Backend, N: Names> ModuleVisitor<B> for Saver<'_, N> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -176,15 +181,40 @@ impl<B: AutodiffBackend, N: Names> ModuleVisitor<B> for Gradients<'_, B, N> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let (name, layout) = named(self.names, &self.path);
+        self.insert(HostTensor::of(param.val()));
+    }
+}
+
+/// The gradients of the weights in the form of [`save`]; zero for a weight that the loss does not depend on.
+pub(crate) fn gradients<B: AutodiffBackend, M: Module<B>>(
+    net: &M,
+    names: &impl Names,
+    tape: B::Gradients,
+) -> BTreeMap<String, HostTensor> {
+    let saver = Saver { names, path: Vec::new(), found: BTreeMap::new() };
+    let mut gradients = Gradients::<B, _> { tape, saver };
+    net.visit(&mut gradients);
+    gradients.saver.found
+}
+
+struct Gradients<'a, B: AutodiffBackend, N> {
+    tape: B::Gradients,
+    saver: Saver<'a, N>,
+}
+
+impl<B: AutodiffBackend, N: Names> ModuleVisitor<B> for Gradients<'_, B, N> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.saver.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.saver.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let value = param.val();
         let gradient = value.grad(&self.tape).unwrap_or_else(|| value.inner().zeros_like());
-        let gradient = HostTensor::of(gradient);
-        let gradient = match layout {
-            Layout::Same => gradient,
-            Layout::Transposed => gradient.transposed(),
-        };
-        self.found.insert(name, gradient);
+        self.saver.insert(HostTensor::of(gradient));
     }
 }
 
@@ -202,6 +232,68 @@ fn same_matrix(a: &[usize], b: &[usize]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Dit, DitConfig, ImfDit, ImfDitConfig, SongUnet, UnetConfig,
+        flax::{DitNames, ImfDitNames},
+        init::Init,
+        torch::UnetNames,
+        unet::Encoder,
+    };
+    use burn::backend::Flex;
+    use meanflow_core::Streams;
+
+    fn round_trip<M: Module<Flex> + Clone>(fresh: &M, net: &M, names: &impl Names) {
+        let weights = save(net, names);
+        assert_eq!(weights.values().map(|w| w.values.len()).sum::<usize>(), net.num_params());
+        assert_ne!(save(fresh, names), weights);
+        assert_eq!(save(&load(fresh.clone(), names, &weights).unwrap(), names), weights);
+
+        let (first, _) = weights.first_key_value().unwrap();
+        let mut fewer = weights.clone();
+        fewer.remove(first);
+        assert_eq!(load(fresh.clone(), names, &fewer).err(), Some(WeightsError::Missing(first.clone())));
+        let mut more = weights.clone();
+        more.insert("zzz".to_owned(), weights[first].clone());
+        assert_eq!(load(fresh.clone(), names, &more).err(), Some(WeightsError::Unused("zzz".to_owned())));
+        let mut other = weights.clone();
+        other.get_mut(first).unwrap().shape.push(1);
+        assert!(matches!(load(fresh.clone(), names, &other), Err(WeightsError::Shape { .. })));
+    }
+
+    #[test]
+    fn what_is_saved_can_be_loaded() {
+        let device = Default::default();
+        let (a, b) = (Streams::new(0), Streams::new(1));
+        let inits = [Init::<Flex>::new(&a, &device), Init::new(&b, &device)];
+        let unet = UnetConfig {
+            width: 8,
+            multipliers: vec![1, 2],
+            blocks: 1,
+            attention: vec![4],
+            encoder: Encoder::Residual,
+            augment: 6,
+            ..UnetConfig::ddpmpp()
+        };
+        let [x, y] = inits.each_ref().map(|init| SongUnet::new(&unet, [3, 8, 8], Some(4), init));
+        round_trip(&x, &y, &UnetNames::of(&x));
+        let dit = DitConfig { width: 16, heads: 2, depth: 2, ..DitConfig::preset("nano2").unwrap() };
+        let [x, y] = inits.each_ref().map(|init| Dit::new(&dit, [3, 8, 8], Some(4), init));
+        round_trip(&x, &y, &DitNames);
+        let imf = ImfDitConfig { width: 16, heads: 2, depth: 2, ..ImfDitConfig::preset("nano2").unwrap() };
+        let [x, y] = inits.each_ref().map(|init| ImfDit::new(&imf, [3, 8, 8], Some(4), init));
+        round_trip(&x, &y, &ImfDitNames);
+    }
+
+    #[test]
+    fn torch_names_of_what_the_reference_file_has_not() {
+        let (device, streams) = (Default::default(), Streams::new(0));
+        let config = UnetConfig { encoder: Encoder::Residual, ..UnetConfig::preset("nano").unwrap() };
+        let net = SongUnet::<Flex>::new(&config, [3, 8, 8], Some(4), &Init::new(&streams, &device));
+        let weights = save(&net, &UnetNames::of(&net));
+        assert_eq!(weights["map_label.weight"].shape, [32, 4]);
+        assert_eq!(weights["enc.4x4_aux_residual.weight"].shape, [16, 3, 3, 3]);
+        assert!(weights.contains_key("enc.4x4_down.conv0.bias"));
+    }
 
     #[test]
     fn a_transposed_matrix_has_its_rows_as_columns() {

@@ -26,7 +26,7 @@ pub struct Progress {
     /// Bytes of the log that belong to these steps.
     pub log_bytes: u64,
     /// Values of the steps since the last line of the log.
-    pub window: Vec<[Option<f32>; 5]>,
+    pub window: Vec<[Option<f32>; 6]>,
 }
 
 /// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.` or `optimizer.`.

@@ -294,7 +294,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         }
         let first = self.progress.step - pending.len() as u64 + 1;
         let values: Vec<f32> = Tensor::cat(pending, 0).into_data().iter::<f32>().collect();
-        for (index, row) in values.chunks_exact(5).enumerate() {
+        for (index, row) in values.chunks_exact(6).enumerate() {
             if let Some(&loss) = [row[0], row[4]].iter().find(|value| !value.is_finite()) {
                 let (step, checkpoint) = (first + index as u64, self.checkpoint);
                 return Err(TrainError::Diverged { step, loss, checkpoint });
@@ -313,11 +313,15 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         };
         let Progress { step, images, secs, .. } = self.progress;
         let adam = self.variant.optimizer.adam();
-        self.log.append(&json!({
+        let mut line = json!({
             "kind": "train", "step": step, "images": images, "secs": secs, "loss": mean(0), "raw": mean(1),
             "v": mean(2), "dudt": mean(3), "grad_norm": mean(4),
             "lr": crate::optimizer::learning_rate(adam.lr, adam.warmup, step - 1),
-        }))?;
+        });
+        if let Some(head) = mean(5) {
+            line["head"] = json!(head);
+        }
+        self.log.append(&line)?;
         if let (Some(loss), Some(raw)) = (mean(0), mean(1)) {
             observer.on(Event::Train { step, loss, raw });
         }

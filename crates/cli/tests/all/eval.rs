@@ -183,7 +183,7 @@ fn a_run_scores_as_it_scored_itself() {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let last = lines
         .filter(|line| line["kind"] == "eval" && line["ema"] == "0.99" && line["nfe"] == 2)
-        .last()
+        .next_back()
         .expect("an evaluation");
     let run = find(&folder.join("runs"), "config.toml");
     let run = run.parent().unwrap().to_str().unwrap();

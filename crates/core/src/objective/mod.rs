@@ -60,7 +60,7 @@ pub struct Batch<B: Backend> {
 pub struct StepLoss<B: TrainBackend> {
     /// What is minimised, `[1]`.
     pub loss: Tensor<B, 1>,
-    /// `‖u − u_tgt‖²` of each row, `[batch]`.
+    /// `‖u − u_tgt‖²` of each row (for iMF the same number, `‖V − v_g‖²`), `[batch]`.
     pub squared: Tensor<B::InnerBackend, 1>,
     /// `‖u − (e − x)‖²` of each row, `[batch]`.
     pub velocity: Tensor<B::InnerBackend, 1>,

@@ -41,8 +41,12 @@ fn every_method_is_forwarded_by_name() {
 /// The sources of the burn-backend that this crate is built with.
 fn burn_backend_sources() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    // Packages of other platforms are named in the lock file and are not there.
+    let version = Command::new("rustc").arg("-vV").output().expect("rustc -vV").stdout;
+    let version = String::from_utf8(version).expect("text of rustc -vV");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host");
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
+        .args(["metadata", "--format-version=1", "--offline", "--filter-platform", host, "--manifest-path"])
         .arg(manifest)
         .output()
         .expect("cargo metadata");
