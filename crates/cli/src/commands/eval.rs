@@ -235,7 +235,7 @@ fn wanted(args: &Eval, given: Given, extractor: &Extractor) -> anyhow::Result<Ve
     let wanted = names.iter().map(|name| resolve(name).map_err(|message| Usage(message).into()));
     let wanted: Vec<Named> = wanted.collect::<anyhow::Result<_>>()?;
     for (named, name) in wanted.iter().zip(&names).filter(|(named, name)| named.label != **name) {
-        say!("{name}: without the published Inception-v3 this is {}", named.label);
+        say!("{name}: of these samples, with the weights given, it is called {}", named.label);
     }
     Ok(wanted)
 }
