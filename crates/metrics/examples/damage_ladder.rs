@@ -16,7 +16,8 @@ use rand_distr::{Distribution, StandardNormal};
 /// `n` pictures of an IDX file, a keyed choice, and their height and width.
 fn pictures(path: &Path, n: usize, seed: u64) -> Result<(Vec<u8>, [usize; 2]), Box<dyn Error>> {
     let bytes = std::fs::read(path)?;
-    let header = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let header =
+        |at: usize| bytes.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let [Some(0x803), Some(count), Some(height), Some(width)] = [0, 4, 8, 12].map(header) else {
         return Err(format!("{}: no raw idx3-ubyte file", path.display()).into());
     };
@@ -45,7 +46,8 @@ fn blurred(pixels: &[u8], [height, width]: [usize; 2], sigma: f64) -> Vec<u8> {
             let other = (place as isize + k as isize - reach).clamp(0, size as isize - 1) as usize;
             values[index + other * step - place * step]
         };
-        let sum = |index| kernel.iter().enumerate().map(|(k, weight)| weight * at(index, k)).sum::<f64>() / total;
+        let sum =
+            |index| kernel.iter().enumerate().map(|(k, weight)| weight * at(index, k)).sum::<f64>() / total;
         (0..values.len()).map(sum).collect()
     };
     let values: Vec<f64> = pixels.iter().copied().map(f64::from).collect();
@@ -75,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let real = features(train)?;
     eprintln!("{:.1} ms a picture", 1e3 * start.elapsed().as_secs_f64() / n as f64);
     let settings = Settings { repeats: 0, ..Settings::default() };
-    let mut report = |name: &str, pixels: Vec<u8>| -> Result<(), Box<dyn Error>> {
+    let report = |name: &str, pixels: Vec<u8>| -> Result<(), Box<dyn Error>> {
         let rows = features(pixels)?;
         let value = |measure: Measure| measure.evaluate(rows.view(), Real::Rows(real.view()), &settings);
         let (distance, kid) = (value(Measure::Frechet)?, value(Measure::Kid)?);
