@@ -180,10 +180,9 @@ fn a_run_scores_as_it_scored_itself() {
     fs::write(folder.join("x.toml"), SMALL.replace("steps = 400", "steps = 40")).unwrap();
     meanflow(folder).args(["run", "x.toml"]).assert().success();
     let log = fs::read_to_string(find(&folder.join("runs"), "metrics.jsonl")).unwrap();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let last = lines
-        .filter(|line| line["kind"] == "eval" && line["ema"] == "0.99" && line["nfe"] == 2)
-        .next_back()
+        .rfind(|line| line["kind"] == "eval" && line["ema"] == "0.99" && line["nfe"] == 2)
         .expect("an evaluation");
     let run = find(&folder.join("runs"), "config.toml");
     let run = run.parent().unwrap().to_str().unwrap();

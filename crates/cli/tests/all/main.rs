@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod eval;
+mod parity;
 mod resume;
 
 use assert_cmd::Command;

@@ -29,6 +29,15 @@ impl ReferenceFile {
         Ok(Self { metadata: header.metadata().clone().unwrap_or_default(), tensors })
     }
 
+    /// The kind of the file in `path`, whatever else is in it.
+    pub(super) fn kind(path: &Path) -> Result<String, ParityError> {
+        let bytes = std::fs::read(path).map_err(|source| ParityError::Read { path: path.into(), source })?;
+        let (_, header) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| ParityError::Format { path: path.into(), reason: error.to_string() })?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Self { metadata, tensors: BTreeMap::new() }.metadata("kind").map(str::to_owned)
+    }
+
     /// The metadata entry `key`.
     pub(super) fn metadata(&self, key: &str) -> Result<&str, ParityError> {
         self.metadata

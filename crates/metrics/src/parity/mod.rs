@@ -76,7 +76,7 @@ pub enum ParityError {
 /// # Errors
 /// A file that cannot be read, is no safetensors file or names no kind.
 pub fn kind(path: &Path) -> Result<String, ParityError> {
-    Ok(ReferenceFile::read(path)?.metadata("kind")?.to_owned())
+    ReferenceFile::kind(path)
 }
 
 /// Compares this implementation with the reference numbers in `path`; networks run on backend `B`.
