@@ -12,6 +12,11 @@ use burn::{
 
 use crate::Dit;
 
+/// The Flax name of the parameter at this path of a [`Dit`].
+pub(crate) fn name(path: &str) -> String {
+    Path(path.split('.').map(str::to_owned).collect()).flax_name()
+}
+
 /// A tensor of a weight file: its sizes and its values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
@@ -153,7 +158,7 @@ impl<B: Backend> ModuleMapper<B> for Loader<'_> {
 }
 
 /// Whether the two shapes are equal after all but the last dimension are merged.
-fn same_matrix(a: &[usize], b: &[usize]) -> bool {
+pub(crate) fn same_matrix(a: &[usize], b: &[usize]) -> bool {
     let rows = |shape: &[usize]| shape.iter().rev().skip(1).product::<usize>();
     a.len() >= b.len() && a.last() == b.last() && rows(a) == rows(b)
 }

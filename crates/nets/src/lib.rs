@@ -12,11 +12,13 @@ pub mod config;
 pub mod dit;
 mod embed;
 pub mod flax;
+pub mod import;
 mod init;
 pub mod mlp;
 pub mod net;
 mod norm;
 pub mod parity;
+pub mod torch_dit;
 
 pub use config::{NetConfig, NetError};
 pub use dit::{Dit, DitConfig};

@@ -4,6 +4,8 @@ mod bench;
 mod config;
 mod data;
 mod doctor;
+mod export;
+mod import;
 mod parity;
 mod report;
 mod run;
@@ -21,6 +23,8 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Run(args) => run::run(args),
         Command::Report(args) => report::run(args),
         Command::Sample(args) => sample::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Config { command } => config::run(command),
         Command::Data { command } => data::run(command),
         Command::Parity(args) => parity::run(args),
