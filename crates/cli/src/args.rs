@@ -26,10 +26,14 @@ pub enum Command {
     Run(Run),
     /// Write the report of one or more run folders.
     Report(Report),
-    /// Draw samples from a run.
+    /// Draw samples from a run or an exported network.
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
     Eval(Eval),
+    /// Write a run's network to one file that `sample` can use by itself.
+    Export(Export),
+    /// Turn weights of another program into a file that `sample` can use by itself.
+    Import(Import),
     /// Show an experiment file as it is understood.
     Config {
         /// What to show.
@@ -116,7 +120,7 @@ pub struct Report {
 /// `sample`.
 #[derive(Debug, ClapArgs)]
 pub struct Sample {
-    /// A folder like runs/<experiment>/<variant>.
+    /// A folder like runs/<experiment>/<variant>, or a file of `export` or `import`.
     pub run: PathBuf,
     /// Network evaluations a sample.
     #[arg(long, default_value_t = 1)]
@@ -247,6 +251,44 @@ impl From<QuantiseRule> for Quantise {
             QuantiseRule::Truncate => Self::Truncate,
         }
     }
+}
+
+/// `export`.
+#[derive(Debug, ClapArgs)]
+pub struct Export {
+    /// A folder like runs/<experiment>/<variant>.
+    pub run: PathBuf,
+    /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
+    #[arg(long)]
+    pub ema: Option<String>,
+    /// The file.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+}
+
+/// `import`.
+#[derive(Debug, ClapArgs)]
+pub struct Import {
+    /// A safetensors file, or a state dict that PyTorch 1.6 or later saved.
+    pub file: PathBuf,
+    /// The experiment file that describes network and data.
+    #[arg(long)]
+    pub experiment: PathBuf,
+    /// Override a key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The variant whose network it is; default: the first.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// What the names of the network's tensors begin with in the file, where it holds several networks.
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// Take what fits; parameters that the file lacks keep their initial values.
+    #[arg(long)]
+    pub partial: bool,
+    /// The file to write.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
 }
 
 /// `config`.

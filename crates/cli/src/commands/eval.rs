@@ -13,7 +13,8 @@ use meanflow_data::read_rows;
 use meanflow_metrics::{Given, Images, Measure, Named, Real, Settings, Source, Space, Value};
 use meanflow_train::{
     config::Variant,
-    sample::{self, Request, Samples, variant_of},
+    model::variant_of,
+    sample::{self, Request, Samples},
 };
 use ndarray::Array2;
 use serde_json::{Map, json};

@@ -6,7 +6,9 @@ mod config;
 mod data;
 mod doctor;
 mod eval;
+mod export;
 mod features;
+mod import;
 mod parity;
 mod report;
 mod run;
@@ -25,6 +27,8 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Report(args) => report::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Config { command } => config::run(command),
         Command::Data { command } => data::run(command),
         Command::Parity(args) => parity::run(args),

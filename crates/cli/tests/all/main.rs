@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod eval;
+mod export;
 mod parity;
 mod resume;
 
