@@ -44,10 +44,8 @@ pub(crate) struct Layout {
     pub test: &'static [&'static str],
     /// Label bytes of an image.
     pub labels: usize,
-    /// Which of them to use.
-    pub label: usize,
-    /// Number of classes by that label.
-    pub classes: usize,
+    /// Which of them is the class, and the number of classes by it; `None` leaves labels out.
+    pub class: Option<(usize, usize)>,
 }
 
 impl Layout {
@@ -63,7 +61,7 @@ impl Layout {
             .and_then(|files| files.into_iter().map(size).sum::<Result<u64, DataError>>());
         let items = bytes.map_or(published, |bytes| bytes as usize / (self.labels + PIXELS));
         let items = Some(held_out::kept(items, fraction));
-        Ok(Description { shape: [3, SIDE, SIDE], classes: Some(self.classes), items })
+        Ok(Description { shape: [3, SIDE, SIDE], classes: self.class.map(|(_, classes)| classes), items })
     }
 
     fn names(&self, half: Half) -> &'static [&'static str] {
@@ -88,16 +86,13 @@ impl Layout {
             }
             hash.update(&content);
             for (item, image) in content.chunks_exact(record).enumerate() {
-                let label = usize::from(image[self.label]);
-                if label >= self.classes {
-                    return Err(DataError::LabelRange {
-                        path,
-                        item,
-                        label: label as i64,
-                        classes: self.classes,
-                    });
+                if let Some((at, classes)) = self.class {
+                    let label = image[at];
+                    if usize::from(label) >= classes {
+                        return Err(DataError::LabelRange { path, item, label: label.into(), classes });
+                    }
+                    of_items.push(label);
                 }
-                of_items.push(image[self.label]);
                 bytes.extend_from_slice(&image[self.labels..]);
             }
         }
@@ -107,7 +102,7 @@ impl Layout {
             size: [SIDE; 2],
             padded: [SIDE; 2],
             bytes,
-            labels: Some(Labels { of_items, classes: self.classes }),
+            labels: self.class.map(|(_, classes)| Labels { of_items, classes }),
             digest: format!("{:x}", hash.finalize()),
         };
         HeldOut::split(Arc::new(images), fraction)

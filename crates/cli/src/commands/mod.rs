@@ -1,6 +1,5 @@
 //! One command a file.
 
-mod augment_parity;
 mod bench;
 mod config;
 mod data;

@@ -3,11 +3,11 @@
 use crate::{
     Done,
     args::Parity,
-    commands::augment_parity,
     device::{Work, dispatch},
 };
 use meanflow_core::objective::TrainBackend;
-use meanflow_metrics::parity as metrics;
+use meanflow_data::augment;
+use meanflow_metrics::parity::{self as metrics, Discrepancy, Report, Row};
 use meanflow_nets::parity as nets;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -46,9 +46,9 @@ impl Work for Compare<'_> {
         let file = self.file;
         let kind = metrics::kind(file)?;
         let json = |rows: Value, compared: usize, passed: bool| json!({"file": file, "kind": kind, "rows": rows, "compared": compared, "passed": passed});
-        if metrics::KINDS.contains(&kind.as_str()) || kind == augment_parity::KIND {
-            let report = if kind == augment_parity::KIND {
-                augment_parity::compare(file)?
+        if metrics::KINDS.contains(&kind.as_str()) || kind == augment::KIND {
+            let report = if kind == augment::KIND {
+                Report { kind: kind.clone(), rows: augment::parity(file)?.into_iter().map(row).collect() }
             } else {
                 metrics::run::<B::InnerBackend>(file, device)?
             };
@@ -60,5 +60,21 @@ impl Work for Compare<'_> {
         let rows = serde_json::to_value(&report.rows)?;
         let json = json(rows, report.compared(), report.passed());
         Ok(Compared { passed: report.passed(), text: report.to_string(), json })
+    }
+}
+
+fn row(quantity: augment::Quantity) -> Row {
+    let discrepancy = match quantity.error {
+        None => Some(Discrepancy::Unhandled),
+        Some(error) if !error.is_finite() => Some(Discrepancy::NotFinite),
+        Some(_) if !quantity.passes() => Some(Discrepancy::TooLarge),
+        Some(_) => None,
+    };
+    Row {
+        error: quantity.error.filter(|error| error.is_finite()),
+        tolerance: augment::TOLERANCE,
+        pass: discrepancy.is_none(),
+        discrepancy,
+        name: quantity.name,
     }
 }

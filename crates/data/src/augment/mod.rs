@@ -4,7 +4,7 @@
 mod parity;
 mod warp;
 
-pub use parity::{Parity, parity};
+pub use parity::{KIND, Quantity, TOLERANCE, parity};
 
 use std::f64::consts::PI;
 

@@ -20,9 +20,9 @@ const LAYOUT: Layout = Layout {
     ],
     test: &["test_batch.bin"],
     labels: 1,
-    label: 0,
-    classes: 10,
+    class: Some((0, 10)),
 };
+const WITHOUT_LABELS: Layout = Layout { class: None, ..LAYOUT };
 
 /// `[data.cifar10]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Cifar10Config {
     pub path: PathBuf,
     /// Which half of the set.
     pub split: Half,
+    /// Whether samples carry their classes; without, training is unconditional.
+    pub labels: bool,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
     /// Warp the training images after that, anew each epoch.
@@ -42,17 +44,28 @@ pub struct Cifar10Config {
 impl Cifar10Config {
     /// CIFAR-10 in this folder or archive, with the defaults for the rest.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), split: Half::Train, flip: false, augment: None, held_out: 0.0 }
+        Self {
+            path: path.into(),
+            split: Half::Train,
+            labels: true,
+            flip: false,
+            augment: None,
+            held_out: 0.0,
+        }
+    }
+
+    fn layout(&self) -> &'static Layout {
+        if self.labels { &LAYOUT } else { &WITHOUT_LABELS }
     }
 }
 
 impl DataKind for Cifar10Config {
     fn describe(&self) -> Result<Description, DataError> {
-        LAYOUT.describe(&self.path, self.split, self.held_out)
+        self.layout().describe(&self.path, self.split, self.held_out)
     }
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
-        LAYOUT.open(&self.path, self.split, self.held_out)
+        self.layout().open(&self.path, self.split, self.held_out)
     }
 
     fn flip(&self) -> bool {

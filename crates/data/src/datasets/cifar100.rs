@@ -10,15 +10,10 @@ use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 
-const FINE: Layout = Layout {
-    name: "cifar100",
-    train: &["train.bin"],
-    test: &["test.bin"],
-    labels: 2,
-    label: 1,
-    classes: 100,
-};
-const COARSE: Layout = Layout { label: 0, classes: 20, ..FINE };
+const FINE: Layout =
+    Layout { name: "cifar100", train: &["train.bin"], test: &["test.bin"], labels: 2, class: Some((1, 100)) };
+const COARSE: Layout = Layout { class: Some((0, 20)), ..FINE };
+const OFF: Layout = Layout { class: None, ..FINE };
 
 /// Which of the two labels of an image is its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,16 +23,20 @@ pub enum Level {
     Fine,
     /// 20 groups of classes.
     Coarse,
+    /// Neither: training is unconditional.
+    Off,
 }
 
 impl Level {
     /// The names that an experiment file may use for `labels`.
-    pub const ALL: [(&'static str, Self); 2] = [("fine", Self::Fine), ("coarse", Self::Coarse)];
+    pub const ALL: [(&'static str, Self); 3] =
+        [("fine", Self::Fine), ("coarse", Self::Coarse), ("off", Self::Off)];
 
     fn layout(self) -> &'static Layout {
         match self {
             Self::Fine => &FINE,
             Self::Coarse => &COARSE,
+            Self::Off => &OFF,
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct EmojiConfig {
     pub size: usize,
     /// Take the variants in other skin tones too.
     pub skin_tones: bool,
+    /// Whether samples carry their classes; without, training is unconditional.
+    pub labels: bool,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
     /// Warp the training images after that, anew each epoch.
@@ -69,7 +71,15 @@ pub struct EmojiConfig {
 impl EmojiConfig {
     /// The emoji of this folder at 32×32, a tenth set aside, with the defaults for the rest.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), size: 32, skin_tones: true, flip: false, augment: None, held_out: 0.1 }
+        Self {
+            path: path.into(),
+            size: 32,
+            skin_tones: true,
+            labels: true,
+            flip: false,
+            augment: None,
+            held_out: 0.1,
+        }
     }
 
     fn check(&self) -> Result<(), DataError> {
@@ -88,7 +98,8 @@ impl DataKind for EmojiConfig {
             (false, true) => Some(if self.skin_tones { 3781 } else { 1906 }),
             (false, false) => None,
         };
-        Ok(Description { shape: [3, self.size, self.size], classes: Some(CATEGORIES.len()), items })
+        let classes = self.labels.then_some(CATEGORIES.len());
+        Ok(Description { shape: [3, self.size, self.size], classes, items })
     }
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
@@ -115,7 +126,7 @@ impl DataKind for EmojiConfig {
             size: [self.size; 2],
             padded: [self.size; 2],
             bytes,
-            labels: Some(Labels { of_items, classes: CATEGORIES.len() }),
+            labels: self.labels.then_some(Labels { of_items, classes: CATEGORIES.len() }),
             digest: format!("{:x}", hash.finalize()),
         };
         HeldOut::split_groups(Arc::new(images), self.held_out, &groups)

@@ -34,7 +34,7 @@ pub(crate) const PUBLISHED: Published = Published {
 };
 
 /// `[data.fashion-mnist]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FashionMnistConfig {
     /// Folder with the IDX files, raw or gzipped; without it, the 10,000 images in the program.
     pub path: Option<PathBuf>,
@@ -42,12 +42,29 @@ pub struct FashionMnistConfig {
     pub split: Part,
     /// Pad with black to a square of this side; 28 without.
     pub size: Option<usize>,
+    /// Whether samples carry their classes; without, training is unconditional.
+    pub labels: bool,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
     /// Warp the training images after that, anew each epoch.
     pub augment: Option<EdmConfig>,
     /// Fraction set aside to score against.
     pub held_out: f64,
+}
+
+impl Default for FashionMnistConfig {
+    /// The 10,000 images in the program, as they are.
+    fn default() -> Self {
+        Self {
+            path: None,
+            split: Part::Auto,
+            size: None,
+            labels: true,
+            flip: false,
+            augment: None,
+            held_out: 0.0,
+        }
+    }
 }
 
 impl DataKind for FashionMnistConfig {
@@ -64,7 +81,7 @@ impl DataKind for FashionMnistConfig {
             Some(folder) => super::mnist::count(folder, self.split),
             None => Some(10_000),
         };
-        images::describe(count, SIZE, Some(CLASSES), self.size, self.held_out)
+        images::describe(count, SIZE, self.labels.then_some(CLASSES), self.size, self.held_out)
     }
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
@@ -80,7 +97,7 @@ impl DataKind for FashionMnistConfig {
         Reading {
             name: NAME,
             images,
-            labels: Some((labels, Some(CLASSES))),
+            labels: self.labels.then_some((labels, Some(CLASSES))),
             expected: Some(SIZE),
             size: self.size,
             held_out: self.held_out,

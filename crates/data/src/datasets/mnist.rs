@@ -37,6 +37,8 @@ pub struct MnistConfig {
     pub split: Part,
     /// Pad with black to a square of this side; 28 without.
     pub size: Option<usize>,
+    /// Whether samples carry their classes; without, training is unconditional.
+    pub labels: bool,
     /// Mirror half of the training images left to right, anew each epoch.
     pub flip: bool,
     /// Warp the training images after that, anew each epoch.
@@ -48,14 +50,22 @@ pub struct MnistConfig {
 impl MnistConfig {
     /// MNIST in this folder, with the defaults for the rest.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), split: Part::Auto, size: None, flip: false, augment: None, held_out: 0.0 }
+        Self {
+            path: path.into(),
+            split: Part::Auto,
+            size: None,
+            labels: true,
+            flip: false,
+            augment: None,
+            held_out: 0.0,
+        }
     }
 }
 
 impl DataKind for MnistConfig {
     fn describe(&self) -> Result<Description, DataError> {
         let count = count(&self.path, self.split);
-        images::describe(count, SIZE, Some(CLASSES), self.size, self.held_out)
+        images::describe(count, SIZE, self.labels.then_some(CLASSES), self.size, self.held_out)
     }
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
@@ -65,7 +75,7 @@ impl DataKind for MnistConfig {
         Reading {
             name: NAME,
             images,
-            labels: Some((labels, Some(CLASSES))),
+            labels: self.labels.then_some((labels, Some(CLASSES))),
             expected: Some(SIZE),
             size: self.size,
             held_out: self.held_out,

@@ -1,7 +1,10 @@
 //! The augmentation: reference numbers, pictures that a person can check, and what is drawn how often.
 
+use std::fs;
+use std::path::Path;
+
 use chacha20::rand_core::SeedableRng;
-use meanflow_data::augment::{Draw, EdmConfig, Parity, apply, parity};
+use meanflow_data::augment::{Draw, EdmConfig, apply, parity};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
@@ -28,9 +31,11 @@ fn agrees_with_the_published_pipeline() {
         .collect();
     assert!(draws.iter().filter(|draw| draw.xflip && draw.aniso != 0.0).count() > 1);
     let (mut given, expected) = (tensor("in.images"), tensor("out.images"));
-    let Parity { images, labels } = parity(&given, [3, 32, 32], &draws, &expected, &tensor("out.labels"));
-    // The reference was computed in single precision, which alone gives 2e-6.
-    assert!(images < 1e-5 && labels < 1e-6, "images {images:.2e}, labels {labels:.2e}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edm_augment.safetensors");
+    let compared = parity(&path).expect("a reference file");
+    assert_eq!(compared.iter().map(|row| &row.name[..]).collect::<Vec<_>>(), ["out.images", "out.labels"]);
+    // Single precision of the reference alone gives 2e-6.
+    assert!(compared.iter().all(|row| row.passes() && row.error < Some(1e-5)), "{compared:?}");
 
     // With margins that are ample for each image, the border differs a little; the rest does not.
     apply(&mut given, [3, 32, 32], &draws);
@@ -40,6 +45,33 @@ fn agrees_with_the_published_pipeline() {
         let error = (found - expected).abs() / largest;
         assert!(error < if border { 1e-3 } else { 2e-4 }, "{error:e} at {at}");
     }
+}
+
+#[test]
+fn reference_files_that_differ_or_are_wrong_do_not_pass() {
+    let bytes = include_bytes!("../data/edm_augment.safetensors");
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.safetensors");
+    // The last number of the file belongs to one of the tensors that are compared or read.
+    let mut changed = bytes.to_vec();
+    let last = changed.len() - 4;
+    changed[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&file, &changed).expect("a writable folder");
+    assert!(parity(&file).expect("a reference file").iter().any(|row| !row.passes()));
+    fs::write(&file, &bytes[..bytes.len() - 4]).expect("a writable folder");
+    let error = parity(&file).expect_err("a truncated file").to_string();
+    assert!(error.contains("x.safetensors: "), "{error}");
+    // Another name in the header, of the same length.
+    let renamed = |from: &str, to: &str| {
+        let text = bytes.iter().map(|&byte| byte as char).collect::<String>().replacen(from, to, 1);
+        fs::write(&file, text.chars().map(|c| c as u8).collect::<Vec<_>>()).expect("a writable folder");
+        parity(&file)
+    };
+    let compared = renamed("out.labels", "out.lapels").expect("a reference file");
+    let unhandled = compared.iter().find(|row| row.name == "out.lapels").expect("it is listed");
+    assert!(unhandled.error.is_none() && !unhandled.passes());
+    let error = renamed("in.xflip", "in.xflop").expect_err("a tensor is missing").to_string();
+    assert!(error.contains("`in.xflip`"), "{error}");
 }
 
 /// A picture of `#` (1) and `.` (−1).

@@ -47,6 +47,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
                 path: r.get("path", Or("built-in", PathTo), default.path),
                 split: r.get("split", part(), default.split),
                 size: r.get("size", Or("off", Within::SAMPLES), default.size),
+                labels: r.get("labels", Flag, default.labels),
                 flip: r.get("flip", Flag, default.flip),
                 augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
@@ -57,6 +58,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             DataConfig::Mnist(MnistConfig {
                 split: r.get("split", part(), default.split),
                 size: r.get("size", Or("off", Within::SAMPLES), default.size),
+                labels: r.get("labels", Flag, default.labels),
                 flip: r.get("flip", Flag, default.flip),
                 augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
@@ -79,6 +81,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             let default = Cifar10Config::new(r.need("path", PathTo));
             DataConfig::Cifar10(Cifar10Config {
                 split: r.get("split", Choice(Half::ALL.to_vec()), default.split),
+                labels: r.get("labels", Flag, default.labels),
                 flip: r.get("flip", Flag, default.flip),
                 augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
@@ -114,6 +117,7 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
             DataConfig::Emoji(EmojiConfig {
                 size: r.get("size", Within::SAMPLES, default.size),
                 skin_tones: r.get("skin-tones", Flag, default.skin_tones),
+                labels: r.get("labels", Flag, default.labels),
                 flip: r.get("flip", Flag, default.flip),
                 augment: augment(r),
                 held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
