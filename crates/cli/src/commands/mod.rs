@@ -2,6 +2,7 @@
 
 mod augment_parity;
 mod bench;
+mod cache;
 mod config;
 mod data;
 mod doctor;
@@ -11,6 +12,7 @@ mod parity;
 mod report;
 mod run;
 mod sample;
+mod source;
 
 use crate::{
     Done,
