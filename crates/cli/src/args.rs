@@ -157,10 +157,10 @@ pub struct Sample {
 /// `eval`.
 #[derive(Debug, ClapArgs)]
 pub struct Eval {
-    /// Run folders, folders of PNG or JPEG, .npy or .npz files.
+    /// Run folders, folders of PNG or JPEG, .npy, .npz or HDF5 files, experiment files (their data).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Real data: a folder of PNG or JPEG, a .npy or a .npz file; default for a run: what the run is scored against.
+    /// Real data: a folder of PNG or JPEG, a .npy, .npz or HDF5 file, an experiment file (its data); default for a run: what the run is scored against.
     #[arg(long)]
     pub real: Option<PathBuf>,
     /// What to compute, separated by commas; see docs/metrics.md.
@@ -209,6 +209,15 @@ pub struct Eval {
     /// Samples of a subset of KID; at most half of the smaller set.
     #[arg(long, default_value_t = 1000)]
     pub kid_size: usize,
+    /// Write mean and covariance of the one input's features into this .npz or HDF5 file, and score nothing.
+    #[arg(long, value_name = "FILE")]
+    pub write_stats: Option<PathBuf>,
+    /// Folder in which features and statistics of pictures on disk are kept.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/features")]
+    pub cache: PathBuf,
+    /// Keep no features.
+    #[arg(long)]
+    pub no_cache: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

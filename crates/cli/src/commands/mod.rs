@@ -1,6 +1,7 @@
 //! One command a file.
 
 mod bench;
+mod cache;
 mod config;
 mod data;
 mod doctor;
@@ -12,6 +13,7 @@ mod parity;
 mod report;
 mod run;
 mod sample;
+mod source;
 
 use crate::{
     Done,
