@@ -30,7 +30,7 @@ pub enum Command {
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
     Eval(Eval),
-    /// Write a run's network to one file that `sample` can use by itself.
+    /// Write a run's network to one file that `sample` can use by itself, or that another program reads.
     Export(Export),
     /// Turn weights of another program into a file that `sample` can use by itself.
     Import(Import),
@@ -265,20 +265,23 @@ impl From<QuantiseRule> for Quantise {
 /// `export`.
 #[derive(Debug, ClapArgs)]
 pub struct Export {
-    /// A folder like runs/<experiment>/<variant>.
+    /// A folder like runs/<experiment>/<variant>, or an exported file.
     pub run: PathBuf,
     /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
     #[arg(long)]
     pub ema: Option<String>,
-    /// The file.
-    #[arg(long, value_name = "SAFETENSORS")]
+    /// Whose names and layouts: `meanflow`, or `torch` or `flax` for the official code's, where there is one.
+    #[arg(long, default_value = "meanflow", value_name = "CONVENTION")]
+    pub names: String,
+    /// The file: .safetensors, or .pth for PyTorch.
+    #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }
 
 /// `import`.
 #[derive(Debug, ClapArgs)]
 pub struct Import {
-    /// A safetensors file, or a state dict that PyTorch 1.6 or later saved.
+    /// A safetensors file, a state dict that PyTorch 1.6 or later saved, or a msgpack checkpoint of Flax.
     pub file: PathBuf,
     /// The experiment file that describes network and data.
     #[arg(long)]

@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Tensor, TensorData, backend::Backend};
 use chacha20::rand_core::Rng;
 
-use crate::Streams;
+use crate::{Streams, precision::typed_as};
 
 /// The dropout masks of one training step, keyed by seed, layer name, step and row of the batch.
 ///
@@ -44,7 +44,8 @@ impl Dropout {
         let shape = x.dims();
         let keep = self.mask(layer, shape[0], shape.iter().skip(1).product(), p);
         let mask = Tensor::<B, D, Bool>::from_data(TensorData::new(keep, shape), &x.device());
-        x * (mask.float() * (1.0 / (1.0 - p)))
+        let mask = typed_as(mask.float() * (1.0 / (1.0 - p)), &x);
+        x * mask
     }
 
     /// Which of `rows` × `elements` values stay, row-major.

@@ -9,6 +9,7 @@ pub mod backbone;
 pub mod dropout;
 pub mod interpolant;
 pub mod objective;
+pub mod precision;
 pub mod random;
 pub mod solver;
 pub mod time;

@@ -6,6 +6,8 @@ use burn::{
     tensor::{Int, Tensor, TensorData, activation::silu, backend::Backend},
 };
 
+use meanflow_core::precision::typed_as;
+
 use crate::init::{Init, Law};
 
 /// Law of the embedders' weights in DiT.
@@ -42,6 +44,7 @@ impl<B: Backend> TimeEmbedder<B> {
     pub(crate) fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
         let angles = t.unsqueeze_dim::<2>(1) * self.frequencies.clone();
         let features = Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1);
+        let features = typed_as(features, &self.fc1.weight.val());
         self.fc2.forward(silu(self.fc1.forward(features)))
     }
 }

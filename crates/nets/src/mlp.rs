@@ -5,6 +5,7 @@ use burn::{
     nn::Linear,
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
+use meanflow_core::precision::typed_as;
 use meanflow_core::{Backbone, Condition};
 
 use crate::{
@@ -105,7 +106,8 @@ impl<B: Backend> Backbone<B> for Mlp<B> {
     ) -> Tensor<B, 4> {
         let shape = z.dims();
         let (t_features, h_features) = (self.time_features(t.clone()), self.time_features(t - r));
-        let features = Tensor::cat(vec![z.flatten::<2>(1, 3), t_features, h_features], 1);
+        let times = vec![typed_as(t_features, &z), typed_as(h_features, &z)];
+        let features = Tensor::cat([vec![z.flatten::<2>(1, 3)], times].concat(), 1);
         let x = self.input.forward(features);
         let x = match &self.y_embedder {
             Some(embedder) => {

@@ -23,6 +23,7 @@ use meanflow_core::{
     Backbone, Condition, Solver, Streams,
     interpolant::{linear_path, squared_norm},
     objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
+    precision::Precision,
     solver::Grid,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -121,6 +122,7 @@ impl Yardstick {
             train: TrainConfig {
                 batch,
                 microbatches,
+                precision: Precision::Full,
                 steps,
                 clip: None,
                 checkpoint: steps,

@@ -3,7 +3,7 @@
 use crate::TrainError;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -49,9 +49,17 @@ impl Folder {
 /// # Errors
 /// [`TrainError::Write`]; the old file is untouched then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    replace(path, |part| File::create(part)?.write_all(bytes))
+}
+
+/// Replaces `path` by what `write` writes to another path, as [`write_atomic`] does.
+///
+/// # Errors
+/// [`TrainError::Write`]; the old file is untouched then.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), TrainError> {
     let part = part_of(path);
-    let written = File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+    let written = write(&part)
+        .and_then(|()| File::open(&part)?.sync_all())
         .and_then(|()| fs::rename(&part, path))
         .and_then(|()| sync_parent(path));
     written.map_err(|error| {
@@ -62,14 +70,14 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 }
 
 /// Where a file is written before it is renamed.
-pub(crate) fn part_of(path: &Path) -> PathBuf {
+fn part_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     path.with_file_name(name)
 }
 
 /// Makes a rename in the parent folder of `path` durable.
-pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
+fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
@@ -88,7 +96,7 @@ impl Log {
     /// # Errors
     /// [`TrainError::Write`], or [`TrainError::LogTooShort`] if lines that the checkpoint knew are gone.
     pub fn open(path: &Path, length: u64) -> Result<Self, TrainError> {
-        let open = || -> std::io::Result<(File, u64)> {
+        let open = || -> io::Result<(File, u64)> {
             let mut file =
                 OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
             let found = file.metadata()?.len();
@@ -134,7 +142,7 @@ pub fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, TrainError> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(TrainError::read(path)(error)),
     }
 }

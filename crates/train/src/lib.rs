@@ -8,6 +8,7 @@ pub mod ema;
 pub mod env;
 mod error;
 pub mod eval;
+mod flax;
 pub mod folder;
 pub mod model;
 pub mod optimizer;

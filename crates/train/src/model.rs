@@ -4,13 +4,18 @@ use crate::{
     TrainError,
     config::{self, SampleGuidance, Variant},
     digest::newest,
+    folder,
     state::{Named, parameters, with_parameters},
     tensor_file::{self, Metadata},
+    torch,
 };
-use burn::tensor::backend::Backend;
+use burn::tensor::{TensorData, backend::Backend};
 use meanflow_core::{Solver, Streams};
-use meanflow_nets::{Net, NetConfig};
-use std::path::{Path, PathBuf};
+use meanflow_nets::{Net, NetConfig, weights::HostTensor};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Everything that samples depend on.
 #[derive(Clone, Debug)]
@@ -90,6 +95,29 @@ impl Model {
         Self { weights: parameters(net), ..Self::described(path, variant, "none") }
     }
 
+    #[cfg(test)]
+    pub(crate) fn bare<B: Backend>(
+        net: NetConfig,
+        shape: [usize; 3],
+        classes: Option<usize>,
+        of: &Net<B>,
+    ) -> Self {
+        Self {
+            path: PathBuf::new(),
+            net,
+            shape,
+            classes,
+            solver: Solver::MeanFlow,
+            guidance: None,
+            average_velocity: true,
+            seed: 0,
+            ema: "none".to_owned(),
+            step: 0,
+            table: String::new(),
+            weights: parameters(of),
+        }
+    }
+
     fn described(path: &Path, variant: &Variant, ema: &str) -> Self {
         Self {
             path: path.to_owned(),
@@ -132,6 +160,39 @@ impl Model {
         ];
         let metadata = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         tensor_file::write(&path, &self.weights, metadata)
+    }
+
+    /// Writes the weights alone, under the names and in the layouts of another program: a state dict of PyTorch if `path` ends in
+    /// `.pth` or `.pt`, else a safetensors file.
+    ///
+    /// # Errors
+    /// [`TrainError::Request`] if the network has no names of this convention, [`TrainError::Write`].
+    pub fn write_for(&self, convention: &str, path: &Path) -> Result<(), TrainError> {
+        let conventions = self.net.conventions(self.shape);
+        let Some(found) = conventions.iter().find(|known| known.key == convention) else {
+            let known: Vec<&str> = conventions.iter().map(|known| known.key).collect();
+            return Err(TrainError::Request(format!(
+                "this network has no names of `{convention}`; there are {}",
+                known.join(", ")
+            )));
+        };
+        let tensors: BTreeMap<String, HostTensor> = self
+            .weights
+            .iter()
+            .map(|(path, data)| {
+                let (name, layout) = found.entry(path);
+                let values = data.iter::<f32>().collect();
+                (name, layout.write(HostTensor { shape: data.shape.to_vec(), values }))
+            })
+            .collect();
+        let path = std::path::absolute(path).map_err(TrainError::write(path))?;
+        if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") {
+            return folder::replace(&path, |part| torch::write(part, &tensors));
+        }
+        let named =
+            |(name, tensor): (String, HostTensor)| (name, TensorData::new(tensor.values, tensor.shape));
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        tensor_file::write(&path, &tensors.into_iter().map(named).collect(), metadata)
     }
 
     /// Reads what [`Model::write`] wrote.

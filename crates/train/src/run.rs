@@ -15,9 +15,9 @@ use crate::{
 };
 use burn::{
     module::{AutodiffModule, Module},
-    tensor::Tensor,
+    tensor::{DType, Tensor, backend::Backend as _},
 };
-use meanflow_core::{Streams, objective::TrainBackend};
+use meanflow_core::{Streams, objective::TrainBackend, precision::Precision};
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
 use meanflow_nets::Net;
 use serde_json::{Value, json};
@@ -196,6 +196,10 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         device: &'a B::Device,
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
+        if variant.train.precision == Precision::Bf16 && !B::supports_dtype(device, DType::BF16) {
+            let problem = "this device does not compute in bfloat16; set train.precision to \"f32\"";
+            return Err(TrainError::Request(problem.to_owned()));
+        }
         let mut net: Net<B> =
             variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
         if let Some(pattern) = optimizer::idle_pattern(&variant.optimizer, &net) {

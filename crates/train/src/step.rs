@@ -14,6 +14,7 @@ use burn::{
 use meanflow_core::{
     Streams,
     objective::{Batch, Draws, TrainBackend},
+    precision::Precision,
 };
 use meanflow_data::HostBatch;
 use meanflow_nets::Net;
@@ -90,7 +91,8 @@ fn gradients<B: TrainBackend>(
     let numbers = (moved * batch.shape[1..].iter().product::<usize>()) as f64;
     let differentiate = |(net, batch, draws): (Net<B>, HostBatch, Draws)| {
         let share = batch.shape[0] as f64 / rows;
-        let out = variant.objective.loss::<B, _>(&net, on_device(batch, device), &draws);
+        let batch = Batch { precision: variant.train.precision, ..on_device(batch, device) };
+        let out = variant.objective.loss::<B, _>(&net, batch, &draws);
         let loss = out.loss * share;
         let dudt = match out.dudt {
             Some(dudt) => dudt.sum() / numbers,
@@ -131,6 +133,7 @@ pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
             let numbers = values.len() / rows;
             Tensor::from_data(TensorData::new(values, [rows, numbers]), device)
         }),
+        precision: Precision::Full,
     }
 }
 

@@ -1,10 +1,6 @@
 //! Named tensors with metadata in one safetensors file, written aside, synced and renamed.
 
-use crate::{
-    TrainError,
-    folder::{part_of, sync_parent},
-    state::Named,
-};
+use crate::{TrainError, folder::replace, state::Named};
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, fs, path::Path};
@@ -19,15 +15,8 @@ pub(crate) fn write(path: &Path, tensors: &Named, metadata: Metadata) -> Result<
         let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
         (name, view.expect("a tensor's bytes fill its shape"))
     });
-    let part = part_of(path);
-    let written = safetensors::serialize_to_file(views, Some(metadata), &part)
-        .map_err(std::io::Error::other)
-        .and_then(|()| fs::File::open(&part)?.sync_all())
-        .and_then(|()| fs::rename(&part, path))
-        .and_then(|()| sync_parent(path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&part);
-        TrainError::write(path)(error)
+    replace(path, |part| {
+        safetensors::serialize_to_file(views, Some(metadata), part).map_err(std::io::Error::other)
     })
 }
 

@@ -71,7 +71,11 @@ fn side(args: &Eval, path: &Path) -> anyhow::Result<Side> {
     let source = source::open(path)?;
     let all = source.len().unwrap_or(0);
     let n = args.samples.unwrap_or(all);
-    ensure!(n <= all || source.len().is_none(), "{} holds {all} samples, --samples asks for {n}", path.display());
+    ensure!(
+        n <= all || source.len().is_none(),
+        "{} holds {all} samples, --samples asks for {n}",
+        path.display()
+    );
     let indices = Source::choice(all, n.min(all), args.seed);
     let digest = matches!(source, Source::Images(_)).then(|| source.digest()).transpose()?;
     Ok(Side::new(source, indices, digest))
@@ -268,7 +272,10 @@ fn score(
                 vec![Value { part: "", value, interval: None, with: Vec::new() }]
             } else {
                 let rows = extractor.rows(samples, part).with_context(context)?;
-                named.measure.evaluate(rows.view(), Real::Statistics(side), &settings).with_context(context)?
+                named
+                    .measure
+                    .evaluate(rows.view(), Real::Statistics(side), &settings)
+                    .with_context(context)?
             }
         } else {
             let rows = extractor.rows(samples, part).with_context(context)?;

@@ -2,8 +2,9 @@
 
 use super::{Batch, Draws, StepLoss, TrainBackbone, TrainBackend, condition, outer, trained};
 use crate::{
-    Backbone, Condition, Streams,
+    Condition, Streams,
     interpolant::{linear_path, squared_norm},
+    precision::Precision,
     time::{Pairing, Split, TimeLaw, TimeSampler},
     weight::Weight,
 };
@@ -40,12 +41,12 @@ impl FlowMatchingConfig {
         batch: Batch<B::InnerBackend>,
         draws: &Draws,
     ) -> StepLoss<B> {
-        let (shape, device) = (batch.x.dims(), batch.x.device());
+        let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
         let t = Tensor::from_data(TensorData::new(draws.times.t.clone(), [shape[0]]), &device);
         let condition = trained(condition(&batch, net.classes()), net.classes(), draws);
         let path = linear_path(batch.x, e, t.clone());
-        let u = still_rows(net, path.z, t, condition);
+        let u = still_rows(net, precision, path.z, t, condition);
         let squared = squared_norm(u - Tensor::from_inner(path.v));
         StepLoss {
             squared: squared.clone().inner(),
@@ -58,12 +59,14 @@ impl FlowMatchingConfig {
 }
 
 /// `u(z, t, t)` of each row: flow matching, and the rows of MeanFlow with `r = t`.
-pub(super) fn still_rows<B: TrainBackend, N: Backbone<B>>(
+pub(super) fn still_rows<B: TrainBackend, N: TrainBackbone<B>>(
     net: &N,
+    precision: Precision,
     z: Tensor<B::InnerBackend, 4>,
     t: Tensor<B::InnerBackend, 1>,
     condition: Condition<B::InnerBackend>,
 ) -> Tensor<B, 4> {
     let t = Tensor::from_inner(t);
-    net.forward(Tensor::from_inner(z), t.clone(), t, &outer(condition))
+    let (dtype, z) = (z.dtype(), precision.input(Tensor::from_inner(z)));
+    precision.output(precision.cast(net).forward(z, t.clone(), t, &outer(condition)), dtype)
 }

@@ -161,7 +161,7 @@ impl ImfConfig {
         batch: Batch<B::InnerBackend>,
         draws: &Draws,
     ) -> StepLoss<B> {
-        let (shape, device) = (batch.x.dims(), batch.x.device());
+        let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
         let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
@@ -195,8 +195,11 @@ impl ImfConfig {
         if still > 0 {
             let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, 0, still);
             let time = Tensor::from_inner(t.clone().narrow(0, 0, still));
-            let z = Tensor::from_inner(part(&z));
-            let Heads { u, v: head } = net.heads(z, time.clone(), time, &outer(condition.rows(0, still)));
+            let z = precision.input(Tensor::from_inner(part(&z)));
+            let condition = outer(condition.rows(0, still));
+            let Heads { u, v: head } = precision.cast(net).heads(z, time.clone(), time, &condition);
+            let output = |u| precision.output(u, v.dtype());
+            let (u, head) = (output(u), head.map(output));
             parts.push(Part::new(u.clone(), u, head, part(&field), part(&v)));
         }
         let mut dudt = None;

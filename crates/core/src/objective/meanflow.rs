@@ -55,7 +55,7 @@ impl MeanFlowConfig {
         batch: Batch<B::InnerBackend>,
         draws: &Draws,
     ) -> StepLoss<B> {
-        let (shape, device) = (batch.x.dims(), batch.x.device());
+        let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
         let host = |values: &[f32]| {
@@ -75,7 +75,7 @@ impl MeanFlowConfig {
         };
         let condition = trained(condition, net.classes(), draws);
         if moved == 0 {
-            let u = still_rows(net, z, t, condition);
+            let u = still_rows(net, precision, z, t, condition);
             let velocity = squared_norm(u.clone().inner() - v);
             let squared = squared_norm(u - Tensor::from_inner(guided));
             return StepLoss {
@@ -113,7 +113,7 @@ impl MeanFlowConfig {
         }
 
         let part = |a: Tensor<B::InnerBackend, 4>| a.narrow(0, 0, still);
-        let u = still_rows(net, part(z), t.narrow(0, 0, still), condition.rows(0, still));
+        let u = still_rows(net, precision, part(z), t.narrow(0, 0, still), condition.rows(0, still));
         let velocity_still = squared_norm(u.clone().inner() - part(v));
         let squared_still = squared_norm(u - Tensor::from_inner(part(guided)));
         let velocity = Tensor::cat(vec![velocity_still, velocity_moved], 0);

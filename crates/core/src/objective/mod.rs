@@ -12,7 +12,7 @@ pub use guidance::GuidanceConfig;
 pub use imf::{ImfConfig, ScaleLaw, Velocities};
 pub use meanflow::MeanFlowConfig;
 
-use crate::{Backbone, Condition, Streams};
+use crate::{Backbone, Condition, Streams, precision::Precision};
 use burn::{
     module::AutodiffModule,
     tensor::{
@@ -53,6 +53,8 @@ pub struct Batch<B: Backend> {
     pub labels: Option<Tensor<B, 1, Int>>,
     /// How each sample was augmented, `[batch, numbers]`; see [`Condition::augment`].
     pub augment: Option<Tensor<B, 2>>,
+    /// The numbers in which rows without a derivative are computed.
+    pub precision: Precision,
 }
 
 /// What an objective returns for one batch; rows with `r = t` first.

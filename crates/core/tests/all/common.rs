@@ -10,6 +10,7 @@ use burn::{
         set_default_dtypes,
     },
 };
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition,
     objective::{Batch, MeanFlowConfig},
@@ -113,6 +114,7 @@ pub fn batch(shape: [usize; 4], classes: usize, seed: u64) -> Batch<Flex> {
         x: tensor(&uniform(shape.iter().product(), seed), shape),
         labels: Some(ints(&labels)),
         augment: None,
+        precision: Precision::Full,
     }
 }
 

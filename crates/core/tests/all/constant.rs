@@ -6,6 +6,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Tensor, backend::Backend},
 };
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::per_row,
@@ -44,7 +45,7 @@ impl<B: Backend> Backbone<B> for Point<B> {
 /// Loss and gradient with respect to `μ`. An unconditional network ignores labels.
 fn loss(net: &Point<B>, objective: &ObjectiveConfig, draws: &Draws) -> (StepLoss<B>, Vec<f64>) {
     let x = tensor::<Flex, 4>(&MU, [1, 2, 1, 2]).repeat_dim(0, SHAPE[0]);
-    let batch = Batch { x, labels: Some(ints(&[0; SHAPE[0]])), augment: None };
+    let batch = Batch { x, labels: Some(ints(&[0; SHAPE[0]])), augment: None, precision: Precision::Full };
     let step = objective.loss(net, batch, draws);
     let gradient = values(net.mu.grad(&step.loss.backward()).expect("a gradient"));
     (step, gradient)

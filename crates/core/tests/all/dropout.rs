@@ -4,6 +4,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Tensor, backend::Backend},
 };
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::per_row,
@@ -70,7 +71,12 @@ fn exactly_the_first_rows_get_the_null_class() {
             draws.dropped = dropped;
             // Data that equal the noise: no velocity, so every target is zero.
             let noise: Vec<f64> = draws.noise.iter().map(|&e| f64::from(e)).collect();
-            let batch = Batch { x: tensor(&noise, shape), labels: Some(ints(&labels)), augment: None };
+            let batch = Batch {
+                x: tensor(&noise, shape),
+                labels: Some(ints(&labels)),
+                augment: None,
+                precision: Precision::Full,
+            };
             let step = objective.loss(&net, batch, &draws);
             let expected: Vec<f64> = labels
                 .iter()

@@ -12,6 +12,7 @@ use burn::{
     nn::Linear,
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
+use meanflow_core::precision::typed_as;
 use meanflow_core::{Backbone, Condition};
 
 use crate::{
@@ -93,7 +94,8 @@ impl<B: Backend> Backbone<B> for Dit<B> {
         let x = self.x_embedder.forward(patchify(z, self.patch));
         let d = x.dims()[1];
         let positions = self.positions.clone().repeat_dim(1, batch);
-        let mut x = x + positions.reshape([tokens.tokens * batch, d]);
+        let positions = typed_as(positions.reshape([tokens.tokens * batch, d]), &x);
+        let mut x = x + positions;
         for block in &self.blocks {
             x = block.forward(x, c.clone(), tokens);
         }

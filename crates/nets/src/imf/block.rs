@@ -11,6 +11,8 @@ use burn::{
     },
 };
 
+use meanflow_core::precision::{typed_as, widened};
+
 use super::ImfDitConfig;
 use crate::init::{Init, Law};
 
@@ -30,8 +32,11 @@ impl<B: Backend> RmsNorm<B> {
 
     /// `[rows, width]` to the same.
     pub(crate) fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let square = (x.clone() * x.clone()).mean_dim(1);
-        x * (square + 1e-6).sqrt().recip() * self.weight.val().unsqueeze()
+        let x = widened(x, |x| {
+            let square = (x.clone() * x.clone()).mean_dim(1);
+            x * (square + 1e-6).sqrt().recip()
+        });
+        x * self.weight.val().unsqueeze()
     }
 }
 
@@ -61,7 +66,7 @@ impl<B: Backend> Rotary<B> {
         let [positions, others, features] = x.dims();
         let pairs = x.reshape([positions, others, features / 2, 2]);
         let (a, b) = (pairs.clone().narrow(3, 0, 1), pairs.narrow(3, 1, 1));
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
+        let (cos, sin) = (typed_as(self.cos.clone(), &a), typed_as(self.sin.clone(), &a));
         let turned = vec![a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos];
         Tensor::cat(turned, 3).reshape([positions, others, features])
     }

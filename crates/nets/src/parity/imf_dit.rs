@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor};
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Guidance, Streams,
     interpolant::{linear_path, per_row as over_pixels},
@@ -237,6 +238,7 @@ impl<B: TrainBackend> Case<B> {
             x: self.x.clone().select(0, indices.clone()),
             labels: Some(self.labels.clone().select(0, indices)),
             augment: None,
+            precision: Precision::Full,
         };
         let step = objective.loss(&self.net, batch, &draws);
         Ok(Objective {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor};
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition,
     interpolant::linear_path,
@@ -176,6 +177,7 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
             x: self.x.clone().select(0, indices.clone()),
             labels: self.labels.clone().map(|labels| labels.select(0, indices.clone())),
             augment: self.augment.clone().map(|augment| augment.select(0, indices)),
+            precision: Precision::Full,
         };
         let step = objective.loss(&self.net, batch, &draws);
         Ok(Objective {

@@ -7,6 +7,7 @@ use burn::{
     nn::Linear,
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
+use meanflow_core::precision::typed_as;
 use meanflow_core::{Condition, Streams};
 
 use super::{TimeFeatures, UnetConfig};
@@ -51,13 +52,14 @@ impl<B: Backend> Mapping<B> {
             let angles = time.unsqueeze_dim::<2>(1) * self.frequencies.clone();
             [angles.clone().sin(), angles.cos()]
         };
-        let x = Tensor::cat([features(t), features(h)].concat(), 1);
+        let weight = self.map_layer0.weight.val();
+        let x = typed_as(Tensor::cat([features(t), features(h)].concat(), 1), &weight);
         let x = match &self.map_label {
             Some(map) => {
                 let labels = condition.labels.clone().expect("a class-conditional U-Net needs labels");
                 // The class is √classes times a unit vector, the null class is zero.
                 let [classes, width] = map.weight.dims();
-                let null = Tensor::zeros([1, width], &x.device());
+                let null = Tensor::zeros([1, width], (&x.device(), x.dtype()));
                 let table = Tensor::cat(vec![map.weight.val() * (classes as f64).sqrt(), null], 0);
                 let bias = map.bias.as_ref().expect("made with a bias").val();
                 x + table.select(0, labels) + bias.unsqueeze()
@@ -65,7 +67,7 @@ impl<B: Backend> Mapping<B> {
             None => x,
         };
         let x = match (&self.map_augment, &condition.augment) {
-            (Some(map), Some(labels)) => x + map.forward(labels.clone()),
+            (Some(map), Some(labels)) => x + map.forward(typed_as(labels.clone(), &weight)),
             _ => x,
         };
         silu(self.map_layer1.forward(silu(self.map_layer0.forward(x))))

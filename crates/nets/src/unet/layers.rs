@@ -5,7 +5,10 @@ use burn::{
     tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions},
 };
 
-use crate::init::{Init, Law};
+use crate::{
+    init::{Init, Law},
+    norm::layer_norm,
+};
 
 /// A convolution of odd kernel size with a bias.
 #[derive(Module, Debug)]
@@ -64,9 +67,7 @@ impl<B: Backend> GroupNorm<B> {
         let [batch, channels, height, width] = x.dims();
         let groups = groups(channels);
         let x = x.reshape([batch * groups, channels / groups * height * width]);
-        let centered = x.clone() - x.mean_dim(1);
-        let variance = (centered.clone() * centered.clone()).mean_dim(1);
-        let x = centered * (variance + 1e-6).sqrt().recip();
+        let x = layer_norm(x);
         let of_channel = |a: Tensor<B, 1>| a.reshape([1, channels, 1, 1]);
         x.reshape([batch, channels, height, width]) * of_channel(self.weight.val())
             + of_channel(self.bias.val())

@@ -7,6 +7,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData, backend::Backend},
 };
+use meanflow_core::precision::typed_as;
 
 /// Halves or doubles the side of an image.
 #[derive(Module, Debug)]
@@ -62,9 +63,10 @@ impl<B: Backend> Resample<B> {
     pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [batch, channels, rows, _] = x.dims();
         let [before, after] = self.matrix.dims();
+        let matrix = typed_as(self.matrix.clone(), &x);
         let along_last = |x: Tensor<B, 4>, rows: usize| {
             x.reshape([batch * channels * rows, before])
-                .matmul(self.matrix.clone())
+                .matmul(matrix.clone())
                 .reshape([batch, channels, rows, after])
         };
         along_last(along_last(x, rows).swap_dims(2, 3), after).swap_dims(2, 3)

@@ -2,5 +2,6 @@
 
 mod common;
 mod derivatives;
+mod precision;
 mod structure;
 mod unet;

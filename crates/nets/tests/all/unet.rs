@@ -6,6 +6,7 @@ use burn::{
     optim::{AdamConfig, GradientsParams, Optimizer},
     tensor::Tensor,
 };
+use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Dropout, Streams,
     objective::{Batch, MeanFlowConfig},
@@ -111,6 +112,7 @@ fn a_few_steps_of_meanflow_lower_the_loss() {
         x: normal::<Flex, 4>("data", 0, [8, c, h, w], &device) * 0.1 + 0.7,
         labels,
         augment: Some(normal("augment", 0, [8, 2], &device)),
+        precision: Precision::Full,
     };
     let mut adam = AdamConfig::new().init();
     let losses: Vec<f64> = (0..40)

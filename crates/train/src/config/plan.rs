@@ -2,6 +2,7 @@
 
 use super::{Comparison, Variant};
 use meanflow_core::objective::ObjectiveConfig;
+use meanflow_data::DataConfig;
 use meanflow_nets::NetConfig;
 use serde::Serialize;
 use std::{fmt, path::Path};
@@ -40,6 +41,8 @@ pub struct VariantPlan {
     pub images: u64,
     /// Rough peak of memory in training, see [`VariantPlan::memory`].
     pub memory_bytes: u64,
+    /// The same where the parts of a batch are differentiated one after another, as on a GPU.
+    pub memory_in_turn_bytes: u64,
     /// Evaluations, the one at the end included.
     pub evaluations: u64,
     /// What would be written, with `*` for numbers.
@@ -73,15 +76,16 @@ impl VariantPlan {
             parameters,
             steps: variant.train.steps,
             images: variant.train.steps.saturating_mul(variant.train.batch as u64),
-            memory_bytes: Self::memory(variant, parameters),
+            memory_bytes: Self::memory(variant, parameters, 1),
+            memory_in_turn_bytes: Self::memory(variant, parameters, variant.train.microbatches),
             evaluations,
             files: files(variant, evaluations, &folder.join(&variant.name)),
         }
     }
 
-    /// Weights, gradients, two moments and every average; what a step keeps for its backward pass, counted by tensors of a
-    /// block; the data. All in f32. The order of magnitude, not a promise.
-    fn memory(variant: &Variant, parameters: usize) -> u64 {
+    /// Weights, gradients, two moments and every average; what one of so many parts of a batch keeps for its backward pass,
+    /// counted by tensors of a block; the data. All in f32. The order of magnitude, not a promise.
+    fn memory(variant: &Variant, parameters: usize, parts: usize) -> u64 {
         let Variant { train, description, .. } = variant;
         let [channels, height, width] = description.shape;
         let per_sample = match &variant.net {
@@ -115,8 +119,12 @@ impl VariantPlan {
             ObjectiveConfig::MeanFlow(config) => config.share,
             ObjectiveConfig::Imf(config) => config.share,
         };
-        let activations = train.batch as f64 * per_sample * (1.0 + 0.1 * dual);
-        let data = description.items.unwrap_or(0) * channels * height * width;
+        let activations = train.batch.div_ceil(parts) as f64 * per_sample * (1.0 + 0.1 * dual);
+        let data = match &variant.data {
+            // Read from disk as it is needed.
+            DataConfig::Hdf5(_) => 0,
+            _ => description.items.unwrap_or(0) * channels * height * width,
+        };
         let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
         4 * floats as u64
     }
@@ -150,7 +158,12 @@ impl fmt::Display for Plan {
             writeln!(f, "parameters   {}", plan.parameters)?;
             writeln!(f, "steps        {}", plan.steps)?;
             writeln!(f, "images       {}", plan.images)?;
-            writeln!(f, "memory       about {:.0} MiB", (plan.memory_bytes as f64 / 1_048_576.0).ceil())?;
+            let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+            let in_turn = match plan.memory_in_turn_bytes {
+                same if same == plan.memory_bytes => String::new(),
+                less => format!(", on a GPU {} MiB", mebibytes(less)),
+            };
+            writeln!(f, "memory       about {} MiB{in_turn}", mebibytes(plan.memory_bytes))?;
             writeln!(f, "evaluations  {}", plan.evaluations)?;
             for file in &plan.files {
                 writeln!(f, "writes       {file}")?;

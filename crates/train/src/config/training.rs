@@ -11,6 +11,7 @@ use crate::{
     ema::{Profile, decay_of_half_life, power_of_std},
     optimizer::learning_rate,
 };
+use meanflow_core::precision::Precision;
 
 /// `[train]`: the length of a run and what happens on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Parts of the batch that are differentiated for themselves, their gradients added.
     pub microbatches: usize,
+    /// The numbers in which rows without a derivative in time are computed.
+    pub precision: Precision,
     /// Updates of the weights.
     pub steps: u64,
     /// Largest norm of the gradient over all parameters together; `None`: no clip.
@@ -41,6 +44,7 @@ impl TrainConfig {
             Self {
                 batch,
                 microbatches: r.get("microbatches", Within(1, batch.max(1)), 1),
+                precision: r.get("precision", Choice(Precision::ALL.to_vec()), Precision::Full),
                 steps: r.need("steps", steps(1)).steps,
                 clip: r.get("clip", Or("off", Number::POSITIVE), None),
                 checkpoint: r.get("checkpoint", steps(1), Length::steps(500)).steps,

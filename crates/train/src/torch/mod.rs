@@ -3,12 +3,14 @@
 //! Only the tensors that are asked for are read. A storage that is shorter than it says is an error, never zeros.
 
 mod pickle;
+mod write;
 mod zip;
 
 use burn::tensor::{bf16, f16};
 use meanflow_nets::weights::HostTensor;
 use pickle::{Id, Pickle, Value};
 use std::{collections::BTreeMap, fs::File, path::Path};
+pub(crate) use write::write;
 use zip::Archive;
 
 /// An open file: tensors by the dotted path of dictionary keys that leads to them.

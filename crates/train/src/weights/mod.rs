@@ -1,8 +1,9 @@
-//! Weights from files of this and other programs: safetensors files and state dicts of PyTorch.
+//! Weights from files of this and other programs: safetensors files, state dicts of PyTorch, checkpoints of Flax.
 
 use crate::{
     TrainError,
     config::{InitConfig, Variant},
+    flax::FlaxFile,
     model::Model,
     state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters},
     tensor_file,
@@ -227,22 +228,32 @@ fn choose<'a>(
 /// An open weight file.
 enum Weights {
     Torch(Box<TorchFile>),
+    Flax(FlaxFile),
     Safetensors(BTreeMap<String, TensorData>),
 }
 
 impl Weights {
     fn open(path: &Path) -> Result<Self, TrainError> {
         let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+        if path.is_dir() {
+            return Err(broken(
+                "it is a folder; one that Orbax wrote becomes a file by scripts/orbax_to_safetensors.py"
+                    .to_owned(),
+            ));
+        }
         let mut start = Vec::new();
         File::open(path)
-            .and_then(|file| file.take(4).read_to_end(&mut start))
+            .and_then(|file| file.take(9).read_to_end(&mut start))
             .map_err(TrainError::read(path))?;
         match &start[..] {
-            b"PK\x03\x04" => Ok(Self::Torch(Box::new(TorchFile::open(path).map_err(broken)?))),
+            // The length of a header in eight bytes, and the header: it may begin as the other formats do.
+            [.., 0, 0, 0, 0, b'{'] => Ok(Self::Safetensors(tensor_file::read(path, broken)?.1)),
+            [b'P', b'K', 3, 4, ..] => Ok(Self::Torch(Box::new(TorchFile::open(path).map_err(broken)?))),
             [0x80, ..] => Err(broken(
                 "it is in PyTorch's format before version 1.6; load and save it again with a newer one"
                     .to_owned(),
             )),
+            start if FlaxFile::begins(start) => Ok(Self::Flax(FlaxFile::open(path).map_err(broken)?)),
             _ => Ok(Self::Safetensors(tensor_file::read(path, broken)?.1)),
         }
     }
@@ -252,6 +263,7 @@ impl Weights {
         let dotted = |name: &str| (name.replace('/', "."), name.to_owned());
         match self {
             Self::Torch(file) => file.names().map(dotted).collect(),
+            Self::Flax(file) => file.names().map(dotted).collect(),
             Self::Safetensors(tensors) => tensors.keys().map(|name| dotted(name)).collect(),
         }
     }
@@ -259,6 +271,7 @@ impl Weights {
     fn read(&mut self, name: &str) -> Result<HostTensor, String> {
         match self {
             Self::Torch(file) => file.read(name),
+            Self::Flax(file) => file.read(name),
             Self::Safetensors(tensors) => {
                 let data = &tensors[name];
                 Ok(HostTensor { shape: data.shape.to_vec(), values: data.iter::<f32>().collect() })

@@ -141,3 +141,31 @@ fn several_networks_need_a_name_and_broken_numbers_are_refused() {
     std::fs::write(&path, b"\x80\x02old").unwrap();
     assert!(refused(&tiny(1), &path, &init(None, false)).contains("before version 1.6"));
 }
+
+/// A file under the official names is what this reads: of every network that has such names, to the bit.
+#[test]
+fn what_is_exported_for_another_program_comes_back() {
+    use meanflow_nets::{ImfDitConfig, UnetConfig};
+    let unet = UnetConfig { width: 8, multipliers: vec![1, 2], blocks: 1, ..UnetConfig::ddpmpp() };
+    let imf =
+        ImfDitConfig { patch: 2, width: 8, depth: 2, heads: 2, head_depth: 1, ..ImfDitConfig::published() };
+    let networks = [tiny(1), NetConfig::ImfDit(imf), NetConfig::Unet(unet)];
+    let folder = tempfile::tempdir().unwrap();
+    for config in networks {
+        let net: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
+        let other: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(1), &Default::default()).unwrap();
+        let model = Model::bare(config.clone(), SHAPE, Some(3), &net);
+        for convention in &config.conventions(SHAPE)[1..] {
+            for name in ["x.pth", "x.safetensors"] {
+                let path = folder.path().join(name);
+                model.write_for(convention.key, &path).unwrap();
+                let (back, report) = load(other.clone(), &config, SHAPE, &path, &init(None, false)).unwrap();
+                assert_eq!(report.convention, convention.name, "{config:?}");
+                assert_eq!(parameters(&back), parameters(&net), "{config:?} {name}");
+            }
+        }
+    }
+    let model = Model::bare(tiny(1), SHAPE, Some(3), &fresh(&tiny(1)));
+    let said = model.write_for("keras", &folder.path().join("y.pth")).unwrap_err().to_string();
+    assert!(said.contains("keras") && said.contains("torch"), "{said}");
+}

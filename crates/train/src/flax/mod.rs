@@ -1,0 +1,312 @@
+//! Checkpoints of Flax in one msgpack file (`flax.serialization.to_bytes`, `flax.training.checkpoints` without Orbax).
+//!
+//! A map of maps. An array is an extension of type 1 (a scalar: 3) that holds a msgpack array of shape, name of the element
+//! type and raw little-endian numbers; an array above 2³⁰ bytes is a map with its flat pieces. The numbers stay on the disk
+//! until a tensor is asked for.
+
+use burn::tensor::{bf16, f16};
+use meanflow_nets::weights::HostTensor;
+use rmp::Marker;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+/// An open file: tensors by the dotted path of keys that leads to them.
+pub(crate) struct FlaxFile {
+    file: BufReader<File>,
+    tensors: BTreeMap<String, Described>,
+}
+
+/// Where a tensor's numbers lie.
+#[derive(Clone)]
+struct Described {
+    dtype: String,
+    shape: Vec<usize>,
+    /// Offset and length in bytes of each piece.
+    pieces: Vec<(u64, u64)>,
+}
+
+/// What a path leads to.
+enum Leaf {
+    Array(Described),
+    Integer(u64),
+    Other,
+}
+
+/// The key that marks an array in pieces.
+const CHUNKED: &str = "__msgpack_chunked_array__";
+
+/// Maps within maps.
+const DEPTH: usize = 64;
+
+impl FlaxFile {
+    /// Whether a file that begins so can be one: a map with up to 15 entries, or with a length of its own.
+    pub fn begins(start: &[u8]) -> bool {
+        matches!(start.first(), Some(0x81..=0x8f | 0xde | 0xdf))
+    }
+
+    /// Reads what tensors there are.
+    ///
+    /// # Errors
+    /// What is wrong with the file, in words.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let length = file.metadata().map_err(|error| error.to_string())?.len();
+        let mut reader = Reader { file: BufReader::new(file), at: 0, length, leaves: BTreeMap::new() };
+        reader.value(String::new(), DEPTH)?;
+        let Reader { file, mut leaves, .. } = reader;
+        let chunked: Vec<String> =
+            leaves.keys().filter_map(|path| Some(path.strip_suffix(CHUNKED)?.to_owned())).collect();
+        for prefix in chunked {
+            let array = joined(&leaves, &prefix)?;
+            leaves.retain(|path, _| !path.starts_with(&prefix));
+            leaves.insert(prefix.trim_end_matches('.').to_owned(), Leaf::Array(array));
+        }
+        let array = |(path, leaf)| match leaf {
+            Leaf::Array(array) => Some((path, array)),
+            Leaf::Integer(_) | Leaf::Other => None,
+        };
+        let tensors: BTreeMap<String, Described> = leaves.into_iter().filter_map(array).collect();
+        if tensors.is_empty() {
+            return Err("it holds no array under a name".to_owned());
+        }
+        Ok(Self { file, tensors })
+    }
+
+    /// Names of the tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// One tensor as f32, in row-major order.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn read(&mut self, name: &str) -> Result<HostTensor, String> {
+        let Described { dtype, shape, pieces } =
+            self.tensors.get(name).ok_or("there is no such tensor")?.clone();
+        let (size, number): (usize, fn(&[u8]) -> f32) = match dtype.as_str() {
+            "float64" => (8, |b| f64::from_le_bytes(b.try_into().expect("8 bytes")) as f32),
+            "float32" => (4, |b| f32::from_le_bytes(b.try_into().expect("4 bytes"))),
+            "float16" => (2, |b| f16::from_le_bytes(b.try_into().expect("2 bytes")).to_f32()),
+            "bfloat16" => (2, |b| bf16::from_le_bytes(b.try_into().expect("2 bytes")).to_f32()),
+            other => return Err(format!("its numbers are {other}, which no weights are")),
+        };
+        let found: u64 = pieces.iter().map(|piece| piece.1).sum();
+        let needed = shape.iter().try_fold(size as u64, |bytes, &n| bytes.checked_mul(n as u64));
+        if needed != Some(found) {
+            return Err(format!("its shape {shape:?} of {dtype} does not fit its {found} bytes"));
+        }
+        let mut values = Vec::with_capacity(found as usize / size);
+        for (offset, length) in pieces {
+            let mut bytes = vec![0; length as usize];
+            self.file
+                .seek(SeekFrom::Start(offset))
+                .and_then(|_| self.file.read_exact(&mut bytes))
+                .map_err(|error| error.to_string())?;
+            values.extend(bytes.chunks_exact(size).map(number));
+        }
+        Ok(HostTensor { shape, values })
+    }
+}
+
+/// The array whose pieces are under `prefix`.
+fn joined(leaves: &BTreeMap<String, Leaf>, prefix: &str) -> Result<Described, String> {
+    let numbered = |part: &str| {
+        let prefix = format!("{prefix}{part}.");
+        (0usize..).map_while(move |index| leaves.get(&format!("{prefix}{index}")))
+    };
+    let shape = numbered("shape").filter_map(|leaf| match leaf {
+        Leaf::Integer(size) => Some(*size as usize),
+        Leaf::Array(_) | Leaf::Other => None,
+    });
+    let mut dtype = String::new();
+    let mut pieces = Vec::new();
+    for leaf in numbered("chunks") {
+        let Leaf::Array(piece) = leaf else { return Err(format!("`{prefix}` has a piece that is no array")) };
+        dtype.clone_from(&piece.dtype);
+        pieces.extend(&piece.pieces);
+    }
+    Ok(Described { dtype, shape: shape.collect(), pieces })
+}
+
+/// Walks through a file and notes what it meets.
+struct Reader {
+    file: BufReader<File>,
+    at: u64,
+    length: u64,
+    leaves: BTreeMap<String, Leaf>,
+}
+
+impl Reader {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let mut bytes = [0; N];
+        self.file
+            .read_exact(&mut bytes)
+            .map_err(|_| format!("it is cut short: it ends at byte {}", self.length))?;
+        self.at += N as u64;
+        Ok(bytes)
+    }
+
+    fn marker(&mut self) -> Result<Marker, String> {
+        Ok(Marker::from_u8(self.bytes::<1>()?[0]))
+    }
+
+    fn u8(&mut self) -> Result<u64, String> {
+        Ok(self.bytes::<1>()?[0].into())
+    }
+
+    fn u16(&mut self) -> Result<u64, String> {
+        Ok(u16::from_be_bytes(self.bytes()?).into())
+    }
+
+    fn u32(&mut self) -> Result<u64, String> {
+        Ok(u32::from_be_bytes(self.bytes()?).into())
+    }
+
+    fn skip(&mut self, count: u64) -> Result<(), String> {
+        let end = self.at.checked_add(count).filter(|end| *end <= self.length);
+        let end = end.ok_or_else(|| {
+            format!("it is cut short: {count} bytes at {} of a file of {}", self.at, self.length)
+        })?;
+        self.file.seek_relative(count as i64).map_err(|error| error.to_string())?;
+        self.at = end;
+        Ok(())
+    }
+
+    fn text(&mut self, length: u64) -> Result<String, String> {
+        if length > 1 << 16 {
+            return Err(format!("a name of {length} bytes"));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.file.read_exact(&mut bytes).map_err(|_| "it is cut short within a name".to_owned())?;
+        self.at += length;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Reads one value; `path` leads to it.
+    fn value(&mut self, path: String, depth: usize) -> Result<(), String> {
+        let marker = self.marker()?;
+        let leaf = match marker {
+            Marker::FixMap(count) => return self.map(path, count.into(), depth),
+            Marker::Map16 => {
+                let count = self.u16()?;
+                return self.map(path, count, depth);
+            }
+            Marker::Map32 => {
+                let count = self.u32()?;
+                return self.map(path, count, depth);
+            }
+            Marker::FixPos(value) => Leaf::Integer(value.into()),
+            Marker::U8 => Leaf::Integer(self.u8()?),
+            Marker::U16 => Leaf::Integer(self.u16()?),
+            Marker::U32 => Leaf::Integer(self.u32()?),
+            Marker::U64 => Leaf::Integer(u64::from_be_bytes(self.bytes()?)),
+            Marker::FixExt1 => self.extension(1)?,
+            Marker::FixExt2 => self.extension(2)?,
+            Marker::FixExt4 => self.extension(4)?,
+            Marker::FixExt8 => self.extension(8)?,
+            Marker::FixExt16 => self.extension(16)?,
+            Marker::Ext8 => {
+                let length = self.u8()?;
+                self.extension(length)?
+            }
+            Marker::Ext16 => {
+                let length = self.u16()?;
+                self.extension(length)?
+            }
+            Marker::Ext32 => {
+                let length = self.u32()?;
+                self.extension(length)?
+            }
+            other => {
+                self.other(other)?;
+                Leaf::Other
+            }
+        };
+        self.leaves.insert(path, leaf);
+        Ok(())
+    }
+
+    /// Passes over a value that is neither a map nor a number of use here.
+    fn other(&mut self, marker: Marker) -> Result<(), String> {
+        let length = match marker {
+            Marker::Null | Marker::True | Marker::False | Marker::FixNeg(_) => 0,
+            Marker::I8 => 1,
+            Marker::I16 => 2,
+            Marker::I32 | Marker::F32 => 4,
+            Marker::I64 | Marker::F64 => 8,
+            Marker::FixStr(length) => length.into(),
+            Marker::Str8 | Marker::Bin8 => self.u8()?,
+            Marker::Str16 | Marker::Bin16 => self.u16()?,
+            Marker::Str32 | Marker::Bin32 => self.u32()?,
+            other => return Err(format!("{other:?} at byte {}, which no checkpoint of Flax has", self.at)),
+        };
+        self.skip(length)
+    }
+
+    fn map(&mut self, path: String, count: u64, depth: usize) -> Result<(), String> {
+        let depth = depth.checked_sub(1).ok_or("its maps are nested too deeply")?;
+        for _ in 0..count {
+            let length = match self.marker()? {
+                Marker::FixStr(length) => length.into(),
+                Marker::Str8 => self.u8()?,
+                Marker::Str16 => self.u16()?,
+                other => return Err(format!("a key at byte {} is {other:?}, not text", self.at)),
+            };
+            let key = self.text(length)?;
+            let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+            self.value(path, depth)?;
+        }
+        Ok(())
+    }
+
+    /// An extension of so many bytes: an array, or something that is passed over.
+    fn extension(&mut self, length: u64) -> Result<Leaf, String> {
+        let kind = self.u8()?;
+        let end = self.at + length;
+        if !matches!(kind, 1 | 3) {
+            self.skip(length)?;
+            return Ok(Leaf::Other);
+        }
+        let broken = |at: u64| format!("the array at byte {at} is broken");
+        if self.marker()? != Marker::FixArray(3) {
+            return Err(broken(self.at));
+        }
+        let count = match self.marker()? {
+            Marker::FixArray(count) => count,
+            _ => return Err(broken(self.at)),
+        };
+        let mut shape = Vec::new();
+        for _ in 0..count {
+            let size = match self.marker()? {
+                Marker::FixPos(size) => size.into(),
+                Marker::U8 => self.u8()?,
+                Marker::U16 => self.u16()?,
+                Marker::U32 => self.u32()?,
+                _ => return Err(broken(self.at)),
+            };
+            shape.push(size as usize);
+        }
+        let Marker::FixStr(name) = self.marker()? else { return Err(broken(self.at)) };
+        let dtype = self.text(name.into())?;
+        let bytes = match self.marker()? {
+            Marker::Bin8 => self.u8()?,
+            Marker::Bin16 => self.u16()?,
+            Marker::Bin32 => self.u32()?,
+            _ => return Err(broken(self.at)),
+        };
+        let pieces = vec![(self.at, bytes)];
+        self.skip(bytes)?;
+        if self.at != end {
+            return Err(broken(self.at));
+        }
+        Ok(Leaf::Array(Described { dtype, shape, pieces }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
