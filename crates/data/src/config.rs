@@ -43,6 +43,11 @@ pub(crate) trait DataKind {
         None
     }
 
+    /// Of a finite set of points, the number there are to compare others with, if that can be told.
+    fn points_to_compare_with(&self) -> Option<usize> {
+        None
+    }
+
     /// The files and folders named in the settings.
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         Vec::new()
@@ -120,6 +125,13 @@ impl DataConfig {
     /// How training samples are to be warped: what [`LoaderConfig::augment`](crate::LoaderConfig) should be.
     pub fn augment(&self) -> Option<EdmConfig> {
         self.kind().augment()
+    }
+
+    /// Of a finite set of points of the plane, the number there are to score others against: those set aside, or all if
+    /// none are. `None` of densities, which make as many as are wanted, of all that are not points, and where the
+    /// files are not there to tell.
+    pub fn points_to_compare_with(&self) -> Option<usize> {
+        self.kind().points_to_compare_with()
     }
 
     /// Makes the relative paths in the settings relative to `folder`, which is that of the experiment file.

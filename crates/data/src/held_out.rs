@@ -79,6 +79,14 @@ pub(crate) fn kept(items: usize, fraction: f64) -> usize {
     items - (fraction * items as f64).round() as usize
 }
 
+/// Number of `items` to score against: those set aside, or all if none are.
+pub(crate) fn to_compare_with(items: usize, fraction: f64) -> usize {
+    match items - kept(items, fraction) {
+        0 => items,
+        aside => aside,
+    }
+}
+
 impl Dataset for HeldOut {
     fn name(&self) -> &str {
         self.whole.name()

@@ -71,15 +71,18 @@ impl FdPca {
         }
         let mut moments = Moments::new(dimension);
         moments.add(real)?;
-        let covariance = moments.covariance()?;
+        let (mean, covariance) = (moments.mean()?, moments.covariance()?);
+        // Of images these are large; one is enough while the next is computed.
+        drop(moments);
         let matrix = Mat::from_fn(dimension, dimension, |i, j| covariance[[i, j]]);
+        drop(covariance);
         let spectrum = eigen(matrix.as_ref())?;
         // faer sorts them rising; the leading ones are the last columns.
         let last = dimension - 1;
         let total: f64 = spectrum.values.iter().sum();
         let variances: Vec<f64> = (0..components).map(|k| spectrum.values[last - k]).collect();
         Ok(Self {
-            mean: moments.mean()?,
+            mean,
             basis: Mat::from_fn(dimension, components, |i, k| spectrum.vectors[(i, last - k)]),
             explained: if total > 0.0 { variances.iter().sum::<f64>() / total } else { 1.0 },
             variances,

@@ -1,6 +1,6 @@
 //! The metrics that an experiment may name.
 
-use ndarray::{Array2, ArrayViewD};
+use ndarray::{Array2, ArrayViewD, CowArray, Ix2};
 
 use crate::{FdPca, MetricError, energy_distance, sliced_wasserstein2, wasserstein2};
 
@@ -88,9 +88,9 @@ impl Metric {
     pub fn reference(self, real: ArrayViewD<'_, f32>, seed: u64) -> Result<Reference, MetricError> {
         let real = flat(&real);
         let kind = match self {
-            Self::W2 => Kind::W2(real),
-            Self::Energy => Kind::Energy(real),
-            Self::SlicedW2 => Kind::SlicedW2(real, seed),
+            Self::W2 => Kind::W2(real.into_owned()),
+            Self::Energy => Kind::Energy(real.into_owned()),
+            Self::SlicedW2 => Kind::SlicedW2(real.into_owned(), seed),
             Self::FdPca64 => Kind::FdPca(Box::new(FdPca::fit(real.view(), 64)?)),
         };
         Ok(Reference { metric: self, kind })
@@ -149,9 +149,8 @@ impl Reference {
 }
 
 /// The first axis as rows, all others flattened.
-fn flat(samples: &ArrayViewD<'_, f32>) -> Array2<f32> {
+fn flat<'a>(samples: &'a ArrayViewD<'_, f32>) -> CowArray<'a, f32, Ix2> {
     let n = samples.shape().first().copied().unwrap_or(0);
-    let dimension = samples.shape().iter().skip(1).product();
-    let values = samples.iter().copied().collect();
-    Array2::from_shape_vec((n, dimension), values).expect("the product of the axes")
+    let dimension: usize = samples.shape().iter().skip(1).product();
+    samples.to_shape((n, dimension)).expect("the product of the axes")
 }

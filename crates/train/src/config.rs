@@ -164,11 +164,15 @@ impl Variant {
         let items = known.map_or(Some(1), |data| data.items);
         let net = net::read(root, known);
         let init = InitConfig::read(root);
+        let described = data.as_ref().map(|(data, description)| (data, description));
+        if let (Some((data, _)), Some(net)) = (described, &net) {
+            data::check_augmentation(root, data, net);
+        }
         let objective = objective::read(root, known, net.as_ref());
         let train = TrainConfig::read(root, items);
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, &train, items, known, objective.as_ref(), net.as_ref());
+        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref(), net.as_ref());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

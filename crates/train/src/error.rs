@@ -13,8 +13,13 @@ pub enum TrainError {
     #[error(transparent)]
     Net(#[from] meanflow_nets::NetError),
     /// A score.
-    #[error(transparent)]
-    Metric(#[from] meanflow_metrics::MetricError),
+    #[error("`{metric}`: {error}")]
+    Metric {
+        /// Its name.
+        metric: &'static str,
+        /// What is wrong.
+        error: meanflow_metrics::MetricError,
+    },
     /// A file could not be written.
     #[error("cannot write {path}: {error}")]
     Write {

@@ -2,18 +2,24 @@
 
 use crate::{
     TrainError,
-    config::{SampleGuidance, Variant},
+    config::{EvalConfig, SampleGuidance, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer},
     sample::{CHUNK, NOISE, condition, from_noise},
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{Solver, Streams, solver::Grid};
-use meanflow_data::{Dataset, grid_png, labels_in_turn, read_rows};
+use meanflow_data::{DataError, Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, Reference};
 use meanflow_nets::Net;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
+
+/// Shape of a point of the plane.
+const POINT: [usize; 3] = [2, 1, 1];
+
+/// Values of real images that a reference is computed from at most, 256 MiB: a set on disk may be of any size.
+const REFERENCE: usize = 64 << 20;
 
 /// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
 pub struct Evaluation {
@@ -38,7 +44,7 @@ impl Evaluation {
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
         let (shape, samples) = (data.shape(), variant.eval.samples);
-        let rows = samples.max(variant.eval.grid);
+        let rows = rows(&variant.eval, shape);
         let dimension: usize = shape.iter().product();
         let streams = Streams::new(variant.seed);
         let classes = data.classes();
@@ -46,17 +52,22 @@ impl Evaluation {
             what: "reference statistics".to_owned(),
             parts: variant.eval.metrics.len() as u64,
         });
-        let all = || read_rows(data, 0..data.len());
         // Points are scored against as many points. Images are scored against every one that there is to compare with.
-        let points = shape == [2, 1, 1];
-        let (real, held) = match data.held_out(if points { samples } else { usize::MAX }, 1)? {
+        let points = shape == POINT;
+        let most = match (points, variant.eval.metrics.is_empty()) {
+            (true, _) => samples,
+            (false, false) => REFERENCE / dimension,
+            (false, true) => 0,
+        };
+        let (real, held) = match data.held_out(most, 1)? {
             Some(real) => (real, true),
-            None => (all()?, false),
+            None => (beginning_of_an_epoch(data, variant.seed, most)?, false),
         };
         // The floor compares other real data: held out as well where enough is left, else a keyed choice of the training data.
-        let other = match data.held_out(samples, 2)? {
-            Some(other) if points && other.len() == samples * dimension => other,
-            _ => read_rows(data, choice(&streams, data.len(), samples))?,
+        let aside = if points { data.held_out(samples, 2)? } else { None };
+        let other = match aside.filter(|other| other.len() == samples * dimension) {
+            Some(other) => other,
+            None => read_rows(data, choice(&streams, data.len(), samples.min(most)))?,
         };
         let view = |values| rows_of(values, dimension);
         let mut references = Vec::new();
@@ -70,8 +81,9 @@ impl Evaluation {
                     metric.name()
                 )));
             }
-            let reference = metric.reference(view(&real).into_dyn(), variant.seed)?;
-            let floor = reference.score(view(&other).into_dyn())?.value;
+            let named = |error| TrainError::Metric { metric: metric.name(), error };
+            let reference = metric.reference(view(&real).into_dyn(), variant.seed).map_err(named)?;
+            let floor = reference.score(view(&other).into_dyn()).map_err(named)?.value;
             references.push((metric, reference, floor));
             observer.on(Event::Part);
         }
@@ -120,7 +132,7 @@ impl Evaluation {
     ) -> Result<Vec<Value>, TrainError> {
         let eval = &variant.eval;
         let dimension: usize = self.shape.iter().product();
-        let rows = eval.samples.max(eval.grid);
+        let rows = rows(eval, self.shape);
         let chunks = rows.div_ceil(CHUNK) * eval.nfe.len() * nets.len();
         observer.on(Event::Task { what: format!("evaluation at step {step}"), parts: chunks as u64 });
         let mut lines = Vec::new();
@@ -134,10 +146,12 @@ impl Evaluation {
                     let name = format!("samples/step-{step:08}-ema-{index}-nfe-{nfe}.png");
                     self.grid(&samples, eval.grid, &folder.join(&name))?;
                 }
-                let scored = rows_of(&samples[..eval.samples * dimension], dimension);
                 for (metric, reference, floor) in &self.references {
-                    let score = reference.score(scored.into_dyn())?;
-                    let (name, value) = (metric.name(), score.value);
+                    let name = metric.name();
+                    let named = |error| TrainError::Metric { metric: name, error };
+                    let scored = rows_of(&samples[..eval.samples * dimension], dimension);
+                    let score = reference.score(scored.into_dyn()).map_err(named)?;
+                    let value = score.value;
                     observer.on(Event::Score { step, ema: label, nfe, metric: name, value });
                     lines.push(json!({
                         "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": label,
@@ -199,6 +213,23 @@ impl Evaluation {
         };
         (0..rows).map(path).collect()
     }
+}
+
+/// `count` samples in the order of an epoch that training does not come to, which of a set on disk reads few blocks; all of
+/// them, in their own order, if there are not more.
+fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Result<Vec<f32>, DataError> {
+    if data.len() <= count {
+        return read_rows(data, 0..data.len());
+    }
+    let mut indices = order::of_epoch(data, seed, u64::MAX);
+    indices.truncate(count);
+    read_rows(data, indices)
+}
+
+/// Samples to draw: those of the grid, and those that are scored or drawn as points.
+fn rows(eval: &EvalConfig, shape: [usize; 3]) -> usize {
+    let scored = !eval.metrics.is_empty() || shape == POINT;
+    eval.grid.max(if scored { eval.samples } else { 0 })
 }
 
 fn rows_of(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {

@@ -15,7 +15,7 @@ use crate::{
 };
 use burn::{
     module::{AutodiffModule, Module},
-    tensor::{DType, Tensor, backend::Backend as _},
+    tensor::{DType, Tensor},
 };
 use meanflow_core::{Streams, objective::TrainBackend, precision::Precision};
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};

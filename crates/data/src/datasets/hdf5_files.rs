@@ -275,6 +275,11 @@ impl DataKind for Hdf5Config {
         HeldOut::split(Arc::new(data), self.held_out)
     }
 
+    fn points_to_compare_with(&self) -> Option<usize> {
+        let data = self.layout().ok().filter(|data| data.shape == [2, 1, 1])?;
+        Some(held_out::to_compare_with(data.len(), self.held_out))
+    }
+
     fn flip(&self) -> bool {
         self.flip
     }

@@ -184,6 +184,11 @@ impl DataKind for PointsConfig {
         HeldOut::split(Arc::new(Points::read(&self.path, self.classes, self.scale)?), self.held_out)
     }
 
+    fn points_to_compare_with(&self) -> Option<usize> {
+        let all = Points::read(&self.path, self.classes, self.scale).ok()?.points.len();
+        Some(held_out::to_compare_with(all, self.held_out))
+    }
+
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         vec![&mut self.path]
     }

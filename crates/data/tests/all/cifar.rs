@@ -68,6 +68,10 @@ fn a_folder_and_the_archive_are_the_same_set() {
         }
         assert_eq!(set.label(43), Some(3));
     }
+    let plain = Cifar10Config { labels: false, ..Cifar10Config::new(&folder) };
+    let plain = DataConfig::Cifar10(plain).open().expect("whole files");
+    assert_eq!((plain.len(), plain.classes(), plain.label(43)), (100, None, None));
+    assert_eq!(plain.digest(), sets[0].digest(), "the same files");
     assert_eq!(open(&packed, Half::Test).len(), 7);
     let described = DataConfig::Cifar10(Cifar10Config::new(&folder)).describe().expect("valid settings");
     assert_eq!(described.items, Some(100));
@@ -88,6 +92,8 @@ fn cifar100_has_two_labels() {
     let (fine, coarse) = (open(Level::Fine), open(Level::Coarse));
     assert_eq!((fine.len(), fine.classes(), fine.label(55)), (60, Some(100), Some(55)));
     assert_eq!((coarse.classes(), coarse.label(55)), (Some(20), Some(15)));
+    let off = open(Level::Off);
+    assert_eq!((off.len(), off.classes(), off.label(55)), (60, None, None));
     let mut image = vec![0.0; 3072];
     fine.read(55, &mut image).expect("in memory");
     assert_eq!(image[0], 55.0 / 127.5 - 1.0);

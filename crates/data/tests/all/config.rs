@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use meanflow_data::{
     CheckerboardConfig, Cifar10Config, Cifar100Config, DataConfig, DataError, Description,
     EightGaussiansConfig, EmojiConfig, FashionMnistConfig, Hdf5Config, IdxConfig, ImageFolderConfig, KINDS,
-    MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig, TwoSpiralsConfig,
+    Level, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig,
+    TwoSpiralsConfig,
 };
 
 fn every_kind() -> [DataConfig; 15] {
@@ -98,6 +99,22 @@ fn settings_out_of_range_are_named() {
         for error in [config.describe().err(), config.open().err()] {
             let Some(DataError::Setting { key, .. }) = error else { panic!("{config:?}: {error:?}") };
             assert_eq!(key, expected);
+        }
+    }
+}
+
+#[test]
+fn labels_can_be_left_out() {
+    for config in [
+        DataConfig::FashionMnist(FashionMnistConfig { labels: false, ..Default::default() }),
+        DataConfig::Mnist(MnistConfig { labels: false, ..MnistConfig::new("none") }),
+        DataConfig::Cifar10(Cifar10Config { labels: false, ..Cifar10Config::new("none") }),
+        DataConfig::Cifar100(Cifar100Config { labels: Level::Off, ..Cifar100Config::new("none") }),
+        DataConfig::Emoji(EmojiConfig { labels: false, ..EmojiConfig::new("none") }),
+    ] {
+        assert_eq!(config.describe().expect("valid settings").classes, None);
+        if let Ok(dataset) = config.open() {
+            assert_eq!((dataset.classes(), dataset.label(0), dataset.len()), (None, None, 10_000));
         }
     }
 }

@@ -49,6 +49,9 @@ fn glyphs_are_set_aside_with_their_variants_and_copies() {
     let without = open(EmojiConfig { held_out: 0.0, skin_tones: false, ..EmojiConfig::new(here.path()) });
     assert_eq!((without.len(), without.label(0), without.label(39)), (40, Some(2), Some(4)));
 
+    let plain = open(EmojiConfig { held_out: 0.0, labels: false, ..EmojiConfig::new(here.path()) });
+    assert_eq!((plain.len(), plain.classes(), plain.label(0)), (80, None, None));
+
     for held_out in [0.1, 0.3, 0.5, 0.7] {
         let config = EmojiConfig { held_out, size: 16, ..EmojiConfig::new(here.path()) };
         let data = open(config.clone());

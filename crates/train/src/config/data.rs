@@ -10,8 +10,9 @@ use meanflow_data::{
     Background, CheckerboardConfig, Cifar10Config, Cifar100Config, DataConfig, DataError, Description,
     EdmConfig, EightGaussiansConfig, EmojiConfig, Encoding, FashionMnistConfig, Half, Hdf5Config, IdxConfig,
     ImageFolderConfig, Level, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig,
-    TwoMoonsConfig, TwoSpiralsConfig,
+    TwoMoonsConfig, TwoSpiralsConfig, augment::LABELS,
 };
+use meanflow_nets::NetConfig;
 
 /// Reads the table and asks the data what it looks like; `None` after a problem.
 pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
@@ -235,6 +236,27 @@ fn augment(r: &mut Reader) -> Option<EdmConfig> {
             None
         }
     }
+}
+
+/// Augmented images come with labels that say what was done; a network that does not take them would learn to draw
+/// warped images.
+pub(super) fn check_augmentation(root: &mut Reader, data: &DataConfig, net: &NetConfig) {
+    let takes = match net {
+        NetConfig::Unet(net) => net.augment,
+        _ => 0,
+    };
+    if data.augment().is_none() || takes == LABELS {
+        return;
+    }
+    let key = format!("data.{}.augment", data.name());
+    let message =
+        format!("`{key}` tells the network by {LABELS} labels what was done; this one takes {takes}");
+    let help = match net {
+        NetConfig::Unet(_) => format!("write `augment-labels = {LABELS}` in `[net.unet]`"),
+        _ => "only `[net.unet]` takes such labels; leave `augment` out".to_owned(),
+    };
+    let place = root.within(&["data", data.name(), "augment"]);
+    root.problem(Problem::new(place, message).help(help));
 }
 
 fn part() -> Choice<Part> {

@@ -8,9 +8,12 @@ use super::{
     tree::{Node, Value},
 };
 use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
-use meanflow_data::Description;
+use meanflow_data::{DataConfig, Description};
 use meanflow_metrics::Metric;
 use meanflow_nets::NetConfig;
+
+/// Samples that a score is computed from, unless the file says otherwise.
+const SAMPLES: usize = 2000;
 
 /// `[eval]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +54,7 @@ impl EvalConfig {
         root: &mut Reader,
         train: &TrainConfig,
         items: Option<usize>,
-        data: Option<&Description>,
+        data: Option<(&DataConfig, &Description)>,
         objective: Option<&ObjectiveConfig>,
         net: Option<&NetConfig>,
     ) -> Self {
@@ -59,11 +62,16 @@ impl EvalConfig {
             let every = r
                 .get("every", Steps { batch: train.batch, items, least: 1 }, Length::steps(train.steps))
                 .steps;
-            let samples = r.get("samples", Within(2, 1 << 24), 2000);
+            // Scores of points need as many real ones.
+            let real = data.and_then(|(data, _)| data.points_to_compare_with());
+            let samples = r.get("samples", Within(2, 1 << 24), real.unwrap_or(SAMPLES).clamp(2, SAMPLES));
             let solver = solver(r, objective);
             let per_step = solver.evaluations_per_step();
-            let nfe =
-                r.get("nfe", List(Within(1, 1 << 16)), [1, 2, 4].map(|steps| steps * per_step).to_vec());
+            let nfe = r.get(
+                "nfe",
+                List { of: Within(1, 1 << 16), empty: false },
+                [1, 2, 4].map(|steps| steps * per_step).to_vec(),
+            );
             if let Some(odd) = nfe.iter().find(|nfe| !nfe.is_multiple_of(per_step)) {
                 let message = format!(
                     "`{}`: {odd} is not a multiple of {per_step}, the evaluations that a step of `{}` costs",
@@ -73,7 +81,7 @@ impl EvalConfig {
                 r.problem(Problem::new(r.at("nfe"), message));
             }
             let guidance = guidance(r, net);
-            let metrics = metrics(r, data);
+            let metrics = metrics(r, data.map(|(_, description)| description));
             let grid = r.get("grid", Within(1, 4096), 64);
             Self { every, samples, nfe, solver, guidance, metrics, grid }
         })
@@ -137,7 +145,7 @@ fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {
     let applies = |metric: &Metric| data.is_none_or(|data| metric.applies_to(data.shape));
     let default: Vec<Metric> = Metric::ALL.into_iter().filter(applies).collect();
     let names = Choice(Metric::ALL.into_iter().map(|metric| (metric.name(), metric)).collect());
-    let metrics = r.get("metrics", List(names), default.clone());
+    let metrics = r.get("metrics", List { of: names, empty: true }, default.clone());
     if let Some(data) = data {
         for metric in metrics.iter().filter(|metric| !applies(metric)) {
             let [c, h, w] = data.shape;

@@ -152,6 +152,18 @@ impl<'r> Reader<'r> {
         self.table.get(key).map_or_else(|| self.place.clone(), |node| Where::from(&node.place))
     }
 
+    /// The value behind this path of keys, or what it would be in.
+    pub fn within(&self, path: &[&str]) -> Where {
+        let (mut table, mut place) = (self.table, self.place.clone());
+        for key in path {
+            let Some(node) = table.get(*key) else { break };
+            place = Where::from(&node.place);
+            let Value::Table(inner) = &node.value else { break };
+            table = inner;
+        }
+        place
+    }
+
     /// The dotted path of `key`.
     pub fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }

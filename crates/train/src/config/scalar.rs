@@ -221,8 +221,12 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// A list with at least one entry, none of them twice.
-pub(super) struct List<S>(pub S);
+/// A list, none of its entries twice.
+pub(super) struct List<S> {
+    pub of: S,
+    /// Whether it may have no entry.
+    pub empty: bool,
+}
 
 impl<S: Scalar<Out: PartialEq>> Scalar for List<S> {
     type Out = Vec<S::Out>;
@@ -231,25 +235,25 @@ impl<S: Scalar<Out: PartialEq>> Scalar for List<S> {
         let Value::Array(items) = &node.value else { return Err(Wrong::Type("a list".into())) };
         let mut values = Vec::new();
         for item in items {
-            let value = self.0.read(item)?;
+            let value = self.of.read(item)?;
             if values.contains(&value) {
                 return Err(Wrong::Because(
-                    format!("holds {} twice", self.0.show(&value)),
+                    format!("holds {} twice", self.of.show(&value)),
                     "name each once".into(),
                 ));
             }
             values.push(value);
         }
-        if values.is_empty() { Err(Wrong::Must("not be empty".into())) } else { Ok(values) }
+        if values.is_empty() && !self.empty { Err(Wrong::Must("not be empty".into())) } else { Ok(values) }
     }
 
     fn show(&self, values: &Vec<S::Out>) -> String {
-        let values: Vec<String> = values.iter().map(|value| self.0.show(value)).collect();
+        let values: Vec<String> = values.iter().map(|value| self.of.show(value)).collect();
         format!("[{}]", values.join(", "))
     }
 
     fn blank(&self) -> Vec<S::Out> {
-        vec![self.0.blank()]
+        vec![self.of.blank()]
     }
 }
 

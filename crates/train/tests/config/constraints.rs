@@ -4,6 +4,27 @@ use super::{IMAGES, SMALL, check, folder, load, load_in, says, with};
 use meanflow_core::objective::{ObjectiveConfig, ScaleLaw};
 
 #[test]
+fn augmentation_needs_a_network_that_is_told_of_it() {
+    let augmented = with(IMAGES, "flip = true", "augment = { edm = {} }");
+    says(
+        augmented.clone(),
+        &[],
+        "`data.fashion-mnist.augment` tells the network by 6 labels what was done; this one takes 0",
+        "only `[net.unet]` takes such labels; leave `augment` out",
+    );
+    let unet = |labels: &str| format!("net={{unet={{width=16, multipliers=[1, 2], blocks=1{labels}}}}}");
+    says(
+        augmented.clone(),
+        &[&unet("")],
+        "`data.fashion-mnist.augment` tells the network by 6 labels what was done; this one takes 0",
+        "write `augment-labels = 6` in `[net.unet]`",
+    );
+    load(&augmented, &[&unet(", augment-labels=6")]).unwrap_or_else(|error| panic!("{error}"));
+    // Without augmentation the labels are zeros.
+    load(IMAGES, &[&unet(", augment-labels=6")]).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn values_out_of_range() {
     check(
         with(IMAGES, "share = 0.5", "share = 1.5"),

@@ -28,7 +28,8 @@ fn experiments() -> Vec<Comparison> {
         };
         add(SMALL, &[&format!("data.{}={needed}", kind.name)]);
     }
-    add(SMALL, &["data.cifar10={path=\"x\", augment={edm={}}}"]);
+    let takes_labels = "net={unet={width=16, multipliers=[1, 2], blocks=1, augment-labels=6}}";
+    add(SMALL, &["data.cifar10={path=\"x\", augment={edm={}}}", takes_labels]);
     for (name, _) in ObjectiveConfig::NAMES {
         add(IMAGES, &[&format!("objective={{{name}={{}}}}")]);
     }

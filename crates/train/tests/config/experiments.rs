@@ -146,7 +146,46 @@ fn every_experiment_is_valid_and_begins_with_its_facts() {
             count += 1;
         }
     }
-    assert!(count >= 11, "{count} experiments");
+    assert!(count >= 20, "{count} experiments");
+}
+
+fn constant(profile: Profile) -> (f64, bool) {
+    match profile {
+        Profile::Constant { decay, ramp } => (decay, ramp),
+        Profile::Power(_) => panic!("{profile:?} is no constant"),
+    }
+}
+
+/// The constants of the paper's appendix and of the official scripts.
+#[test]
+fn cifar10_is_as_published() {
+    let [v0, v1, matching] = ["meanflow-v0", "meanflow-v1", "flow-matching"]
+        .map(|name| experiment(&format!("cifar10/{name}.toml")).variants.remove(0));
+    for variant in [&v0, &v1, &matching] {
+        assert_eq!((variant.description.shape, variant.description.classes), ([3, 32, 32], None));
+        assert_eq!(variant.description.items, Some(50_000));
+        assert_eq!(variant.net.parameters([3, 32, 32], None), 55_932_419);
+        assert_eq!((variant.train.batch, variant.train.steps, variant.train.clip), (1024, 800_000, None));
+        let OptimizerConfig::Adam(adam) = &variant.optimizer else { panic!("adam") };
+        assert_eq!((adam.lr, adam.betas, adam.eps, adam.warmup), (6e-4, [0.9, 0.999], 1e-8, 10_000));
+        let averages: Vec<(f64, bool)> = variant.ema.iter().map(|ema| constant(ema.profile)).collect();
+        assert_eq!(averages, [(0.99995, false), (0.9999, false), (0.9996, false)]);
+        let augment = variant.data.augment().expect("augmentation");
+        let factors = [augment.xflip, augment.scale, augment.aniso, augment.translate];
+        assert_eq!((augment.p, factors, variant.data.flip()), (0.12, [1e8, 1.0, 1.0, 1.0], true));
+    }
+    let law = |mean, std| TimeLaw::LogitNormal { mean, std };
+    for (variant, t, r, pairing) in [
+        (&v0, law(-2.0, 2.0), law(-2.0, 2.0), Pairing::V0),
+        (&v1, law(-0.6, 1.6), law(-4.0, 1.6), Pairing::V1),
+    ] {
+        let ObjectiveConfig::MeanFlow(objective) = &variant.objective else { panic!("meanflow") };
+        assert_eq!((objective.time, objective.time_r), (t, Some(r)));
+        assert_eq!((objective.pairing, objective.share, objective.split), (pairing, 0.75, Split::Random));
+        assert_eq!((objective.weight.p, objective.weight.eps, objective.label_dropout), (0.75, 1e-3, 0.0));
+    }
+    let ObjectiveConfig::FlowMatching(objective) = &matching.objective else { panic!("flow matching") };
+    assert_eq!((objective.time, objective.weight.p), (TimeLaw::Uniform, 0.0));
 }
 
 #[test]

@@ -118,6 +118,7 @@ guidance = "off"
 [train]
 batch = 32
 microbatches = 1
+precision = "f32"
 steps = "100 steps"
 clip = "off"
 checkpoint = "500 steps"
@@ -143,6 +144,26 @@ grid = 64
 name = "meanflow"
 "#;
     assert_eq!(load(SMALL, &[]).unwrap().variants[0].resolved.to_toml(), expected);
+}
+
+/// A score of points needs as many real ones: of 300 points, a tenth is set aside.
+#[test]
+fn no_more_samples_than_points_to_compare_with() {
+    let points: String = (0..300).map(|i| format!("{i} {}\n", i * i)).collect();
+    let text = SMALL.replace("[data.two-moons]", "[data.points]\npath = \"points.txt\"");
+    let files: [(&str, &[u8]); 2] = [("experiment.toml", text.as_bytes()), ("points.txt", points.as_bytes())];
+    let folder = folder(&files);
+    for (overrides, expected) in [
+        (&[][..], 30),
+        (&["data.points.held-out=0.5"], 150),
+        (&["data.points.held-out=0"], 300),
+        (&["eval.samples=40"], 40),
+    ] {
+        let comparison = load_in(&folder, "experiment.toml", overrides).unwrap();
+        assert_eq!(comparison.variants[0].eval.samples, expected, "{overrides:?}");
+    }
+    std::fs::remove_file(folder.path().join("points.txt")).unwrap();
+    assert_eq!(load_in(&folder, "experiment.toml", &[]).unwrap().variants[0].eval.samples, 2000);
 }
 
 #[test]
