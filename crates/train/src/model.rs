@@ -55,6 +55,10 @@ impl Model {
     /// # Errors
     /// See [`Model::of_run`] and [`Model::read`]; [`TrainError::Request`] for another average than the file has.
     pub fn open(path: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
+        if !path.exists() {
+            let reason = "there is no such folder or file".to_owned();
+            return Err(TrainError::NoRun { path: path.to_owned(), reason });
+        }
         if !path.is_file() {
             return Self::of_run(path, ema);
         }

@@ -137,7 +137,7 @@ pub fn convert<B: Backend>(
 
 /// Everything is there and nothing is left.
 fn strict(report: &Report) -> Result<(), String> {
-    let help = "it holds another network; `init.partial = true` takes what fits";
+    let help = "it holds another network; `init.partial = true` (`--partial`) takes what fits";
     let count = |names: &[String]| names.len();
     match (report.missing.first(), report.unused.first()) {
         (Some(first), _) => {
@@ -218,7 +218,7 @@ fn choose<'a>(
         _ => {
             let prefixes: Vec<String> = best.iter().map(|(_, found)| format!("`{}`", found.prefix)).collect();
             Err(format!(
-                "it holds several networks, under {}; name one with `init.prefix`",
+                "it holds several networks, under {}; name one with `init.prefix` (`--prefix`)",
                 prefixes.join(", ")
             ))
         }
