@@ -26,10 +26,14 @@ pub enum Command {
     Run(Run),
     /// Write the report of one or more run folders.
     Report(Report),
-    /// Draw samples from a run.
+    /// Draw samples from a run or an exported network.
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
     Eval(Eval),
+    /// Write a run's network to one file that `sample` can use by itself.
+    Export(Export),
+    /// Turn weights of another program into a file that `sample` can use by itself.
+    Import(Import),
     /// Show an experiment file as it is understood.
     Config {
         /// What to show.
@@ -116,7 +120,7 @@ pub struct Report {
 /// `sample`.
 #[derive(Debug, ClapArgs)]
 pub struct Sample {
-    /// A folder like runs/<experiment>/<variant>.
+    /// A folder like runs/<experiment>/<variant>, or a file of `export` or `import`.
     pub run: PathBuf,
     /// Network evaluations a sample.
     #[arg(long, default_value_t = 1)]
@@ -153,10 +157,10 @@ pub struct Sample {
 /// `eval`.
 #[derive(Debug, ClapArgs)]
 pub struct Eval {
-    /// Run folders, folders of PNG or JPEG, .npy or .npz files.
+    /// Run folders, folders of PNG or JPEG, .npy, .npz or HDF5 files, experiment files (their data).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Real data: a folder of PNG or JPEG, a .npy or a .npz file; default for a run: what the run is scored against.
+    /// Real data: a folder of PNG or JPEG, a .npy, .npz or HDF5 file, an experiment file (its data); default for a run: what the run is scored against.
     #[arg(long)]
     pub real: Option<PathBuf>,
     /// What to compute, separated by commas; see docs/metrics.md.
@@ -205,6 +209,15 @@ pub struct Eval {
     /// Samples of a subset of KID; at most half of the smaller set.
     #[arg(long, default_value_t = 1000)]
     pub kid_size: usize,
+    /// Write mean and covariance of the one input's features into this .npz or HDF5 file, and score nothing.
+    #[arg(long, value_name = "FILE")]
+    pub write_stats: Option<PathBuf>,
+    /// Folder in which features and statistics of pictures on disk are kept.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/features")]
+    pub cache: PathBuf,
+    /// Keep no features.
+    #[arg(long)]
+    pub no_cache: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,
@@ -247,6 +260,44 @@ impl From<QuantiseRule> for Quantise {
             QuantiseRule::Truncate => Self::Truncate,
         }
     }
+}
+
+/// `export`.
+#[derive(Debug, ClapArgs)]
+pub struct Export {
+    /// A folder like runs/<experiment>/<variant>.
+    pub run: PathBuf,
+    /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
+    #[arg(long)]
+    pub ema: Option<String>,
+    /// The file.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+}
+
+/// `import`.
+#[derive(Debug, ClapArgs)]
+pub struct Import {
+    /// A safetensors file, or a state dict that PyTorch 1.6 or later saved.
+    pub file: PathBuf,
+    /// The experiment file that describes network and data.
+    #[arg(long)]
+    pub experiment: PathBuf,
+    /// Override a key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The variant whose network it is; default: the first.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// What the names of the network's tensors begin with in the file, where it holds several networks.
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// Take what fits; parameters that the file lacks keep their initial values.
+    #[arg(long)]
+    pub partial: bool,
+    /// The file to write.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
 }
 
 /// `config`.

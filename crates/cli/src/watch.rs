@@ -58,6 +58,7 @@ impl Observer for Watch {
                     self.bar.reset_eta();
                 }
             }
+            Event::Weights { report } => self.say(&format!("initial weights: {report}")),
             Event::Step { step } => self.bar.set_position(step),
             Event::Train { step, raw, loss } => {
                 self.bar.set_message(format!("loss {loss:.4}, squared error {raw:.4}"));

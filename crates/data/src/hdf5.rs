@@ -220,3 +220,64 @@ pub(crate) fn write(
     })?;
     fs::File::open(path).and_then(|file| file.sync_all()).map_err(DataError::write(path))
 }
+
+/// An array of floats that is small enough to be in memory as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Floats {
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// The values, row-major.
+    pub values: Vec<f64>,
+}
+
+/// Names of the arrays of an HDF5 file that are in no group.
+///
+/// # Errors
+/// A file that cannot be read or is not HDF5.
+pub fn array_names(path: &Path) -> Result<Vec<String>, DataError> {
+    File::open(path)?.names()
+}
+
+/// Reads the array `name` of single or double precision from an HDF5 file.
+///
+/// # Errors
+/// A file or an array that cannot be read, and values of another type.
+pub fn read_floats(path: &Path, name: &str) -> Result<Floats, DataError> {
+    let file = File::open(path)?;
+    let problem =
+        |problem: String| DataError::Hdf5Array { path: path.to_path_buf(), array: name.to_owned(), problem };
+    let broken = |error: hdf5_pure::Error| problem(error.to_string());
+    let data = file.file.dataset(name).map_err(broken)?;
+    let shape: Vec<usize> = data.shape().map_err(broken)?.into_iter().map(|side| side as usize).collect();
+    let values: Vec<f64> = match data.dtype().map_err(broken)? {
+        DType::F64 => data.read_f64().map_err(broken)?,
+        DType::F32 => data.read_f32().map_err(broken)?.into_iter().map(f64::from).collect(),
+        other => {
+            return Err(problem(format!("values of type {other}; single or double precision is wanted")));
+        }
+    };
+    if values.len() != shape.iter().product::<usize>() {
+        return Err(problem(format!("of shape {shape:?}, it holds {} values", values.len())));
+    }
+    Ok(Floats { shape, values })
+}
+
+/// Writes arrays of double precision as an HDF5 file, whole or not at all.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_floats(path: &Path, arrays: &[(&str, &Floats)]) -> Result<(), DataError> {
+    let mut file = FileBuilder::new();
+    for (name, array) in arrays {
+        let shape: Vec<u64> = array.shape.iter().map(|&side| side as u64).collect();
+        file.create_dataset(name).with_f64_data(&array.values).with_shape(&shape);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    file.write(&beside).map_err(|error| match error {
+        hdf5_pure::Error::Io(source) => DataError::write(path)(source),
+        error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },
+    })?;
+    let synced = fs::File::open(&beside).and_then(|file| file.sync_all());
+    synced.and_then(|()| fs::rename(&beside, path)).map_err(DataError::write(path))
+}

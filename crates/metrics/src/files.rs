@@ -42,6 +42,9 @@ pub enum InputError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Pictures that are read elsewhere cannot be read.
+    #[error(transparent)]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// A metric refuses what is in it.
     #[error("{}: {error}", path.display())]
     Metric {

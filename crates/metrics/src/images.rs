@@ -1,6 +1,11 @@
 //! Pictures to score: a folder of files, or an array.
 
-use std::path::{Path, PathBuf};
+use std::{
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
 use ndarray::Array2;
@@ -46,6 +51,23 @@ enum Store {
     Bytes(Vec<u8>),
     /// The same, values in [−1, 1] or a little beyond.
     Floats(Vec<f32>),
+    /// Pictures that someone else reads.
+    Elsewhere { pictures: Arc<dyn Pictures>, count: usize },
+}
+
+/// Pictures that are read elsewhere, some at a time.
+pub trait Pictures: Send + Sync {
+    /// The pictures at `indices` as `[indices, channels, height, width]`, values in [−1, 1].
+    ///
+    /// # Errors
+    /// Whatever keeps them from being read; the message names the file.
+    fn read(&self, indices: &[usize]) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>>;
+}
+
+impl fmt::Debug for dyn Pictures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pictures")
+    }
 }
 
 impl Images {
@@ -90,6 +112,11 @@ impl Images {
         Self { shape, store: Store::Floats(values) }
     }
 
+    /// `count` pictures that are read when they are needed.
+    pub fn elsewhere(pictures: Arc<dyn Pictures>, count: usize, shape: [usize; 3]) -> Self {
+        Self { shape, store: Store::Elsewhere { pictures, count } }
+    }
+
     /// Channels, height and width.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
@@ -101,6 +128,7 @@ impl Images {
             Store::Files(files) => files.len(),
             Store::Bytes(values) => values.len() / self.size(),
             Store::Floats(values) => values.len() / self.size(),
+            Store::Elsewhere { count, .. } => *count,
         }
     }
 
@@ -118,6 +146,9 @@ impl Images {
     /// If an index is not below [`len`](Self::len).
     pub fn rows(&self, indices: &[usize]) -> Result<Array2<f32>, InputError> {
         let size = self.size();
+        if let Some(values) = self.read_elsewhere(indices)? {
+            return Ok(Array2::from_shape_vec((indices.len(), size), values).expect("whole rows"));
+        }
         let mut values = vec![0.0; indices.len() * size];
         values.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
             match &self.store {
@@ -143,6 +174,9 @@ impl Images {
     /// If an index is not below [`len`](Self::len).
     pub fn quantised(&self, indices: &[usize], rule: Quantise) -> Result<Vec<u8>, InputError> {
         let size = self.size();
+        if let Some(values) = self.read_elsewhere(indices)? {
+            return Ok(values.into_iter().map(|value| rule.byte(value)).collect());
+        }
         let mut bytes = vec![0; indices.len() * size];
         bytes.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
             match &self.store {
@@ -180,12 +214,20 @@ impl Images {
         self.shape.iter().product()
     }
 
+    /// The values of pictures that someone else reads.
+    fn read_elsewhere(&self, indices: &[usize]) -> Result<Option<Vec<f32>>, InputError> {
+        let Store::Elsewhere { pictures, .. } = &self.store else { return Ok(None) };
+        let values = pictures.read(indices).map_err(InputError::Elsewhere)?;
+        assert_eq!(values.len(), indices.len() * self.size(), "pictures of {:?}", self.shape);
+        Ok(Some(values))
+    }
+
     /// The bytes of a picture that is not stored as floats.
     fn of_bytes(&self, index: usize) -> Result<std::borrow::Cow<'_, [u8]>, InputError> {
         match &self.store {
             Store::Files(files) => Ok(decode(&files[index], self.shape)?.into()),
             Store::Bytes(all) => Ok(all[index * self.size()..][..self.size()].into()),
-            Store::Floats(_) => unreachable!("floats are read where they are"),
+            Store::Floats(_) | Store::Elsewhere { .. } => unreachable!("floats are read where they are"),
         }
     }
 }

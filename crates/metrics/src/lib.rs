@@ -42,7 +42,7 @@ pub use error::MetricError;
 pub use fd_pca::{FdPca, FdPcaScore};
 pub use files::{Array, InputError, Npz, read_npy};
 pub use frechet::{Frechet, frechet};
-pub use images::{Images, Quantise};
+pub use images::{Images, Pictures, Quantise};
 pub use inception_score::{InceptionScore, inception_score};
 pub use kid::{KidSubsets, kid, kid_subsets};
 pub use measure::{Measure, Real, Settings, Value};

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::{
     FdPca, MetricError, Moments, Statistics, energy_distance,
     halves::{halves, interval},
-    inception_score, kid_subsets, median_distance, mmd_gaussian, prdc, sliced_wasserstein2, wasserstein2,
+    inception_score, kid, kid_subsets, median_distance, mmd_gaussian, prdc, sliced_wasserstein2,
+    wasserstein2,
 };
 
 /// A score, apart from the space that it is taken in.
@@ -29,6 +30,8 @@ pub enum Measure {
     Frechet,
     /// `kid`: kernel inception distance, mean over subsets.
     Kid,
+    /// `kid_full`: kernel inception distance of all samples at once.
+    KidFull,
     /// `precision`, `recall`, `density`, `coverage`.
     Prdc,
     /// `is`: inception score; needs logits, and no real data.
@@ -225,6 +228,7 @@ impl<'a> Prepared<'a> {
                 let interval = interval(found.mean, &found.values, size, least);
                 vec![Value { part: "", value: found.mean, interval, with }]
             }
+            Measure::KidFull => one(kid(samples, self.rows()?)?, vec![]),
             Measure::Prdc => {
                 let found = prdc(self.rows()?, samples, settings.neighbours)?;
                 let with = vec![("neighbours", settings.neighbours as f64)];

@@ -9,6 +9,8 @@ pub enum Space {
     Given,
     /// Inception-v3 in the FID variant: the space of the published FID, KID, precision and recall.
     Inception,
+    /// Its activations along the plane, before the average: the space of the published sFID.
+    InceptionSpatial,
     /// EfficientNet-Lite0.
     EfficientNetLite0,
 }
@@ -45,7 +47,7 @@ pub struct Named {
 }
 
 /// Names with the measure, for points and features.
-const ROWS: [(&str, Measure); 9] = [
+const ROWS: [(&str, Measure); 10] = [
     ("w2", Measure::W2),
     ("sliced_w2", Measure::SlicedW2),
     ("sw2", Measure::SlicedW2),
@@ -54,7 +56,15 @@ const ROWS: [(&str, Measure); 9] = [
     ("fd_pca64", Measure::FdPca64),
     ("fd", Measure::Frechet),
     ("kid", Measure::Kid),
+    ("kid_full", Measure::KidFull),
     ("prdc", Measure::Prdc),
+];
+
+/// Names that are never anything but the published score.
+const PUBLISHED: [(&str, Measure, Space); 3] = [
+    ("fid", Measure::Frechet, Space::Inception),
+    ("sfid", Measure::Frechet, Space::InceptionSpatial),
+    ("is", Measure::InceptionScore, Space::Inception),
 ];
 
 /// Suffixes: of pixels, of EfficientNet-Lite0, of Inception-v3 with any weights.
@@ -66,7 +76,7 @@ impl Named {
     /// The score called `name`, of samples of this kind.
     ///
     /// On pictures `kid` and `prdc` mean the published ones. Without the published weights they are taken with the weights
-    /// given, or on pixels, and then are called so. `fid` and `is` are never anything but the published ones.
+    /// given, or on pixels, and then are called so. `fid`, `sfid` and `is` are never anything but the published ones.
     ///
     /// # Errors
     /// What to do instead, in words.
@@ -74,10 +84,9 @@ impl Named {
         let of = |base: &str| ROWS.into_iter().find(|(known, _)| *known == base).map(|(_, measure)| measure);
         let featured = |base: &str| of(base).filter(|&measure| featured(measure));
         let named = |measure, space, label: &str| Ok(Self { measure, space, label: label.to_owned() });
-        if let "fid" | "is" = name {
+        if let Some(&(_, measure, space)) = PUBLISHED.iter().find(|(known, ..)| *known == name) {
             published(name, given, weights)?;
-            let measure = if name == "fid" { Measure::Frechet } else { Measure::InceptionScore };
-            return named(measure, Space::Inception, name);
+            return named(measure, space, name);
         }
         let unknown = || {
             let known = Self::names(given).join(", ");
@@ -90,19 +99,23 @@ impl Named {
             return named(measure, Space::EfficientNetLite0, name);
         }
         if let Some(base) = name.strip_suffix(INCEPTION) {
-            let measure = if base == "is" { Some(Measure::InceptionScore) } else { featured(base) };
+            let (measure, space) = match base {
+                "is" => (Some(Measure::InceptionScore), Space::Inception),
+                "sfd" => (Some(Measure::Frechet), Space::InceptionSpatial),
+                _ => (featured(base), Space::Inception),
+            };
             let Some(measure) = measure else { return unknown() };
             if weights == InceptionWeights::None {
                 return Err(format!("`{name}` needs weights for Inception-v3: give --inception FILE"));
             }
-            return named(measure, Space::Inception, name);
+            return named(measure, space, name);
         }
         if let "sw2" | "fd_pca64" = name {
             return named(of(name).expect("a known name"), Space::Given, name);
         }
         let base = name.strip_suffix(PIXELS).unwrap_or(name);
         let Some(measure) = of(base) else { return unknown() };
-        if base == name && matches!(measure, Measure::Kid | Measure::Prdc) {
+        if base == name && matches!(measure, Measure::Kid | Measure::KidFull | Measure::Prdc) {
             match weights {
                 InceptionWeights::Published => return named(measure, Space::Inception, name),
                 InceptionWeights::Other => {
@@ -119,12 +132,17 @@ impl Named {
         let rows = || ROWS.into_iter().map(|(name, _)| name.to_owned());
         match given {
             Given::Rows => rows().collect(),
-            Given::Images => ["fd_pca64", "sw2", "fid", "kid", "prdc", "is"]
+            Given::Images => ["fd_pca64", "sw2", "fid", "sfid", "kid", "kid_full", "prdc", "is"]
                 .map(str::to_owned)
                 .into_iter()
-                .chain(["fd", "kid", "prdc"].map(|name| format!("{name}{LITE}")))
-                .chain(["fd", "kid", "prdc", "is"].map(|name| format!("{name}{INCEPTION}")))
-                .chain(["fd", "kid", "prdc", "w2", "energy", "mmd"].map(|name| format!("{name}{PIXELS}")))
+                .chain(["fd", "kid", "kid_full", "prdc"].map(|name| format!("{name}{LITE}")))
+                .chain(
+                    ["fd", "sfd", "kid", "kid_full", "prdc", "is"].map(|name| format!("{name}{INCEPTION}")),
+                )
+                .chain(
+                    ["fd", "kid", "kid_full", "prdc", "w2", "energy", "mmd"]
+                        .map(|name| format!("{name}{PIXELS}")),
+                )
                 .collect(),
         }
     }
@@ -148,7 +166,7 @@ impl Named {
 
 /// Whether it is taken of features.
 fn featured(measure: Measure) -> bool {
-    matches!(measure, Measure::Frechet | Measure::Kid | Measure::Prdc)
+    matches!(measure, Measure::Frechet | Measure::Kid | Measure::KidFull | Measure::Prdc)
 }
 
 /// Whether a score may have its published name here.
@@ -161,7 +179,7 @@ fn published(name: &str, given: Given, weights: InceptionWeights) -> Result<(), 
         (Given::Images, InceptionWeights::Other) => Err(format!(
             "`{name}` is the score with the published weights (pt_inception-2015-12-05-6726825d.pth), and these are others; \
              ask for {}_inception",
-            if name == "fid" { "fd" } else { name }
+            name.replace("fid", "fd")
         )),
         (Given::Images, InceptionWeights::None) => Err(format!(
             "`{name}` needs the published weights of Inception-v3 (pt_inception-2015-12-05-6726825d.pth): give \
@@ -190,6 +208,7 @@ mod tests {
         assert_eq!((lite.space, lite.part("recall").as_str()), (Space::EfficientNetLite0, "recall_efflite0"));
         assert_eq!(images("prdc", None).part("density"), "density_pixels");
         assert_eq!(images("fd", Published).label, "fd_pixels");
+        assert_eq!(images("kid_full", Other).label, "kid_full_inception");
         assert_eq!(images("sw2", Published).label, "sw2");
         let rows = Named::resolve("prdc", Given::Rows, Published).unwrap();
         assert_eq!((rows.space, rows.part("precision").as_str()), (Space::Given, "precision"));
@@ -202,6 +221,7 @@ mod tests {
                 let error = Named::resolve("fid", given, weights).unwrap_err();
                 assert!(error.contains("nception"), "{error}");
                 assert!(Named::resolve("is", given, weights).is_err());
+                assert!(Named::resolve("sfid", given, weights).is_err());
             }
         }
         assert!(Named::resolve("fid", Given::Rows, Published).is_err());
@@ -209,6 +229,10 @@ mod tests {
             assert!(Named::resolve(name, Given::Images, Published).is_err(), "{name}");
         }
         assert_eq!(Named::resolve("fid", Given::Images, Published).unwrap().space, Space::Inception);
+        for (name, weights) in [("sfid", Published), ("sfd_inception", Other)] {
+            let named = Named::resolve(name, Given::Images, weights).unwrap();
+            assert_eq!((named.space, named.label.as_str()), (Space::InceptionSpatial, name));
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Source {
                 Err(InputError::read(path)(std::io::Error::from(std::io::ErrorKind::NotFound)))
             }
             _ => {
-                let reason = "is neither a folder nor a .npy or .npz file";
+                let reason = "is neither a folder nor a .npy, .npz, .h5 or .hdf5 file";
                 Err(InputError::invalid(path, "the file", reason))
             }
         }

@@ -42,7 +42,7 @@ impl StatisticsNames {
     }
 
     /// The pair of names that is among these.
-    pub(crate) fn among(names: &[String]) -> Option<Self> {
+    pub fn among(names: &[String]) -> Option<Self> {
         let has = |name: &str| names.iter().any(|other| other == name);
         Self::ALL.into_iter().find(|pair| pair.names().into_iter().all(has))
     }
@@ -85,8 +85,7 @@ impl Statistics {
     /// Reads `mu` and `sigma`, or `ref_mu` and `ref_sigma`, from an `.npz` file.
     ///
     /// # Errors
-    /// A file without them, and what is no mean and covariance: shapes that do not fit, values that are not finite, a
-    /// covariance that is not symmetric or has a negative variance.
+    /// A file without them, and those of [`checked`](Self::checked).
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let mut file = Npz::open(path)?;
         let pair = StatisticsNames::among(file.names()).ok_or_else(|| {
@@ -97,6 +96,21 @@ impl Statistics {
         let [mu, sigma] = pair.names();
         let mean = axes::<Ix1>(file.array(mu)?.to_f64(), path, mu)?.to_vec();
         let covariance = axes::<Ix2>(file.array(sigma)?.to_f64(), path, sigma)?;
+        Self::checked(mean, covariance, path, pair)
+    }
+
+    /// Mean and covariance from a file, which names them so in its errors.
+    ///
+    /// # Errors
+    /// What is no mean and covariance: shapes that do not fit, values that are not finite, a covariance that is not
+    /// symmetric or has a negative variance.
+    pub fn checked(
+        mean: Vec<f64>,
+        covariance: Array2<f64>,
+        path: &Path,
+        names: StatisticsNames,
+    ) -> Result<Self, InputError> {
+        let [mu, sigma] = names.names();
         let invalid = |item: &str, reason: String| Err(InputError::invalid(path, item, reason));
         let size = mean.len();
         if covariance.dim() != (size, size) {

@@ -9,7 +9,8 @@ use burn::tensor::backend::Backend;
 
 use crate::{
     Dit, ImfDit,
-    weights::{self, HostTensor, Layout, Names, WeightsError},
+    layout::Layout,
+    weights::{self, HostTensor, Names, WeightsError},
 };
 
 /// Replaces every weight of `net` by the one of its Flax name.

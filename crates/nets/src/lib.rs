@@ -14,13 +14,16 @@ pub mod dit;
 mod embed;
 pub mod flax;
 pub mod imf;
+pub mod import;
 mod init;
+pub mod layout;
 pub mod mlp;
 pub mod net;
 mod norm;
 pub mod parity;
 mod patch;
 pub mod torch;
+pub mod torch_dit;
 pub mod unet;
 pub mod weights;
 

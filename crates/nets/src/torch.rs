@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use burn::tensor::backend::Backend;
 
 use crate::{
-    SongUnet,
-    weights::{self, HostTensor, Layout, Names, WeightsError},
+    SongUnet, UnetConfig,
+    layout::Layout,
+    weights::{self, HostTensor, Names, WeightsError},
 };
 
 /// Fourier frequencies, a buffer.
@@ -46,6 +47,11 @@ pub struct UnetNames {
 }
 
 impl UnetNames {
+    /// The names for a network of this configuration on samples of `shape`.
+    pub fn new(config: &UnetConfig, shape: [usize; 3]) -> Self {
+        Self { side: shape[1], levels: config.multipliers.len() }
+    }
+
     /// The names for this network.
     pub fn of<B: Backend>(net: &SongUnet<B>) -> Self {
         let (side, levels) = net.sides();

@@ -10,6 +10,8 @@ use burn::{
     },
 };
 
+use crate::layout::{self, Layout};
+
 /// A tensor of a weight file: its sizes and its values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostTensor {
@@ -30,17 +32,10 @@ impl HostTensor {
 
     /// The same values in the shape of `other`, if that differs by merged leading dimensions alone.
     pub(crate) fn with_shape_of(mut self, other: &Self) -> Self {
-        if same_matrix(&other.shape, &self.shape) {
+        if layout::same_matrix(&other.shape, &self.shape) {
             self.shape.clone_from(&other.shape);
         }
         self
-    }
-
-    /// Rows and columns exchanged, if this is a matrix.
-    fn transposed(self) -> Self {
-        let [rows, columns] = self.shape[..] else { return self };
-        let value = |i: usize| self.values[i % rows * columns + i / rows];
-        Self { shape: vec![columns, rows], values: (0..rows * columns).map(value).collect() }
     }
 }
 
@@ -63,15 +58,6 @@ pub enum WeightsError {
         /// Sizes of the parameter, without a patch kernel's split of its first dimension.
         expected: Vec<usize>,
     },
-}
-
-/// How a parameter of this crate is laid out elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// The same numbers in the same order; leading dimensions may be merged here.
-    Same,
-    /// A matrix whose rows are columns here.
-    Transposed,
 }
 
 /// The names of a network's weights in another code.
@@ -129,20 +115,12 @@ impl<B: Backend, N: Names> ModuleMapper<B> for Loader<'_, N> {
             self.error.get_or_insert(WeightsError::Missing(name));
             return param;
         };
-        let mut expected = shape.to_vec();
-        if layout == Layout::Transposed {
-            expected.reverse();
-        }
-        if !same_matrix(&tensor.shape, &expected) {
-            let found = tensor.shape.clone();
+        let Some(values) = layout.read(tensor, &shape) else {
+            let (found, expected) = (tensor.shape.clone(), layout.there(&shape));
             self.error.get_or_insert(WeightsError::Shape { name, found, expected });
             return param;
-        }
-        let tensor = match layout {
-            Layout::Same => tensor.clone(),
-            Layout::Transposed => tensor.clone().transposed(),
         };
-        let data = TensorData::new(tensor.values, shape);
+        let data = TensorData::new(values, shape);
         param.map(|old| Tensor::from_data(data, &old.device()).require_grad())
     }
 }
@@ -163,11 +141,7 @@ struct Saver<'a, N> {
 impl<N: Names> Saver<'_, N> {
     fn insert(&mut self, tensor: HostTensor) {
         let (name, layout) = named(self.names, &self.path);
-        let tensor = match layout {
-            Layout::Same => tensor,
-            Layout::Transposed => tensor.transposed(),
-        };
-        self.found.insert(name, tensor);
+        self.found.insert(name, layout.write(tensor));
     }
 }
 
@@ -221,12 +195,6 @@ impl<B: AutodiffBackend, N: Names> ModuleVisitor<B> for Gradients<'_, B, N> {
 fn named(names: &impl Names, path: &[String]) -> (String, Layout) {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     names.of(&path)
-}
-
-/// Whether the two shapes are equal after all but the last dimension are merged.
-fn same_matrix(a: &[usize], b: &[usize]) -> bool {
-    let rows = |shape: &[usize]| shape.iter().rev().skip(1).product::<usize>();
-    a.len() >= b.len() && a.last() == b.last() && rows(a) == rows(b)
 }
 
 #[cfg(test)]
@@ -293,13 +261,5 @@ mod tests {
         assert_eq!(weights["map_label.weight"].shape, [32, 4]);
         assert_eq!(weights["enc.4x4_aux_residual.weight"].shape, [16, 3, 3, 3]);
         assert!(weights.contains_key("enc.4x4_down.conv0.bias"));
-    }
-
-    #[test]
-    fn a_transposed_matrix_has_its_rows_as_columns() {
-        let matrix = HostTensor { shape: vec![2, 3], values: vec![1., 2., 3., 4., 5., 6.] };
-        let transposed = matrix.clone().transposed();
-        assert_eq!(transposed, HostTensor { shape: vec![3, 2], values: vec![1., 4., 2., 5., 3., 6.] });
-        assert_eq!(transposed.transposed(), matrix);
     }
 }

@@ -4,8 +4,10 @@
 
 use crate::{
     TrainError,
-    config::{AdamConfig, EmaConfig, EvalConfig, OptimizerConfig, Resolved, TrainConfig, Variant},
-    ema,
+    config::{
+        AdamConfig, EmaConfig, EvalConfig, InitConfig, OptimizerConfig, Resolved, TrainConfig, Variant,
+    },
+    ema::{self, Profile},
     optimizer::Optim,
     step::{Trainer, label_tensor},
 };
@@ -114,6 +116,7 @@ impl Yardstick {
             data: DataConfig::FashionMnist(FashionMnistConfig::default()),
             description: Description { shape: self.shape, classes: Some(self.classes), items: None },
             net: self.net.clone(),
+            init: InitConfig::default(),
             objective,
             train: TrainConfig {
                 batch,
@@ -126,7 +129,10 @@ impl Yardstick {
                 log: steps,
             },
             optimizer: OptimizerConfig::Adam(ADAM),
-            ema: vec![EmaConfig { decay: EMA, ramp: false, label: EMA.to_string() }],
+            ema: vec![EmaConfig {
+                profile: Profile::Constant { decay: EMA, ramp: false },
+                label: EMA.to_string(),
+            }],
             eval: EvalConfig {
                 guidance: None,
                 every: steps,
@@ -141,7 +147,14 @@ impl Yardstick {
     }
 }
 
-const ADAM: AdamConfig = AdamConfig { lr: 1e-4, betas: [0.9, 0.95], eps: 1e-8, warmup: 0, weight_decay: 0.0 };
+const ADAM: AdamConfig = AdamConfig {
+    lr: 1e-4,
+    betas: [0.9, 0.95],
+    eps: 1e-8,
+    warmup: 0,
+    weight_decay: 0.0,
+    weight_decay_except: Vec::new(),
+};
 const EMA: f64 = 0.9999;
 
 /// Something that is timed step by step.
@@ -295,7 +308,7 @@ impl<B: AutodiffBackend> Timed for Plain<B> {
         let u = net.forward(path.z, t.clone(), t, &Condition::labels(label_tensor(labels, device)));
         let loss = Weight { p: 1.0, eps: 1e-2 }.loss(squared_norm(u - path.v));
         let grads = GradientsParams::from_grads(loss.backward(), &net);
-        let net = self.optim.step(ADAM.lr, net, grads);
+        let net = self.optim.step(0, net, grads);
         self.average = Some(ema::update(average, &net.valid(), EMA));
         self.net = Some(net);
         let _: Vec<f32> = loss.into_data().iter().collect();

@@ -1,12 +1,6 @@
 //! Checkpoints: the whole state of a run in one safetensors file, written aside, synced and renamed.
 
-use crate::{
-    TrainError,
-    folder::{part_of, sync_parent},
-    state::Named,
-};
-use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use crate::{TrainError, state::Named, tensor_file};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -60,21 +54,7 @@ impl Checkpoint {
             ("progress".to_owned(), json(&self.progress)),
             ("ema".to_owned(), json(&self.ema)),
         ]);
-        let views = self.tensors.iter().map(|(name, data)| {
-            let dtype = dtype(data.dtype).expect("parameters are floats and counters");
-            let view = TensorView::new(dtype, data.shape.to_vec(), data.as_bytes());
-            (name, view.expect("a tensor's bytes fill its shape"))
-        });
-        let part = part_of(&path);
-        let written = safetensors::serialize_to_file(views, Some(metadata), &part)
-            .map_err(std::io::Error::other)
-            .and_then(|()| fs::File::open(&part)?.sync_all())
-            .and_then(|()| fs::rename(&part, &path))
-            .and_then(|()| sync_parent(&path));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&part);
-            TrainError::write(&path)(error)
-        })?;
+        tensor_file::write(&path, &self.tensors, metadata)?;
         Ok(path)
     }
 
@@ -83,23 +63,13 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a truncated or foreign file.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let bytes = fs::read(path).map_err(TrainError::read(path))?;
         let broken = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let (metadata, tensors) = tensor_file::read(path, broken)?;
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(broken(format!("it is not marked as `{FORMAT}`")));
         }
         let entry = |key: &str| metadata.get(key).ok_or_else(|| broken(format!("it has no `{key}`")));
         let parse = |error: serde_json::Error| broken(error.to_string());
-        let mut tensors = Named::new();
-        for (name, view) in file.tensors() {
-            let dtype = burn_dtype(view.dtype())
-                .ok_or_else(|| broken(format!("`{name}` has the element type {:?}", view.dtype())))?;
-            let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
-            tensors.insert(name, data);
-        }
         Ok(Self {
             progress: serde_json::from_str(entry("progress")?).map_err(parse)?,
             ema: serde_json::from_str(entry("ema")?).map_err(parse)?,
@@ -110,28 +80,6 @@ impl Checkpoint {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values are JSON")
-}
-
-fn dtype(dtype: DType) -> Option<Dtype> {
-    Some(match dtype {
-        DType::F64 => Dtype::F64,
-        DType::F32 => Dtype::F32,
-        DType::F16 => Dtype::F16,
-        DType::BF16 => Dtype::BF16,
-        DType::I64 => Dtype::I64,
-        _ => return None,
-    })
-}
-
-fn burn_dtype(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::F64 => DType::F64,
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::I64 => DType::I64,
-        _ => return None,
-    })
 }
 
 /// The checkpoints in a folder, by step.

@@ -6,10 +6,12 @@
 
 mod data;
 mod eval;
+mod init;
 mod load;
 mod name;
 mod net;
 mod objective;
+mod patterns;
 mod period;
 mod plan;
 mod problem;
@@ -21,12 +23,14 @@ mod training;
 mod tree;
 
 pub use eval::{EvalConfig, SampleGuidance};
+pub use init::InitConfig;
+pub use net::of_table as net_of_table;
 pub use period::{Every, PeriodError, Unit};
 pub use plan::{Plan, VariantPlan};
 pub use problem::{ConfigError, Problem, Where};
 pub use resolved::{Difference, Entry, Origin, Resolved, Section};
 pub use source::{Place, Source};
-pub use training::{AdamConfig, EmaConfig, OptimizerConfig, TrainConfig};
+pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
 
 use meanflow_core::objective::ObjectiveConfig;
 use meanflow_data::{DataConfig, Description};
@@ -64,6 +68,8 @@ pub struct Variant {
     pub description: Description,
     /// The network.
     pub net: NetConfig,
+    /// What its weights start from.
+    pub init: InitConfig,
     /// The objective.
     pub objective: ObjectiveConfig,
     /// Length and habits of the run.
@@ -161,6 +167,7 @@ impl Variant {
         if let (Some((data, _)), Some(net)) = (described, &net) {
             data::check_augmentation(root, data, net);
         }
+        let init = InitConfig::read(root);
         let objective = objective::read(root, known, net.as_ref());
         let train = TrainConfig::read(root, items);
         let optimizer = OptimizerConfig::read(root, train.batch, items);
@@ -176,6 +183,7 @@ impl Variant {
             data: data?.0,
             description: description?,
             net: net?,
+            init,
             objective: objective?,
             train,
             optimizer: optimizer?,

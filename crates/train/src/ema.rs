@@ -6,11 +6,46 @@ use burn::{
 };
 use std::collections::VecDeque;
 
-/// The decay of update number `n` (from 1): `min(decay, (n+1)/(n+10))` with the ramp, else `decay`.
-///
-/// The ramp lets the average forget the initial weights in short runs.
-pub fn decay_at(decay: f64, ramp: bool, n: u64) -> f64 {
-    if ramp { decay.min((n + 1) as f64 / (n + 10) as f64) } else { decay }
+/// How the share of an average that an update keeps depends on the number of the update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Profile {
+    /// A constant share.
+    Constant {
+        /// That share.
+        decay: f64,
+        /// Whether update `n` keeps only `min(decay, (n+1)/(n+10))`, which lets the average forget the initial weights in
+        /// short runs.
+        ramp: bool,
+    },
+    /// `(1 − 1/n)^(γ+1)`, so that the average of N updates weighs update n by about `n^γ` (EDM2, arXiv 2312.02696, eq. 127).
+    /// It never knew the initial weights.
+    Power(f64),
+}
+
+impl Profile {
+    /// The share that update number `n` (from 1) keeps.
+    pub fn decay_at(self, n: u64) -> f64 {
+        match self {
+            Self::Constant { decay, ramp: true } => decay.min((n + 1) as f64 / (n + 10) as f64),
+            Self::Constant { decay, ramp: false } => decay,
+            Self::Power(power) => (1.0 - 1.0 / n as f64).powf(power + 1.0),
+        }
+    }
+}
+
+/// The power `γ` of a profile of relative width `std`, `std² = (γ+1)/((γ+2)²·(γ+3))` (EDM2, eq. 123); `std` is below `√(1/12)`.
+pub fn power_of_std(std: f64) -> f64 {
+    let width = |power: f64| ((power + 1.0) / ((power + 2.0).powi(2) * (power + 3.0))).sqrt();
+    // It falls with the power, and is below 1/γ.
+    let (mut low, mut high) = (0.0, 1.0 / std);
+    while low < high {
+        let middle = 0.5 * (low + high);
+        if middle == low || middle == high {
+            break;
+        }
+        if width(middle) > std { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// The decay per step that halves a weight's share every `images` images.
@@ -56,9 +91,39 @@ mod tests {
 
     #[test]
     fn ramp_starts_low_and_ends_at_the_decay() {
-        assert_eq!(decay_at(0.999, true, 1), 2.0 / 11.0);
-        assert_eq!(decay_at(0.999, true, 1_000_000), 0.999);
-        assert_eq!(decay_at(0.999, false, 1), 0.999);
+        let ramped = Profile::Constant { decay: 0.999, ramp: true };
+        assert_eq!(ramped.decay_at(1), 2.0 / 11.0);
+        assert_eq!(ramped.decay_at(1_000_000), 0.999);
+        assert_eq!(Profile::Constant { decay: 0.999, ramp: false }.decay_at(1), 0.999);
+    }
+
+    /// After N updates, update n has the weight `(n/N)^(γ+1) − ((n−1)/N)^(γ+1)`.
+    #[test]
+    fn a_power_profile_has_its_closed_form() {
+        for power in [1.0, 6.94, 16.97] {
+            let profile = Profile::Power(power);
+            let value = |n: u64| (0.01 * n as f64).sin();
+            let count = 400;
+            let average = (1..=count).fold(123.0, |average, n| {
+                let decay = profile.decay_at(n);
+                decay * average + (1.0 - decay) * value(n)
+            });
+            let share = |n: u64| (n as f64 / count as f64).powf(power + 1.0);
+            let expected: f64 = (1..=count).map(|n| (share(n) - share(n - 1)) * value(n)).sum();
+            assert!((average - expected).abs() < 1e-12, "{average} is not {expected}");
+        }
+    }
+
+    /// Table of EDM2: widths 0.05 and 0.10 are the powers 16.97 and 6.94.
+    #[test]
+    fn widths_are_powers() {
+        assert!((power_of_std(0.05) - 16.97).abs() < 5e-3);
+        assert!((power_of_std(0.10) - 6.94).abs() < 5e-3);
+        for std in [1e-3, 0.02, 0.2, 0.288] {
+            let power = power_of_std(std);
+            let again = ((power + 1.0) / ((power + 2.0).powi(2) * (power + 3.0))).sqrt();
+            assert!((again / std - 1.0).abs() < 1e-9, "{std}: {power}");
+        }
     }
 
     #[test]

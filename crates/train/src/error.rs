@@ -79,6 +79,14 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of weights that cannot be used.
+    #[error("{path}: {reason}")]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and with which tensor.
+        reason: String,
+    },
     /// A checkpoint of another network.
     #[error("{path}: {error}")]
     State {

@@ -9,6 +9,7 @@ pub mod env;
 mod error;
 pub mod eval;
 pub mod folder;
+pub mod model;
 pub mod optimizer;
 pub mod progress;
 pub mod run;
@@ -16,5 +17,8 @@ pub mod sample;
 mod side_by_side;
 pub mod state;
 pub mod step;
+mod tensor_file;
+mod torch;
+pub mod weights;
 
 pub use error::TrainError;

@@ -16,6 +16,11 @@ pub enum Event<'a> {
         /// Samples of an update.
         batch: usize,
     },
+    /// The weights start from a file.
+    Weights {
+        /// What was taken from it.
+        report: &'a crate::weights::Report,
+    },
     /// An update was started; on a GPU it may still be in flight.
     Step {
         /// Updates so far.

@@ -7,9 +7,11 @@ use crate::{
     env::{self, Host},
     eval::Evaluation,
     folder::{Folder, Log, read_if_present, write_atomic},
+    optimizer,
     progress::{Event, Observer},
     state::{Named, StateError, parameters, with_parameters},
     step::Trainer,
+    weights,
 };
 use burn::{
     module::{AutodiffModule, Module},
@@ -122,7 +124,7 @@ fn go_on<B: TrainBackend>(
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let mut run = Run::<B>::open(variant, folder, data.clone(), device)?;
+    let mut run = Run::<B>::open(variant, folder, data.clone(), device, observer)?;
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
     // Without a checkpoint there is nothing yet that an older configuration could be mixed with.
     if run.checkpoint.is_none() || read_if_present(&folder.join("config.toml"))?.is_none() {
@@ -192,13 +194,24 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         folder: &'a Folder,
         data: Arc<dyn Dataset>,
         device: &'a B::Device,
+        observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
-        let net = variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
-        let parameters = net.num_params();
-        let trainer = Trainer::new(net, variant);
+        let mut net: Net<B> =
+            variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
+        if let Some(pattern) = optimizer::idle_pattern(&variant.optimizer, &net) {
+            let problem = format!("no parameter of the network fits `{pattern}` of `weight-decay-except`");
+            return Err(TrainError::Request(problem));
+        }
         checkpoint::remove_unfinished(&folder.join("checkpoints"))?;
         let mut known = checkpoint::list(&folder.join("checkpoints"))?;
         let newest = known.pop();
+        if let (None, Some(path)) = (&newest, &variant.init.weights) {
+            let (loaded, report) = weights::load(net, &variant.net, data.shape(), path, &variant.init)?;
+            observer.on(Event::Weights { report: &report });
+            net = loaded;
+        }
+        let parameters = net.num_params();
+        let trainer = Trainer::new(net, variant);
         let (trainer, progress, checkpoint) = match newest {
             None => {
                 let start = Progress { step: 0, images: 0, secs: 0.0, log_bytes: 0, window: Vec::new() };
@@ -312,11 +325,10 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             (!values.is_empty()).then(|| (values.iter().sum::<f64>() / values.len() as f64) as f32)
         };
         let Progress { step, images, secs, .. } = self.progress;
-        let adam = self.variant.optimizer.adam();
         let mut line = json!({
             "kind": "train", "step": step, "images": images, "secs": secs, "loss": mean(0), "raw": mean(1),
             "v": mean(2), "dudt": mean(3), "grad_norm": mean(4),
-            "lr": crate::optimizer::learning_rate(adam.lr, adam.warmup, step - 1),
+            "lr": self.variant.optimizer.learning_rate(step - 1),
         });
         if let Some(head) = mean(5) {
             line["head"] = json!(head);

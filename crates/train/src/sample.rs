@@ -1,13 +1,6 @@
-//! Samples from the newest checkpoint of a run.
+//! Samples from the newest checkpoint of a run, or from an exported file.
 
-use crate::{
-    TrainError,
-    config::{Comparison, SampleGuidance, Variant},
-    digest::newest,
-    side_by_side,
-    state::with_parameters,
-    step::label_tensor,
-};
+use crate::{TrainError, config::SampleGuidance, model::Model, side_by_side, step::label_tensor};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{Condition, Guidance, Solver, Streams, solver::Grid};
 use meanflow_nets::Net;
@@ -46,25 +39,23 @@ pub struct Samples {
 /// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
 pub(crate) const CHUNK: usize = 250;
 
-/// Draws samples; `progress` is called with (done, all).
+/// Draws samples from a run folder or an exported file; `progress` is called with (done, all).
 ///
 /// # Errors
 /// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if the run cannot give what was asked for.
 pub fn sample<B: Backend>(
-    run: &Path,
+    from: &Path,
     request: &Request,
     device: &B::Device,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Samples, TrainError> {
-    let variant = variant_of(run)?;
-    let [channels, height, width] = variant.description.shape;
-    let classes = variant.description.classes;
-    let solver = request.solver.unwrap_or(variant.eval.solver);
-    if solver == Solver::MeanFlow && !variant.objective.has_average_velocity() {
+    let model = Model::open(from, request.ema.as_deref())?;
+    let ([channels, height, width], classes) = (model.shape, model.classes);
+    let solver = request.solver.unwrap_or(model.solver);
+    if solver == Solver::MeanFlow && !model.average_velocity {
         let message = format!(
-            "the solver `{}` steps by average velocities, which `{}` does not learn",
-            solver.name(),
-            variant.objective.name()
+            "the solver `{}` steps by average velocities, which this network has not learned",
+            solver.name()
         );
         return Err(TrainError::Request(message));
     }
@@ -84,10 +75,10 @@ pub fn sample<B: Backend>(
         (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
-    let guidance = guidance(&variant, request)?;
-    let net = load::<B>(run, &variant, request.ema.as_deref(), device)?;
+    let guidance = guidance(&model, request)?;
     let dimension = channels * height * width;
-    let streams = Streams::new(request.seed.unwrap_or(variant.seed));
+    let streams = Streams::new(request.seed.unwrap_or(model.seed));
+    let net: Net<B> = model.network(device)?;
     let noise = streams.normal(NOISE, 0, request.count * dimension);
     let shape = [channels, height, width];
     let (labels, done) = (labels.as_deref(), |done| progress(done, request.count));
@@ -135,14 +126,14 @@ pub(crate) fn from_noise<B: Backend>(
 }
 
 /// The guidance that was asked for, on top of the experiment's.
-fn guidance(variant: &Variant, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
+fn guidance(model: &Model, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
     if request.omega.is_none() && request.interval.is_none() {
-        return Ok(variant.eval.guidance);
+        return Ok(model.guidance);
     }
-    if !variant.net.guided() {
+    if !model.net.guided() {
         return Err(TrainError::Request("this network does not take guidance as an input".to_owned()));
     }
-    let base = variant.eval.guidance.unwrap_or(SampleGuidance::NONE);
+    let base = model.guidance.unwrap_or(SampleGuidance::NONE);
     let omega = request.omega.unwrap_or(base.omega);
     let interval = request.interval.unwrap_or(base.interval);
     if !omega.is_finite() || omega <= 0.0 {
@@ -168,47 +159,4 @@ pub(crate) fn condition<B: Backend>(
             .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
         ..Condition::none()
     }
-}
-
-/// The variant that a run folder holds.
-///
-/// # Errors
-/// [`TrainError::NoRun`] if there is no readable `config.toml`.
-pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
-    let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
-    let file = run.join("config.toml");
-    if !file.is_file() {
-        return Err(no_run(
-            "there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned(),
-        ));
-    }
-    let comparison = Comparison::load(&file, &[]).map_err(|error| no_run(error.to_string()))?;
-    comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))
-}
-
-/// The network of the newest checkpoint.
-fn load<B: Backend>(
-    run: &Path,
-    variant: &Variant,
-    ema: Option<&str>,
-    device: &B::Device,
-) -> Result<Net<B>, TrainError> {
-    let checkpoint = newest(run)?;
-    let prefix = match ema {
-        Some("none") => "net.".to_owned(),
-        None if checkpoint.ema.is_empty() => "net.".to_owned(),
-        None => "ema.0.".to_owned(),
-        Some(label) => {
-            let index = checkpoint.ema.iter().position(|known| known == label).ok_or_else(|| {
-                let known = [checkpoint.ema.join(", "), "none".to_owned()].join(", ");
-                TrainError::Request(format!("no average is called `{label}`; there are {known}"))
-            })?;
-            format!("ema.{index}.")
-        }
-    };
-    let description = variant.description;
-    let net: Net<B> =
-        variant.net.init(description.shape, description.classes, &Streams::new(variant.seed), device)?;
-    with_parameters(net, checkpoint.part(&prefix))
-        .map_err(|error| TrainError::State { path: run.to_owned(), error })
 }

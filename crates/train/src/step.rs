@@ -3,7 +3,7 @@
 use crate::{
     config::Variant,
     ema,
-    optimizer::{Optim, clip_global_norm, learning_rate},
+    optimizer::{Optim, clip_global_norm},
     side_by_side,
 };
 use burn::{
@@ -56,18 +56,14 @@ impl<B: TrainBackend> Trainer<B> {
         let draws = variant.objective.draw(&self.streams, step, batch.shape);
         let (mut grads, measured) = gradients(&self.net, variant, batch, draws, device);
         let norm = clip_global_norm(&self.net, &mut grads, variant.train.clip);
-        let adam = variant.optimizer.adam();
-        let lr = learning_rate(adam.lr, adam.warmup, step);
-        self.net = self.optim.step(lr, self.net, grads);
+        self.net = self.optim.step(step, self.net, grads);
 
         let current = self.net.valid();
         self.averages = self
             .averages
             .into_iter()
             .zip(&variant.ema)
-            .map(|(average, config)| {
-                ema::update(average, &current, ema::decay_at(config.decay, config.ramp, step + 1))
-            })
+            .map(|(average, config)| ema::update(average, &current, config.profile.decay_at(step + 1)))
             .collect();
 
         let norm = norm.unwrap_or_else(|| Tensor::full([1], f32::NAN, device));

@@ -3,25 +3,31 @@
 use crate::{
     Done,
     args::{Eval, Usage},
-    commands::features::{Extractor, Spaces},
+    commands::{
+        features::{Extractor, Need, Part, Side},
+        source,
+    },
     device::{Work, dispatch},
 };
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
-use meanflow_data::read_rows;
-use meanflow_metrics::{Given, Images, Measure, Named, Real, Settings, Source, Space, Value};
+use meanflow_metrics::{Given, Measure, Named, Real, Settings, Source, Space, Value};
 use meanflow_train::{
     config::Variant,
-    sample::{self, Request, Samples, variant_of},
+    model::variant_of,
+    sample::{self, Request, Samples},
 };
-use ndarray::Array2;
 use serde_json::{Map, json};
 use std::path::Path;
 
 /// Scores every input and prints the numbers.
 pub fn run(args: Eval) -> anyhow::Result<Done> {
     let extractor = Extractor::new(&args)?;
+    if let Some(path) = &args.write_stats {
+        write_statistics(&args, &extractor, path)?;
+        return Ok(Done::Yes);
+    }
     let real = args.real.as_deref().map(Reference::open).transpose()?;
     let mut outputs = Vec::new();
     for input in &args.inputs {
@@ -37,7 +43,7 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
                 }
             };
             for &nfe in args.nfe.as_deref().unwrap_or(&variant.eval.nfe) {
-                let samples = drawn(&args, input, count, nfe)?;
+                let samples = Side::new(drawn(&args, input, count, nfe)?, (0..count).collect(), None);
                 outputs.push(Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? });
             }
         } else {
@@ -45,7 +51,7 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
                 let message = format!("{}: give the real data with --real", input.display());
                 return Err(Usage(message).into());
             };
-            outputs.push(score(&args, &extractor, input, &Source::open(input)?, real)?);
+            outputs.push(score(&args, &extractor, input, &side(&args, input)?, real)?);
         }
     }
     if args.json {
@@ -60,44 +66,86 @@ fn is_run(path: &Path) -> bool {
     path.join("config.toml").is_file()
 }
 
+/// The samples of a file or folder, as many as are asked for.
+fn side(args: &Eval, path: &Path) -> anyhow::Result<Side> {
+    let source = source::open(path)?;
+    let all = source.len().unwrap_or(0);
+    let n = args.samples.unwrap_or(all);
+    ensure!(
+        n <= all || source.len().is_none(),
+        "{} holds {all} samples, --samples asks for {n}",
+        path.display()
+    );
+    let indices = Source::choice(all, n.min(all), args.seed);
+    let digest = matches!(source, Source::Images(_)).then(|| source.digest()).transpose()?;
+    Ok(Side::new(source, indices, digest))
+}
+
+/// Writes mean and covariance of the one input, in the space of the one Fréchet distance that is named.
+fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::Result<()> {
+    ensure_usage(source::takes_statistics(path), || {
+        format!("--write-stats {}: statistics go into an .npz, .h5 or .hdf5 file", path.display())
+    })?;
+    let [input] = &args.inputs[..] else {
+        return Err(Usage("--write-stats takes one input".to_owned()).into());
+    };
+    ensure_usage(args.real.is_none() && !is_run(input), || {
+        "--write-stats writes statistics of its input, which is data; it takes no --real".to_owned()
+    })?;
+    let side = side(args, input)?;
+    let given = match side.source {
+        Source::Images(_) => Given::Images,
+        Source::Rows(_) => Given::Rows,
+        Source::Statistics(_) => {
+            let Source::Statistics(statistics) = &side.source else { unreachable!("just seen") };
+            return source::write_statistics(statistics, path);
+        }
+    };
+    let names = match (&args.metrics, given) {
+        (None, Given::Rows) => &["fd".to_owned()][..],
+        (None, Given::Images) => &["fid".to_owned()],
+        (Some(names), _) => &names[..],
+    };
+    let [name] = names else {
+        return Err(Usage("--write-stats takes one Fréchet distance in --metrics".to_owned()).into());
+    };
+    let named = Named::resolve(name, given, extractor.inception()).map_err(Usage)?;
+    ensure_usage(named.measure == Measure::Frechet, || format!("{name} does not compare statistics"))?;
+    let statistics = extractor.statistics(&side, Part::of(&named))?;
+    source::write_statistics(&statistics, path)?;
+    tell!("dimension {}", statistics.dimension());
+    tell!("n {}", side.indices.len());
+    tell!("statistics {}", statistics.digest());
+    Ok(())
+}
+
 /// The real side, with what every output says of it.
 struct Reference {
-    source: Source,
-    spaces: Spaces,
+    side: Side,
     digest: String,
 }
 
 impl Reference {
     fn new(source: Source) -> anyhow::Result<Self> {
-        Ok(Self { digest: source.digest()?, source, spaces: Spaces::default() })
+        let digest = source.digest()?;
+        let everything = (0..source.len().unwrap_or(0)).collect();
+        Ok(Self { side: Side::new(source, everything, Some(digest.clone())), digest })
     }
 
     fn open(path: &Path) -> anyhow::Result<Self> {
         if is_run(path) {
             return Err(Usage(format!("--real {}: is a run; give real data", path.display())).into());
         }
-        Self::new(Source::open(path)?)
+        Self::new(source::open(path)?)
     }
 
     /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
     fn of_run(variant: &Variant, count: usize) -> anyhow::Result<Self> {
         let data = variant.data.open()?;
-        let values = match data.held_out(count, 1)? {
-            Some(values) => values,
-            None => read_rows(&*data, 0..data.len())?,
-        };
-        Self::new(source(values, data.shape()))
-    }
-}
-
-/// Points as rows, all else as pictures.
-fn source(values: Vec<f32>, shape: [usize; 3]) -> Source {
-    match shape {
-        [dimension, 1, 1] => {
-            let rows = values.len() / dimension;
-            Source::Rows(Array2::from_shape_vec((rows, dimension), values).expect("whole rows"))
-        }
-        shape => Source::Images(Images::floats(values, shape)),
+        Self::new(match data.held_out(count, 1)? {
+            Some(values) => source::of_values(values, data.shape()),
+            None => source::of_dataset(data)?,
+        })
     }
 }
 
@@ -107,7 +155,7 @@ fn drawn(args: &Eval, run: &Path, count: usize, nfe: usize) -> anyhow::Result<So
     let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
     let samples = dispatch(args.on.device, Draw { run, request })?;
     let [_, channels, height, width] = samples.shape;
-    Ok(source(samples.values, [channels, height, width]))
+    Ok(source::of_values(samples.values, [channels, height, width]))
 }
 
 struct Draw<'a> {
@@ -150,7 +198,7 @@ fn score(
     args: &Eval,
     extractor: &Extractor,
     input: &Path,
-    samples: &Source,
+    samples: &Side,
     real: &Reference,
 ) -> anyhow::Result<Output> {
     let settings = Settings {
@@ -168,11 +216,11 @@ fn score(
         n,
         reference: real.digest.clone(),
     };
-    let given = match samples {
+    let given = match &samples.source {
         Source::Images(_) => Given::Images,
         Source::Rows(_) => Given::Rows,
         Source::Statistics(statistics) => {
-            let Source::Statistics(other) = &real.source else {
+            let Source::Statistics(other) = &real.side.source else {
                 anyhow::bail!("{} holds statistics; they compare with statistics only", input.display());
             };
             ensure_usage(args.metrics.as_deref().is_none_or(|names| names == ["fd"]), || {
@@ -185,40 +233,79 @@ fn score(
         }
     };
     let wanted = wanted(args, given, extractor)?;
-    let all = samples.len().unwrap_or(0);
-    let n = args.samples.unwrap_or(all);
-    ensure!(n <= all, "{} holds {all} samples, --samples asks for {n}", input.display());
-    let chosen = Source::choice(all, n, args.seed);
+    let n = samples.indices.len();
+    let of_input = || input.display().to_string();
+    for named in &wanted {
+        if needs_real(named) {
+            same_kind(&samples.source, &real.side.source, named.space)
+                .with_context(|| format!("{}: {}", input.display(), named.label))?;
+        }
+    }
+    let statistics_do = |named: &Named| named.measure == Measure::Frechet && settings.repeats < 2;
+    let needs = |rows: &dyn Fn(&Named) -> bool, wanted: &mut dyn Iterator<Item = &Named>| -> Vec<Need> {
+        wanted.map(|named| Need { part: Part::of(named), rows: rows(named) }).collect()
+    };
+    let of_samples = needs(&|named| !statistics_do(named), &mut wanted.iter());
+    extractor.prepare(samples, &of_samples).with_context(of_input)?;
+    let given_statistics = matches!(real.side.source, Source::Statistics(_));
+    if !given_statistics {
+        let mut wanted = wanted.iter().filter(|named| needs_real(named));
+        let of_real = needs(&|named| named.measure != Measure::Frechet, &mut wanted);
+        extractor.prepare(&real.side, &of_real).context("the real data")?;
+    }
     let mut scores = Vec::new();
-    let spaces = Spaces::default();
     for named in wanted {
         let context = || format!("{}: {}", input.display(), named.label);
-        let of = extractor.rows(samples, &chosen, named.space, &spaces).with_context(context)?;
-        let of = if named.measure == Measure::InceptionScore { &of.logits } else { &of.rows };
-        let real_rows;
-        let side = match &real.source {
-            Source::Statistics(statistics) => Real::Statistics(statistics),
-            // It asks nothing of the real data.
-            _ if named.measure == Measure::InceptionScore => Real::Rows(of.view()),
-            source => {
-                same_kind(samples, source, named.space).with_context(context)?;
-                let everything: Vec<usize> = (0..source.len().unwrap_or(0)).collect();
-                real_rows = extractor.rows(source, &everything, named.space, &real.spaces)?;
-                Real::Rows(real_rows.rows.view())
+        let part = Part::of(&named);
+        let values = if named.measure == Measure::Frechet {
+            let computed;
+            let side = match &real.side.source {
+                Source::Statistics(statistics) => statistics,
+                _ => {
+                    computed = extractor.statistics(&real.side, part).context("the real data")?;
+                    &*computed
+                }
+            };
+            if statistics_do(&named) {
+                let own = extractor.statistics(samples, part).with_context(context)?;
+                let value = own.distance(side).with_context(context)?.distance;
+                vec![Value { part: "", value, interval: None, with: Vec::new() }]
+            } else {
+                let rows = extractor.rows(samples, part).with_context(context)?;
+                named
+                    .measure
+                    .evaluate(rows.view(), Real::Statistics(side), &settings)
+                    .with_context(context)?
             }
+        } else {
+            let rows = extractor.rows(samples, part).with_context(context)?;
+            let real_rows;
+            let side = match &real.side.source {
+                Source::Statistics(statistics) => Real::Statistics(statistics),
+                _ if !needs_real(&named) => Real::Rows(rows.view()),
+                _ => {
+                    real_rows = extractor.rows(&real.side, part).context("the real data")?;
+                    Real::Rows(real_rows.view())
+                }
+            };
+            named.measure.evaluate(rows.view(), side, &settings).with_context(context)?
         };
-        let values = named.measure.evaluate(of.view(), side, &settings).with_context(context)?;
         let equal = named.measure.needs_equal_sizes();
         for value in values {
             scores.push(Score {
                 name: named.part(value.part),
                 value,
-                real: real.source.len().map(|real| if equal { real.min(n) } else { real }),
+                real: real.side.source.len().map(|real| if equal { real.min(n) } else { real }),
                 how: extractor.how(named.space),
             });
         }
     }
     Ok(output(scores, Some(n)))
+}
+
+/// The inception score asks nothing of the real data.
+fn needs_real(named: &Named) -> bool {
+    named.measure != Measure::InceptionScore
 }
 
 fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {

@@ -1,7 +1,8 @@
-//! From pictures to the rows that scores are taken of.
+//! From pictures to the rows and statistics that scores are taken of.
 
 use crate::{
     args::{DeviceKind, Eval},
+    commands::cache::{Cache, Entry},
     device::{Work, dispatch},
 };
 use anyhow::{Context, bail, ensure};
@@ -9,29 +10,88 @@ use burn::tensor::backend::AutodiffBackend;
 use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
 use meanflow_metrics::{
-    Images, InceptionWeights, Quantise, Source, Space,
+    Images, InceptionWeights, InputError, Measure, Moments, Named, Quantise, Source, Space, Statistics,
     networks::{EfficientNetLite0, FeatureNetwork, Features, Inception, InceptionResize, Weights},
 };
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde_json::{Map, json};
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// What scores are taken of: rows, and for a network also logits.
-pub struct Rows {
-    /// `[n, dimension]`.
-    pub rows: Array2<f32>,
-    /// `[n, classes]`; empty where there is no network.
-    pub logits: Array2<f32>,
+/// What scores are taken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Rows as they are given, or pixels.
+    Given,
+    /// 2,048 features of Inception-v3.
+    Inception,
+    /// Its 2,023 features along the plane.
+    InceptionSpatial,
+    /// Its 1,008 logits.
+    InceptionLogits,
+    /// 1,280 features of EfficientNet-Lite0.
+    Lite0,
 }
 
-/// The rows of one source, each space computed once.
-#[derive(Default)]
-pub struct Spaces(RefCell<HashMap<Space, Rc<Rows>>>);
+impl Part {
+    /// What this score is taken of.
+    pub fn of(named: &Named) -> Self {
+        match (named.space, named.measure) {
+            (Space::Given, _) => Self::Given,
+            (Space::Inception, Measure::InceptionScore) => Self::InceptionLogits,
+            (Space::Inception, _) => Self::Inception,
+            (Space::InceptionSpatial, _) => Self::InceptionSpatial,
+            (Space::EfficientNetLite0, _) => Self::Lite0,
+        }
+    }
 
-/// The networks at hand, and how pictures come to them.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Inception => "inception",
+            Self::InceptionSpatial => "inception-spatial",
+            Self::InceptionLogits => "inception-logits",
+            Self::Lite0 => "efficientnet-lite0",
+        }
+    }
+
+    fn from(self, features: &Features) -> &Array2<f32> {
+        match self {
+            Self::InceptionSpatial => &features.spatial,
+            Self::InceptionLogits => &features.logits,
+            _ => &features.pooled,
+        }
+    }
+}
+
+/// Some samples of a source, with what was computed of them.
+pub struct Side {
+    /// Where they are from.
+    pub source: Source,
+    /// Which of them.
+    pub indices: Vec<usize>,
+    /// Digest of the source; without, nothing of them is kept on disk.
+    pub digest: Option<String>,
+    rows: RefCell<BTreeMap<Part, Rc<Array2<f32>>>>,
+    statistics: RefCell<BTreeMap<Part, Rc<Statistics>>>,
+}
+
+impl Side {
+    pub fn new(source: Source, indices: Vec<usize>, digest: Option<String>) -> Self {
+        Self { source, indices, digest, rows: RefCell::default(), statistics: RefCell::default() }
+    }
+}
+
+/// What is wanted of some samples: rows, or statistics alone, for which rows need not be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    pub part: Part,
+    pub rows: bool,
+}
+
+/// The networks at hand, how pictures come to them, and what is known already.
 pub struct Extractor {
     inception: Option<Weights>,
     lite: OnceCell<Weights>,
@@ -39,6 +99,7 @@ pub struct Extractor {
     resize: InceptionResize,
     rule: Quantise,
     device: DeviceKind,
+    cache: Cache,
 }
 
 impl Extractor {
@@ -51,6 +112,7 @@ impl Extractor {
             resize: args.resize.into(),
             rule: args.quantise.into(),
             device: args.on.device,
+            cache: Cache((!args.no_cache).then(|| args.cache.clone())),
         })
     }
 
@@ -63,61 +125,151 @@ impl Extractor {
         }
     }
 
-    /// The samples at `indices` in a space; `known` keeps what was computed.
-    pub fn rows(
-        &self,
-        source: &Source,
-        indices: &[usize],
-        space: Space,
-        known: &Spaces,
-    ) -> anyhow::Result<Rc<Rows>> {
-        if let Some(rows) = known.0.borrow().get(&space) {
-            return Ok(rows.clone());
+    /// Rows of a part.
+    pub fn rows(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Array2<f32>>> {
+        self.prepare(side, &[Need { part, rows: true }])?;
+        Ok(side.rows.borrow()[&part].clone())
+    }
+
+    /// Mean and covariance of a part, from its rows if they are there.
+    pub fn statistics(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Statistics>> {
+        self.prepare(side, &[Need { part, rows: false }])?;
+        if let Some(known) = side.statistics.borrow().get(&part) {
+            return Ok(known.clone());
         }
-        let plain = |rows: Array2<f32>| Rows { logits: Array2::zeros((rows.nrows(), 0)), rows };
-        let rows = match (source, space) {
-            (Source::Rows(rows), Space::Given) => plain(rows.select(ndarray::Axis(0), indices)),
-            (Source::Images(images), Space::Given) => plain(images.rows(indices)?),
-            (Source::Images(images), space) => {
-                let weights = self.weights(space)?;
-                let (resize, rule) = (self.resize, self.rule);
-                let Features { pooled, logits } =
-                    dispatch(self.device, Extract { space, weights, resize, rule, images, indices })?;
-                Rows { rows: pooled, logits }
-            }
-            _ => bail!("a network looks at pictures, and these are none"),
+        let rows = side.rows.borrow()[&part].clone();
+        let mut moments = Moments::new(rows.ncols());
+        moments.add(rows.view())?;
+        let statistics = Rc::new(Statistics::of(&moments)?);
+        side.statistics.borrow_mut().insert(part, statistics.clone());
+        Ok(statistics)
+    }
+
+    /// Computes what is needed and not known yet, with one pass through each network.
+    pub fn prepare(&self, side: &Side, needs: &[Need]) -> anyhow::Result<()> {
+        let known = |need: &Need| {
+            side.rows.borrow().contains_key(&need.part)
+                || (!need.rows && side.statistics.borrow().contains_key(&need.part))
         };
-        let rows = Rc::new(rows);
-        known.0.borrow_mut().insert(space, rows.clone());
-        Ok(rows)
+        let missing = |need: &&Need| !known(need);
+        if needs.iter().filter(missing).any(|need| need.part == Part::Given) {
+            let rows = match &side.source {
+                Source::Rows(rows) => rows.select(Axis(0), &side.indices),
+                Source::Images(images) => images.rows(&side.indices)?,
+                Source::Statistics(_) => bail!("statistics hold no samples"),
+            };
+            side.rows.borrow_mut().insert(Part::Given, Rc::new(rows));
+        }
+        for lite in [false, true] {
+            let of = |need: &&Need| need.part != Part::Given && (need.part == Part::Lite0) == lite;
+            let missing: Vec<Need> = needs.iter().filter(of).filter(missing).copied().collect();
+            if !missing.is_empty() {
+                self.compute(side, lite, missing)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compute(&self, side: &Side, lite: bool, mut needs: Vec<Need>) -> anyhow::Result<()> {
+        let Source::Images(images) = &side.source else {
+            bail!("a network looks at pictures, and these are none");
+        };
+        let weights = self.weights(lite)?;
+        let entry = match &side.digest {
+            Some(digest) => self.entry(side, digest, lite, weights),
+            None => Cache(None).entry(&[]),
+        };
+        needs.sort_unstable();
+        // Rows are enough where both are wanted.
+        needs.dedup_by(|later, earlier| {
+            let same = later.part == earlier.part;
+            earlier.rows |= same && later.rows;
+            same
+        });
+        needs.retain(|need| {
+            let part = need.part;
+            if let Some(statistics) = entry.statistics(part.name()).filter(|_| !need.rows) {
+                side.statistics.borrow_mut().insert(part, Rc::new(statistics));
+            } else if let Some(rows) =
+                entry.rows(part.name()).filter(|rows| rows.nrows() == side.indices.len())
+            {
+                side.rows.borrow_mut().insert(part, Rc::new(rows));
+            } else {
+                return true;
+            }
+            false
+        });
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let (resize, rule, indices) = (self.resize, self.rule, &side.indices);
+        let found = dispatch(
+            self.device,
+            Extract { lite, weights, resize, rule, images, indices, needs: needs.clone() },
+        )?;
+        for (Need { part, .. }, found) in needs.into_iter().zip(found) {
+            match found {
+                Found::Rows(rows) => {
+                    entry.put_rows(part.name(), &rows).context("the cache")?;
+                    side.rows.borrow_mut().insert(part, Rc::new(rows));
+                }
+                Found::Moments(moments) => {
+                    let statistics = Statistics::of(&moments)?;
+                    entry.put_statistics(part.name(), &statistics).context("the cache")?;
+                    side.statistics.borrow_mut().insert(part, Rc::new(statistics));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The place on disk for these samples and this network.
+    fn entry(&self, side: &Side, digest: &str, lite: bool, weights: &Weights) -> Entry {
+        let all = side.source.len() == Some(side.indices.len());
+        let chosen = if all { "all".to_owned() } else { format!("{:?}", side.indices) };
+        let resize = if lite { "" } else { self.resize_name() };
+        self.cache.entry(&[
+            digest.to_owned(),
+            chosen,
+            weights.digest().to_owned(),
+            resize.to_owned(),
+            self.rule_name().to_owned(),
+            format!("{:?}", self.device),
+        ])
+    }
+
+    fn resize_name(&self) -> &'static str {
+        match self.resize {
+            InceptionResize::Tf1 => "tf1",
+            InceptionResize::PytorchFid => "pytorch-fid",
+        }
+    }
+
+    fn rule_name(&self) -> &'static str {
+        match self.rule {
+            Quantise::Round => "round",
+            Quantise::Truncate => "truncate",
+        }
     }
 
     /// What the numbers of a space depend on.
     pub fn how(&self, space: Space) -> Map<String, serde_json::Value> {
-        let rule = match self.rule {
-            Quantise::Round => "round",
-            Quantise::Truncate => "truncate",
-        };
         let mut how = Map::new();
         let weights = match space {
             Space::Given => return how,
-            Space::Inception => {
-                let resize = match self.resize {
-                    InceptionResize::Tf1 => "tf1",
-                    InceptionResize::PytorchFid => "pytorch-fid",
-                };
-                how.insert("resize".to_owned(), json!(resize));
+            Space::Inception | Space::InceptionSpatial => {
+                how.insert("resize".to_owned(), json!(self.resize_name()));
                 self.inception.as_ref()
             }
             Space::EfficientNetLite0 => self.lite.get(),
         };
-        how.insert("quantise".to_owned(), json!(rule));
+        how.insert("quantise".to_owned(), json!(self.rule_name()));
         how.insert("weights".to_owned(), json!(weights.map(Weights::digest)));
         how
     }
 
-    fn weights(&self, space: Space) -> anyhow::Result<&Weights> {
-        if space == Space::Inception {
+    fn weights(&self, lite: bool) -> anyhow::Result<&Weights> {
+        if !lite {
             return self.inception.as_ref().context("Inception-v3 has no weights here");
         }
         if let Some(weights) = self.lite.get() {
@@ -141,29 +293,54 @@ const PUBLISHED: &str = Inception::<Any>::PUBLISHED;
 const LITE_SHA256: &str = EfficientNetLite0::<Any>::SHA256;
 
 struct Extract<'a> {
-    space: Space,
+    lite: bool,
     weights: &'a Weights,
     resize: InceptionResize,
     rule: Quantise,
     images: &'a Images,
     indices: &'a [usize],
+    needs: Vec<Need>,
+}
+
+enum Found {
+    Rows(Array2<f32>),
+    Moments(Moments),
 }
 
 impl Work for Extract<'_> {
-    type Output = Features;
+    type Output = Vec<Found>;
 
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Features> {
-        let network: FeatureNetwork<<B as AutodiffBackend>::InnerBackend> = match self.space {
-            Space::EfficientNetLite0 => {
-                FeatureNetwork::EfficientNetLite0(Box::new(EfficientNetLite0::new(self.weights, device)?))
-            }
-            _ => FeatureNetwork::Inception(Box::new(Inception::new(self.weights, device)?), self.resize),
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<Found>> {
+        let network: FeatureNetwork<<B as AutodiffBackend>::InnerBackend> = if self.lite {
+            FeatureNetwork::EfficientNetLite0(Box::new(EfficientNetLite0::new(self.weights, device)?))
+        } else {
+            FeatureNetwork::Inception(Box::new(Inception::new(self.weights, device)?), self.resize)
         };
         let bar = ProgressBar::new(self.indices.len() as u64);
-        let features = network.features(self.images, self.indices, self.rule, device, |done| {
-            bar.set_position(done as u64);
+        let mut found: Vec<Found> = Vec::new();
+        let mut refused = None;
+        network.visit(self.images, self.indices, self.rule, device, |some| {
+            if found.is_empty() {
+                found.extend(self.needs.iter().map(|need| {
+                    match (need.part.from(&some).ncols(), need.rows) {
+                        (columns, true) => Found::Rows(Array2::zeros((0, columns))),
+                        (columns, false) => Found::Moments(Moments::new(columns)),
+                    }
+                }));
+            }
+            for (need, found) in self.needs.iter().zip(&mut found) {
+                let rows = need.part.from(&some);
+                match found {
+                    Found::Rows(all) => all.append(Axis(0), rows.view()).expect("as many columns"),
+                    Found::Moments(moments) => {
+                        refused = refused.take().or(moments.add(rows.view()).err());
+                    }
+                }
+            }
+            bar.inc(some.pooled.nrows() as u64);
+            Ok::<(), InputError>(())
         })?;
         bar.finish_and_clear();
-        Ok(features)
+        refused.map_or(Ok(found), |error| Err(error.into()))
     }
 }

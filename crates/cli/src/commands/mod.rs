@@ -1,15 +1,19 @@
 //! One command a file.
 
 mod bench;
+mod cache;
 mod config;
 mod data;
 mod doctor;
 mod eval;
+mod export;
 mod features;
+mod import;
 mod parity;
 mod report;
 mod run;
 mod sample;
+mod source;
 
 use crate::{
     Done,
@@ -24,6 +28,8 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Report(args) => report::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Config { command } => config::run(command),
         Command::Data { command } => data::run(command),
         Command::Parity(args) => parity::run(args),

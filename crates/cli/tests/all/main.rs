@@ -3,6 +3,7 @@
 mod bad_input;
 mod data;
 mod eval;
+mod export;
 mod parity;
 mod resume;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use meanflow_data::{
     CheckerboardConfig, Cifar10Config, Cifar100Config, DataConfig, DataError, Description,
     EightGaussiansConfig, EmojiConfig, FashionMnistConfig, Hdf5Config, IdxConfig, ImageFolderConfig, KINDS,
-    Level, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig, TwoSpiralsConfig,
+    Level, MnistConfig, Part, PointsConfig, SilhouetteConfig, SwissRollConfig, TwoMoonsConfig,
+    TwoSpiralsConfig,
 };
 
 fn every_kind() -> [DataConfig; 15] {

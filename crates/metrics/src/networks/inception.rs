@@ -39,6 +39,9 @@ pub struct InceptionOutput<B: Backend> {
     pub block1: Tensor<B, 4>,
     /// After `Mixed_6e`, `[n, 768, 17, 17]`.
     pub block2: Tensor<B, 4>,
+    /// The first [`SPATIAL`](Inception::SPATIAL) channels of `Mixed_6d`, `[n, 7, 17, 17]`: the features of the sFID, which
+    /// P. Dhariwal, A. Nichol (NeurIPS 2021) take from `mixed_6/conv` of the TensorFlow graph, the block's first branch.
+    pub spatial: Tensor<B, 4>,
     /// The features of the FID, `[n, 2048]`.
     pub pool3: Tensor<B, 2>,
     /// Logits without the bias, which the inception score is taken of, `[n, 1008]`.
@@ -50,6 +53,9 @@ pub struct InceptionOutput<B: Backend> {
 impl<B: Backend> Inception<B> {
     /// Height and width of its input.
     pub const SIDE: usize = 299;
+
+    /// Channels of the sFID's features.
+    pub const SPATIAL: usize = 7;
 
     /// The first digits of the sha256 of the published file `pt_inception-2015-12-05-6726825d.pth`.
     pub const PUBLISHED: &'static str = "6726825d";
@@ -108,6 +114,7 @@ impl<B: Backend> Inception<B> {
         let pool = max_pool2d(x.clone(), [3, 3], [2, 2], [0, 0], [1, 1], false);
         let dbl: &[&str] = &["branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"];
         x = self.branches("Mixed_6a", &x, &[&["branch3x3"], dbl], pool);
+        let mut spatial = None;
         for block in ["Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"] {
             let pool = average(x.clone());
             x = self.branches(
@@ -126,7 +133,11 @@ impl<B: Backend> Inception<B> {
                 ],
                 self.chain(pool, &[&format!("{block}.branch_pool")]),
             );
+            if block == "Mixed_6d" {
+                spatial = Some(x.clone().narrow(1, 0, Self::SPATIAL));
+            }
         }
+        let spatial = spatial.expect("a block of that name");
         let block2 = x.clone();
         let pool = max_pool2d(x.clone(), [3, 3], [2, 2], [0, 0], [1, 1], false);
         let seven: &[&str] = &["branch7x7x3_1", "branch7x7x3_2", "branch7x7x3_3", "branch7x7x3_4"];
@@ -138,7 +149,7 @@ impl<B: Backend> Inception<B> {
         let pool3 = x.mean_dim(3).mean_dim(2).flatten::<2>(1, 3);
         let logits_unbiased = self.fc.product(pool3.clone());
         let logits = logits_unbiased.clone() + self.fc.bias();
-        InceptionOutput { block0, block1, block2, pool3, logits_unbiased, logits }
+        InceptionOutput { block0, block1, block2, spatial, pool3, logits_unbiased, logits }
     }
 
     /// Convolutions one after the other, each followed by a ReLU.

@@ -36,6 +36,8 @@ pub struct Features {
     pub pooled: Array2<f32>,
     /// `[n, classes]`, without the bias of the last layer, as the inception score takes them.
     pub logits: Array2<f32>,
+    /// `[n, 2023]`, the features of the sFID; of Inception-v3 only, else no columns.
+    pub spatial: Array2<f32>,
 }
 
 /// Pictures that go through a network at once.
@@ -55,26 +57,52 @@ impl<B: Backend> FeatureNetwork<B> {
         device: &B::Device,
         mut progress: impl FnMut(usize),
     ) -> Result<Features, InputError> {
-        let (mut pooled, mut logits) = (Vec::new(), Vec::new());
-        for (batch, some) in indices.chunks(BATCH).enumerate() {
+        let (mut pooled, mut logits, mut spatial, mut done) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        self.visit(images, indices, rule, device, |some| {
+            pooled.extend(&some.pooled);
+            logits.extend(&some.logits);
+            spatial.extend(&some.spatial);
+            done += some.pooled.nrows();
+            progress(done);
+            Ok(())
+        })?;
+        let rows = |values| rows(values, indices.len());
+        Ok(Features { pooled: rows(pooled), logits: rows(logits), spatial: rows(spatial) })
+    }
+
+    /// Hands `visit` the features of some pictures after the other, in order, so that they need not be kept.
+    ///
+    /// # Errors
+    /// Pictures that cannot be read, and what `visit` says.
+    pub fn visit(
+        &self,
+        images: &Images,
+        indices: &[usize],
+        rule: Quantise,
+        device: &B::Device,
+        mut visit: impl FnMut(Features) -> Result<(), InputError>,
+    ) -> Result<(), InputError> {
+        for some in indices.chunks(BATCH) {
             let bytes = images.quantised(some, rule)?;
             let input = self.input(&bytes, images.shape(), device);
-            let (features, unbiased) = match self {
+            let host = |tensor: Tensor<B, 2>| rows(tensor.into_data().iter::<f32>().collect(), some.len());
+            visit(match self {
                 Self::Inception(net, _) => {
                     let output = net.forward(input);
-                    (output.pool3, output.logits_unbiased)
+                    Features {
+                        pooled: host(output.pool3),
+                        logits: host(output.logits_unbiased),
+                        spatial: host(output.spatial.flatten(1, 3)),
+                    }
                 }
-                Self::EfficientNetLite0(net) => net.forward(input),
-            };
-            pooled.extend(features.into_data().iter::<f32>());
-            logits.extend(unbiased.into_data().iter::<f32>());
-            progress(batch * BATCH + some.len());
+                Self::EfficientNetLite0(net) => {
+                    let (pooled, logits) = net.forward(input);
+                    let spatial = Array2::zeros((some.len(), 0));
+                    Features { pooled: host(pooled), logits: host(logits), spatial }
+                }
+            })?;
         }
-        let rows = |values: Vec<f32>| {
-            let columns = values.len() / indices.len().max(1);
-            Array2::from_shape_vec((indices.len(), columns), values).expect("whole rows")
-        };
-        Ok(Features { pooled: rows(pooled), logits: rows(logits) })
+        Ok(())
     }
 
     /// Bytes `[n, channels, height, width]` as the network wants them, `[n, 3, side, side]`.
@@ -102,4 +130,9 @@ impl<B: Backend> FeatureNetwork<B> {
         });
         Tensor::from_data(TensorData::new(values, [count, 3, side, side]), device)
     }
+}
+
+fn rows(values: Vec<f32>, count: usize) -> Array2<f32> {
+    let columns = values.len() / count.max(1);
+    Array2::from_shape_vec((count, columns), values).expect("whole rows")
 }

@@ -249,7 +249,8 @@ pub(super) fn check_augmentation(root: &mut Reader, data: &DataConfig, net: &Net
         return;
     }
     let key = format!("data.{}.augment", data.name());
-    let message = format!("`{key}` tells the network by {LABELS} labels what was done; this one takes {takes}");
+    let message =
+        format!("`{key}` tells the network by {LABELS} labels what was done; this one takes {takes}");
     let help = match net {
         NetConfig::Unet(_) => format!("write `augment-labels = {LABELS}` in `[net.unet]`"),
         _ => "only `[net.unet]` takes such labels; leave `augment` out".to_owned(),

@@ -67,8 +67,11 @@ impl EvalConfig {
             let samples = r.get("samples", Within(2, 1 << 24), real.unwrap_or(SAMPLES).clamp(2, SAMPLES));
             let solver = solver(r, objective);
             let per_step = solver.evaluations_per_step();
-            let nfe =
-                r.get("nfe", List { of: Within(1, 1 << 16), empty: false }, [1, 2, 4].map(|steps| steps * per_step).to_vec());
+            let nfe = r.get(
+                "nfe",
+                List { of: Within(1, 1 << 16), empty: false },
+                [1, 2, 4].map(|steps| steps * per_step).to_vec(),
+            );
             if let Some(odd) = nfe.iter().find(|nfe| !nfe.is_multiple_of(per_step)) {
                 let message = format!(
                     "`{}`: {odd} is not a multiple of {per_step}, the evaluations that a step of `{}` costs",

@@ -79,7 +79,7 @@ fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
-fn parse(source: &Arc<Source>) -> Result<Table, Problem> {
+pub(super) fn parse(source: &Arc<Source>) -> Result<Table, Problem> {
     let document = DeTable::parse(&source.text).map_err(|error| syntax(source, &error))?;
     let table = tree::table(source, document.get_ref());
     if table.is_empty() {

@@ -1,9 +1,11 @@
 //! `[net.*]`: the network.
 
 use super::{
-    problem::Problem,
-    reader::Reader,
+    load,
+    problem::{ConfigError, Problem, Where},
+    reader::{Log, Reader},
     scalar::{Choice, Flag, Number, Or, Scalar, Within, Wrong, quote},
+    source::Source,
     tree::{Node, Value},
 };
 use meanflow_data::Description;
@@ -11,6 +13,7 @@ use meanflow_nets::{
     DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig,
     unet::{Encoder, TimeFeatures},
 };
+use std::{path::PathBuf, sync::Arc};
 
 /// Names of the networks.
 pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
@@ -36,6 +39,23 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
         }
         Some(net)
     })?
+}
+
+/// The network of a table `[net.…]` by itself, as a file of weights holds it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn of_table(text: &str, shape: [usize; 3], classes: Option<usize>) -> Result<NetConfig, ConfigError> {
+    let name = "net".to_owned();
+    let source = Arc::new(Source { name, text: text.to_owned(), folder: PathBuf::new(), is_override: false });
+    let table = load::parse(&source)?;
+    let description = Description { shape, classes, items: None };
+    let mut log = Log::default();
+    let net = Reader::document(&mut log, &table, Where::from(&source), |root| read(root, Some(&description)));
+    match net {
+        Some(net) if log.problems.is_empty() => Ok(net),
+        _ => Err(ConfigError::new(log.problems)),
+    }
 }
 
 fn mlp(r: &mut Reader) -> MlpConfig {

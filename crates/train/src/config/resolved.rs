@@ -56,6 +56,12 @@ impl Resolved {
         self.write(|line, _| line)
     }
 
+    /// The table `[net.…]` alone.
+    pub fn net_table(&self) -> String {
+        let of_net = |section: &&Section| section.header.starts_with("[net.");
+        Self { sections: self.sections.iter().filter(of_net).cloned().collect() }.to_toml()
+    }
+
     /// The same with the origin of every value in a comment: `file:line`, `--set` or `default`.
     pub fn to_toml_with_origins(&self) -> String {
         let lines = self.sections.iter().flat_map(|section| &section.entries);

@@ -48,6 +48,8 @@ impl Number {
     pub const UNIT: Self = Self { holds: |x| (0.0..=1.0).contains(&x), must: "be between 0 and 1" };
     pub const BELOW_ONE: Self =
         Self { holds: |x| (0.0..1.0).contains(&x), must: "be at least 0 and below 1" };
+    /// The relative width of an average: `power = 0` has √(1/12).
+    pub const EMA_STD: Self = Self { holds: |x| x > 0.0 && x < 0.288, must: "be above 0 and below 0.288" };
 }
 
 impl Scalar for Number {

@@ -1,11 +1,16 @@
 //! `[train]`, `[optimizer.*]` and `[[ema]]`: how the weights change.
 
 use super::{
+    patterns::Patterns,
     problem::Problem,
     reader::Reader,
-    scalar::{Flag, Length, Number, Or, Pair, Steps, Within, Wrong, period, quote},
+    scalar::{Choice, Flag, Length, Number, Or, Pair, Steps, Within, Wrong, period, quote},
+    tree::Node,
 };
-use crate::ema::decay_of_half_life;
+use crate::{
+    ema::{Profile, decay_of_half_life, power_of_std},
+    optimizer::learning_rate,
+};
 
 /// `[train]`: the length of a run and what happens on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +52,7 @@ impl TrainConfig {
     }
 }
 
-/// Constants of Adam.
+/// Constants of Adam and its relatives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamConfig {
     /// Learning rate after the warm-up.
@@ -60,6 +65,34 @@ pub struct AdamConfig {
     pub warmup: u64,
     /// Decoupled weight decay; 0 for plain Adam.
     pub weight_decay: f64,
+    /// Patterns of the paths of parameters that do not decay.
+    pub weight_decay_except: Vec<String>,
+}
+
+/// Constants of Muon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MuonConfig {
+    /// Learning rate of the matrices after the warm-up, which is Adam's.
+    pub lr: f64,
+    /// Share of the mean gradient that a step keeps.
+    pub momentum: f64,
+    /// Newton–Schulz iterations.
+    pub ns_steps: usize,
+    /// How the learning rate depends on the shape of a matrix.
+    pub adjust: Adjust,
+    /// Patterns of the paths of matrices that Adam takes.
+    pub except: Vec<String>,
+    /// For everything but those matrices; its weight decay is for all.
+    pub adam: AdamConfig,
+}
+
+/// How Muon's learning rate depends on the shape of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjust {
+    /// `√max(1, outputs/inputs)` (Jordan et al.).
+    Original,
+    /// `0.2·√max(outputs, inputs)` (Liu et al., arXiv 2502.16982): updates as large as AdamW's.
+    MatchRmsAdamW,
 }
 
 /// `[optimizer.*]`.
@@ -69,77 +102,132 @@ pub enum OptimizerConfig {
     Adam(AdamConfig),
     /// Adam with decoupled weight decay.
     AdamW(AdamConfig),
+    /// Rectified Adam.
+    RAdam(AdamConfig),
+    /// Muon for matrices, Adam for the rest.
+    Muon(MuonConfig),
 }
+
+/// The first and the last layers, embeddings and tables, which Muon is not meant for.
+const NOT_HIDDEN: [&str; 4] = ["*embedder*", "*final_layer*", "*.input.*", "*.output.*"];
 
 impl OptimizerConfig {
     /// Names of the optimizers in experiment files.
-    pub const NAMES: [&str; 2] = ["adam", "adamw"];
+    pub const NAMES: [&str; 4] = ["adam", "adamw", "radam", "muon"];
 
-    /// The constants that both kinds have.
+    /// The constants that all kinds have.
     pub fn adam(&self) -> &AdamConfig {
         match self {
-            Self::Adam(adam) | Self::AdamW(adam) => adam,
+            Self::Adam(adam) | Self::AdamW(adam) | Self::RAdam(adam) => adam,
+            Self::Muon(muon) => &muon.adam,
         }
     }
 
+    /// The learning rate of `step` (from 0) that the log tells: that of Muon's matrices, else the only one.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let lr = if let Self::Muon(muon) = self { muon.lr } else { self.adam().lr };
+        learning_rate(lr, self.adam().warmup, step)
+    }
+
     pub(super) fn read(root: &mut Reader, batch: usize, items: Option<usize>) -> Option<Self> {
-        root.kind("optimizer", &Self::NAMES, Some("adam"), |kind, r| {
-            let warmup = Steps { batch, items, least: 0 };
-            let mut adam = AdamConfig {
-                lr: r.get("lr", Number::POSITIVE, 1e-4),
-                betas: r.get("betas", Pair(Number::BELOW_ONE), [0.9, 0.95]),
-                eps: r.get("eps", Number::POSITIVE, 1e-8),
-                warmup: r.get("warmup", warmup, Length::steps(0)).steps,
-                weight_decay: 0.0,
-            };
-            if kind == "adam" {
-                return Self::Adam(adam);
-            }
-            adam.weight_decay = r.get("weight-decay", Number::NOT_NEGATIVE, 0.0);
-            Self::AdamW(adam)
+        root.kind("optimizer", &Self::NAMES, Some("adam"), |kind, r| match kind {
+            "adamw" => Self::AdamW(adam("lr", true, r, batch, items)),
+            "radam" => Self::RAdam(adam("lr", true, r, batch, items)),
+            "muon" => Self::Muon(MuonConfig {
+                lr: r.get("lr", Number::POSITIVE, 0.02),
+                momentum: r.get("momentum", Number::BELOW_ONE, 0.95),
+                ns_steps: r.get("ns-steps", Within(1, 99), 5),
+                adjust: r.get(
+                    "adjust",
+                    Choice(vec![("original", Adjust::Original), ("match-rms-adamw", Adjust::MatchRmsAdamW)]),
+                    Adjust::Original,
+                ),
+                except: r.get("except", Patterns, NOT_HIDDEN.map(str::to_owned).to_vec()),
+                adam: adam("adam-lr", true, r, batch, items),
+            }),
+            _ => Self::Adam(adam("lr", false, r, batch, items)),
         })
     }
+}
+
+/// Adam's constants, the learning rate under the name `lr`.
+fn adam(lr: &'static str, decays: bool, r: &mut Reader, batch: usize, items: Option<usize>) -> AdamConfig {
+    let warmup = Steps { batch, items, least: 0 };
+    let mut adam = AdamConfig {
+        lr: r.get(lr, Number::POSITIVE, 1e-4),
+        betas: r.get("betas", Pair(Number::BELOW_ONE), [0.9, 0.95]),
+        eps: r.get("eps", Number::POSITIVE, 1e-8),
+        warmup: r.get("warmup", warmup, Length::steps(0)).steps,
+        weight_decay: 0.0,
+        weight_decay_except: Vec::new(),
+    };
+    if decays {
+        adam.weight_decay = r.get("weight-decay", Number::NOT_NEGATIVE, 0.0);
+        adam.weight_decay_except = r.get("weight-decay-except", Patterns, Vec::new());
+    }
+    adam
 }
 
 /// `[[ema]]`: one exponential moving average of the weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmaConfig {
-    /// Share of the average that a step keeps.
-    pub decay: f64,
-    /// Whether update `n` (from 1) keeps only `min(decay, (n+1)/(n+10))`.
-    pub ramp: bool,
-    /// Its name in logs and reports: the decay, or the half-life.
+    /// What a step keeps of the average.
+    pub profile: Profile,
+    /// Its name in logs and reports: the decay, the half-life or the power profile.
     pub label: String,
 }
+
+/// The keys of which an average has one.
+const FORMS: [&str; 4] = ["decay", "half-life", "power", "std"];
 
 impl EmaConfig {
     pub(super) fn read(root: &mut Reader, batch: usize, items: Option<usize>) -> Vec<Self> {
         let mut labels: Vec<String> = Vec::new();
         root.each("ema", |r| {
-            let (decay, label) = Self::decay(r, batch, items);
-            let ramp = r.get("ramp", Flag, true);
-            let label = if ramp { label } else { format!("{label} without ramp") };
+            let (profile, label) = Self::profile(r, batch, items);
             if labels.contains(&label) {
-                let key = if r.has("decay") { "decay" } else { "half-life" };
-                let message = format!("a second average of the weights with {key} {label}");
+                let key = FORMS.into_iter().find(|key| r.has(key)).unwrap_or("decay");
+                let named = label.strip_prefix(key).map_or(label.as_str(), str::trim_start);
+                let message = format!("a second average of the weights with {key} {named}");
                 r.problem(Problem::new(r.at(key), message));
             }
             labels.push(label.clone());
-            Self { decay, ramp, label }
+            Self { profile, label }
         })
     }
 
-    /// `decay` or `half-life`, one of them.
-    fn decay(r: &mut Reader, batch: usize, items: Option<usize>) -> (f64, String) {
-        let half_life = r.node("half-life");
-        let Some(node) = half_life else {
-            let decay = r.need("decay", Number::BELOW_ONE);
-            return (decay, decay.to_string());
-        };
-        if r.node("decay").is_some() {
-            let message = "an average has a `decay` or a `half-life`, not both";
-            r.problem(Problem::new(r.at("half-life"), message).help("keep one of them"));
+    /// `decay`, `half-life`, `power` or `std`, one of them.
+    fn profile(r: &mut Reader, batch: usize, items: Option<usize>) -> (Profile, String) {
+        let nodes = FORMS.map(|key| r.node(key));
+        let given: Vec<&str> =
+            FORMS.into_iter().zip(nodes).filter_map(|(key, node)| node.and(Some(key))).collect();
+        if let [first, .., last] = given[..] {
+            let message = format!("an average has a `{first}` or a `{last}`, not both");
+            r.problem(Problem::new(r.at(last), message).help("keep one of them"));
         }
+        let [_, half_life, power, std] = nodes;
+        if let Some(node) = power {
+            let power = r.read("power", node, &Number::POSITIVE);
+            return (Profile::Power(power), format!("power {power}"));
+        }
+        if let Some(node) = std {
+            let std = r.read("std", node, &Number::EMA_STD);
+            return (Profile::Power(power_of_std(std)), format!("std {std}"));
+        }
+        let (decay, label) = match half_life {
+            Some(node) => Self::half_life(r, node, batch, items),
+            None => {
+                let decay = r.need("decay", Number::BELOW_ONE);
+                (decay, decay.to_string())
+            }
+        };
+        match r.get("ramp", Flag, true) {
+            true => (Profile::Constant { decay, ramp: true }, label),
+            false => (Profile::Constant { decay, ramp: false }, format!("{label} without ramp")),
+        }
+    }
+
+    fn half_life(r: &mut Reader, node: &Node, batch: usize, items: Option<usize>) -> (f64, String) {
         let counted = period(node).and_then(|every| {
             let wrong = |reason| Wrong::Because(reason, "give it in images or steps".to_owned());
             match every.images(batch, items) {

@@ -42,7 +42,7 @@ fn experiments() -> Vec<Comparison> {
     }
     add(IMAGES, &["objective={meanflow={guidance={}, time=\"uniform\"}}"]);
     add(IMAGES, &["objective={flow-matching={time={logit-normal={}}}}"]);
-    add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"}]"]);
+    add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
     experiments
 }
 

@@ -8,7 +8,10 @@ use meanflow_core::{
 };
 use meanflow_data::DataConfig;
 use meanflow_metrics::Metric;
-use meanflow_train::config::{Comparison, OptimizerConfig, Plan};
+use meanflow_train::{
+    config::{Comparison, OptimizerConfig, Plan},
+    ema::Profile,
+};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -86,7 +89,7 @@ fn the_fixed_form_means_what_it_says() {
     let OptimizerConfig::Adam(adam) = &meanflow.optimizer else { panic!("adam") };
     assert_eq!((adam.lr, adam.betas, adam.eps, adam.warmup), (1e-3, [0.9, 0.95], 1e-8, 200));
     let [ema] = &meanflow.ema[..] else { panic!("one average") };
-    assert_eq!((ema.decay, ema.ramp, ema.label.as_str()), (0.999, true, "0.999"));
+    assert_eq!((ema.profile, ema.label.as_str()), (Profile::Constant { decay: 0.999, ramp: true }, "0.999"));
     let eval = &meanflow.eval;
     assert_eq!((eval.every, eval.samples, eval.solver, eval.grid), (900, 2000, Solver::MeanFlow, 64));
     assert_eq!((&eval.nfe[..], &eval.metrics[..]), (&[1, 2, 4][..], &[Metric::FdPca64][..]));
@@ -122,9 +125,14 @@ fn the_quickstart() {
 #[test]
 fn every_experiment_is_valid_and_begins_with_its_facts() {
     let mut count = 0;
-    for folder in ["experiments", "experiments/toy", "experiments/cifar10", "experiments/emoji"] {
-        for entry in root().join(folder).read_dir().unwrap() {
+    let mut folders = vec![root().join("experiments")];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
             if path.extension().is_none_or(|extension| extension != "toml") {
                 continue;
             }
@@ -153,8 +161,8 @@ fn cifar10_is_as_published() {
         assert_eq!((variant.train.batch, variant.train.steps, variant.train.clip), (1024, 800_000, None));
         let OptimizerConfig::Adam(adam) = &variant.optimizer else { panic!("adam") };
         assert_eq!((adam.lr, adam.betas, adam.eps, adam.warmup), (6e-4, [0.9, 0.999], 1e-8, 10_000));
-        let averages: Vec<(f64, bool)> = variant.ema.iter().map(|ema| (ema.decay, ema.ramp)).collect();
-        assert_eq!(averages, [(0.99995, false), (0.9999, false), (0.9996, false)]);
+        let averages: Vec<Profile> = variant.ema.iter().map(|ema| ema.profile).collect();
+        assert_eq!(averages, [0.99995, 0.9999, 0.9996].map(|decay| Profile::Constant { decay, ramp: false }));
         let augment = variant.data.augment().expect("augmentation");
         let factors = [augment.xflip, augment.scale, augment.aniso, augment.translate];
         assert_eq!((augment.p, factors, variant.data.flip()), (0.12, [1e8, 1.0, 1.0, 1.0], true));

@@ -97,6 +97,11 @@ width = 16
 depth = 2
 octaves = 0
 
+[init]
+weights = "random"
+prefix = "auto"
+partial = false
+
 [objective.meanflow]
 time.logit-normal.mean = -0.4
 time.logit-normal.std = 1.0

@@ -1,0 +1,44 @@
+//! `meanflow import`.
+
+use crate::{
+    Done,
+    args::{DeviceKind, Import, Usage},
+    device::{Work, dispatch},
+};
+use meanflow_core::objective::TrainBackend;
+use meanflow_train::{
+    config::{Comparison, InitConfig, Variant},
+    weights::{self, Report},
+};
+
+/// Writes the weights of a file as a network that `sample` can use.
+pub fn run(args: Import) -> anyhow::Result<Done> {
+    let comparison = Comparison::load(&args.experiment, &args.set)?;
+    let variant = match &args.variant {
+        None => &comparison.variants[0],
+        Some(name) => comparison
+            .variants
+            .iter()
+            .find(|variant| variant.name == *name)
+            .ok_or_else(|| Usage(format!("no variant is called `{name}`")))?,
+    };
+    let report = dispatch(DeviceKind::Cpu, Convert { args: &args, variant })?;
+    say!("{report}");
+    tell!("{}", args.out.display());
+    Ok(Done::Yes)
+}
+
+struct Convert<'a> {
+    args: &'a Import,
+    variant: &'a Variant,
+}
+
+impl Work for Convert<'_> {
+    type Output = Report;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Report> {
+        let Self { args, variant } = self;
+        let init = InitConfig { weights: None, prefix: args.prefix.clone(), partial: args.partial };
+        Ok(weights::convert::<B::InnerBackend>(variant, &args.file, &init, &args.out, device)?)
+    }
+}

@@ -1,0 +1,101 @@
+//! What a path or a data set holds, as a source of samples.
+
+use anyhow::Context;
+use meanflow_data::{
+    DataConfig, Dataset, Floats, Hdf5Config, array_names, read_floats, read_rows, write_floats,
+};
+use meanflow_metrics::{Images, Pictures, Source, Statistics, StatisticsNames};
+use meanflow_train::config::Comparison;
+use ndarray::Array2;
+use std::{error::Error, path::Path, sync::Arc};
+
+/// Name of an array of features in an HDF5 file.
+const FEATURES: &str = "features";
+
+/// Opens a folder of pictures, a `.npy`, `.npz`, `.h5` or `.hdf5` file, or the data of an experiment file.
+pub fn open(path: &Path) -> anyhow::Result<Source> {
+    match ending(path) {
+        "toml" => {
+            let comparison = Comparison::load(path, &[])?;
+            of_dataset(comparison.variants[0].data.open()?)
+        }
+        "h5" | "hdf5" if path.is_file() => of_hdf5(path),
+        _ => Ok(Source::open(path)?),
+    }
+}
+
+/// All samples of a data set: points as rows, all else as pictures that are read when they are needed.
+pub fn of_dataset(data: Arc<dyn Dataset>) -> anyhow::Result<Source> {
+    let (shape, count) = (data.shape(), data.len());
+    match shape {
+        [_, 1, 1] => Ok(of_values(read_rows(&*data, 0..count)?, shape)),
+        shape => Ok(Source::Images(Images::elsewhere(Arc::new(Stored(data)), count, shape))),
+    }
+}
+
+/// Points as rows, all else as pictures.
+pub fn of_values(values: Vec<f32>, shape: [usize; 3]) -> Source {
+    match shape {
+        [dimension, 1, 1] => {
+            let rows = values.len() / dimension;
+            Source::Rows(Array2::from_shape_vec((rows, dimension), values).expect("whole rows"))
+        }
+        shape => Source::Images(Images::floats(values, shape)),
+    }
+}
+
+struct Stored(Arc<dyn Dataset>);
+
+impl Pictures for Stored {
+    fn read(&self, indices: &[usize]) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>> {
+        Ok(read_rows(&*self.0, indices.iter().copied())?)
+    }
+}
+
+fn of_hdf5(path: &Path) -> anyhow::Result<Source> {
+    let names = array_names(path)?;
+    if let Some(pair) = StatisticsNames::among(&names) {
+        let [mu, sigma] = pair.names();
+        let (mean, covariance) = (read_floats(path, mu)?, read_floats(path, sigma)?);
+        let covariance = matrix(covariance, path, sigma)?;
+        return Ok(Source::Statistics(Statistics::checked(mean.values, covariance, path, pair)?));
+    }
+    if names.iter().any(|name| name == FEATURES) {
+        let rows = matrix(read_floats(path, FEATURES)?, path, FEATURES)?;
+        return Ok(Source::Rows(rows.mapv(|value| value as f32)));
+    }
+    of_dataset(DataConfig::Hdf5(Hdf5Config::new(path)).open()?)
+}
+
+fn matrix(array: Floats, path: &Path, name: &str) -> anyhow::Result<Array2<f64>> {
+    let &[rows, columns] = &array.shape[..] else {
+        anyhow::bail!("{}: {name}: has the shape {:?} instead of two axes", path.display(), array.shape);
+    };
+    Ok(Array2::from_shape_vec((rows, columns), array.values)?)
+}
+
+/// Writes mean and covariance as `mu` and `sigma` into an `.npz`, `.h5` or `.hdf5` file.
+pub fn write_statistics(statistics: &Statistics, path: &Path) -> anyhow::Result<()> {
+    let names = StatisticsNames::Plain;
+    match ending(path) {
+        "npz" => Ok(statistics.write(path, names)?),
+        "h5" | "hdf5" => {
+            let size = statistics.dimension();
+            let mean = Floats { shape: vec![size], values: statistics.mean.clone() };
+            let values = statistics.covariance.iter().copied().collect();
+            let covariance = Floats { shape: vec![size, size], values };
+            let [mu, sigma] = names.names();
+            write_floats(path, &[(mu, &mean), (sigma, &covariance)]).context("statistics")
+        }
+        _ => unreachable!("checked before"),
+    }
+}
+
+/// Whether statistics can be written there.
+pub fn takes_statistics(path: &Path) -> bool {
+    matches!(ending(path), "npz" | "h5" | "hdf5")
+}
+
+fn ending(path: &Path) -> &str {
+    path.extension().and_then(|ending| ending.to_str()).unwrap_or_default()
+}

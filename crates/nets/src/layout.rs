@@ -1,0 +1,115 @@
+//! How the numbers of a parameter lie in the files of other programs.
+
+use crate::weights::HostTensor;
+
+/// How the numbers of a parameter lie in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// As here; leading dimensions that are merged here may be apart there.
+    Same,
+    /// A matrix `[outputs, inputs]`, here `[inputs, outputs]`.
+    Transposed,
+    /// A convolution kernel `[outputs, channels, p, p]` over patches, here a matrix with the rows `(row, column, channel)`.
+    PatchKernel {
+        /// Channels of a patch.
+        channels: usize,
+    },
+}
+
+impl Layout {
+    /// Sizes in a file of a parameter that has `shape` here.
+    pub fn there(self, shape: &[usize]) -> Vec<usize> {
+        match (self, shape) {
+            (Self::Transposed, &[inputs, outputs]) => vec![outputs, inputs],
+            (Self::PatchKernel { channels }, &[inputs, outputs]) => {
+                let side = (inputs / channels).isqrt();
+                vec![outputs, channels, side, side]
+            }
+            _ => shape.to_vec(),
+        }
+    }
+
+    /// Index in a file of each number of a parameter that has `shape` here; `None` if the order is the same.
+    fn order(self, shape: &[usize]) -> Option<Vec<usize>> {
+        let &[inputs, outputs] = shape else { return None };
+        let place = |input: usize| match self {
+            Self::Same => None,
+            Self::Transposed => Some(input),
+            Self::PatchKernel { channels } => {
+                let (pixel, channel) = (input / channels, input % channels);
+                Some(channel * (inputs / channels) + pixel)
+            }
+        };
+        (0..inputs * outputs).map(|i| Some(i % outputs * inputs + place(i / outputs)?)).collect()
+    }
+
+    /// The numbers, row-major, of a parameter that has `shape` here; `None` if the tensor has another shape.
+    pub fn read(self, tensor: &HostTensor, shape: &[usize]) -> Option<Vec<f32>> {
+        let there = self.there(shape);
+        let fits = match self {
+            Self::Same => tensor.shape == there || same_matrix(&tensor.shape, &there),
+            Self::Transposed | Self::PatchKernel { .. } => tensor.shape == there && shape.len() == 2,
+        };
+        if !fits {
+            return None;
+        }
+        Some(match self.order(shape) {
+            None => tensor.values.clone(),
+            Some(order) => order.into_iter().map(|index| tensor.values[index]).collect(),
+        })
+    }
+
+    /// The tensor that [`Layout::read`] reads as this one.
+    pub fn write(self, tensor: HostTensor) -> HostTensor {
+        let HostTensor { shape, values } = tensor;
+        let Some(order) = self.order(&shape) else { return HostTensor { shape, values } };
+        let mut there = vec![0.0; values.len()];
+        for (index, value) in order.into_iter().zip(values) {
+            there[index] = value;
+        }
+        HostTensor { shape: self.there(&shape), values: there }
+    }
+}
+
+/// Whether the two shapes are equal after all but the last dimension are merged.
+pub(crate) fn same_matrix(a: &[usize], b: &[usize]) -> bool {
+    let rows = |shape: &[usize]| shape.iter().rev().skip(1).product::<usize>();
+    a.len() >= b.len() && a.last() == b.last() && rows(a) == rows(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(shape: &[usize]) -> HostTensor {
+        let values = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
+        HostTensor { shape: shape.to_vec(), values }
+    }
+
+    fn read(layout: Layout, from: &[usize], to: &[usize]) -> Option<Vec<f32>> {
+        let values = layout.read(&tensor(from), to)?;
+        let back = layout.write(HostTensor { shape: to.to_vec(), values: values.clone() });
+        assert_eq!(back.values, tensor(from).values, "{layout:?} {from:?} {to:?}");
+        Some(values)
+    }
+
+    #[test]
+    fn layouts() {
+        assert_eq!(read(Layout::Same, &[2, 1, 2], &[2, 2]), Some(vec![0., 1., 2., 3.]));
+        assert_eq!(read(Layout::Transposed, &[2, 3], &[3, 2]), Some(vec![0., 3., 1., 4., 2., 5.]));
+        // One output, two channels, patches of 2×2: rows are (pixel, channel).
+        let kernel = Layout::PatchKernel { channels: 2 };
+        assert_eq!(read(kernel, &[1, 2, 2, 2], &[8, 1]), Some(vec![0., 4., 1., 5., 2., 6., 3., 7.]));
+        // Two outputs, two channels, patches of one pixel.
+        assert_eq!(read(kernel, &[2, 2, 1, 1], &[2, 2]), Some(vec![0., 2., 1., 3.]));
+        for (layout, from, to) in [
+            (Layout::Same, &[2, 3][..], &[3, 2][..]),
+            (Layout::Same, &[4], &[5]),
+            (Layout::Transposed, &[2, 3], &[2, 3]),
+            (Layout::Transposed, &[6], &[6]),
+            (kernel, &[2, 2, 1, 2], &[2, 4]),
+        ] {
+            assert_eq!(read(layout, from, to), None, "{layout:?} {from:?} {to:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A trained network by itself: taken from a run, written to a file that needs nothing else, and read from it.
+
+use crate::{
+    TrainError,
+    config::{self, SampleGuidance, Variant},
+    digest::newest,
+    state::{Named, parameters, with_parameters},
+    tensor_file::{self, Metadata},
+};
+use burn::tensor::backend::Backend;
+use meanflow_core::{Solver, Streams};
+use meanflow_nets::{Net, NetConfig};
+use std::path::{Path, PathBuf};
+
+/// Everything that samples depend on.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The run folder or the file.
+    pub path: PathBuf,
+    /// The network.
+    pub net: NetConfig,
+    /// Shape of a sample, `[channels, height, width]`.
+    pub shape: [usize; 3],
+    /// Number of classes.
+    pub classes: Option<usize>,
+    /// The solver to sample with unless another is asked for.
+    pub solver: Solver,
+    /// Guidance to sample with unless another is asked for.
+    pub guidance: Option<SampleGuidance>,
+    /// Whether the network has learned average velocities, which one-step sampling needs.
+    pub average_velocity: bool,
+    /// Seed of the run, the default key of the noise.
+    pub seed: u64,
+    /// Label of the average, `none` for the weights themselves.
+    pub ema: String,
+    /// Updates done.
+    pub step: u64,
+    /// The table `[net.…]` of the experiment.
+    table: String,
+    weights: Named,
+}
+
+const FORMAT: &str = "meanflow-network-1";
+const AVERAGE: &str = "average";
+const INSTANTANEOUS: &str = "instantaneous";
+
+impl Model {
+    /// The model in a run folder or an exported file.
+    ///
+    /// # Errors
+    /// See [`Model::of_run`] and [`Model::read`]; [`TrainError::Request`] for another average than the file has.
+    pub fn open(path: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
+        if !path.is_file() {
+            return Self::of_run(path, ema);
+        }
+        let model = Self::read(path)?;
+        match ema {
+            Some(asked) if asked != model.ema => Err(TrainError::Request(format!(
+                "{} holds the weights `{}`, not `{asked}`",
+                path.display(),
+                model.ema
+            ))),
+            _ => Ok(model),
+        }
+    }
+
+    /// The newest checkpoint of a run: the average of this label, `none` for the weights themselves, by default the first.
+    ///
+    /// # Errors
+    /// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if it has no such average.
+    pub fn of_run(run: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
+        let variant = variant_of(run)?;
+        let checkpoint = newest(run)?;
+        let label = ema.or(checkpoint.ema.first().map(String::as_str)).unwrap_or("none");
+        let prefix = if label == "none" {
+            "net.".to_owned()
+        } else {
+            let index = checkpoint.ema.iter().position(|known| known == label).ok_or_else(|| {
+                let known = [checkpoint.ema.join(", "), "none".to_owned()].join(", ");
+                TrainError::Request(format!("no average is called `{label}`; there are {known}"))
+            })?;
+            format!("ema.{index}.")
+        };
+        let (step, weights) = (checkpoint.progress.step, checkpoint.part(&prefix));
+        Ok(Self { step, weights, ..Self::described(run, &variant, label) })
+    }
+
+    /// The network of a variant with these weights, which no run has trained.
+    pub fn of_net<B: Backend>(path: &Path, variant: &Variant, net: &Net<B>) -> Self {
+        Self { weights: parameters(net), ..Self::described(path, variant, "none") }
+    }
+
+    fn described(path: &Path, variant: &Variant, ema: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            net: variant.net.clone(),
+            shape: variant.description.shape,
+            classes: variant.description.classes,
+            solver: variant.eval.solver,
+            guidance: variant.eval.guidance,
+            average_velocity: variant.objective.has_average_velocity(),
+            seed: variant.seed,
+            ema: ema.to_owned(),
+            step: 0,
+            table: variant.resolved.net_table(),
+            weights: Named::new(),
+        }
+    }
+
+    /// Writes weights and metadata to a safetensors file.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`]; an earlier file of this name is untouched then.
+    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let path = std::path::absolute(path).map_err(TrainError::write(path))?;
+        let classes = self.classes.map_or("none".to_owned(), |count| count.to_string());
+        let guidance =
+            self.guidance.map_or("none".to_owned(), |SampleGuidance { omega, interval: [low, high] }| {
+                format!("{omega} {low} {high}")
+            });
+        let entries = [
+            ("format", FORMAT.to_owned()),
+            ("net", self.table.clone()),
+            ("shape", self.shape.map(|size| size.to_string()).join(" ")),
+            ("classes", classes),
+            ("solver", self.solver.name().to_owned()),
+            ("guidance", guidance),
+            ("velocity", if self.average_velocity { AVERAGE } else { INSTANTANEOUS }.to_owned()),
+            ("seed", self.seed.to_string()),
+            ("ema", self.ema.clone()),
+            ("step", self.step.to_string()),
+        ];
+        let metadata = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        tensor_file::write(&path, &self.weights, metadata)
+    }
+
+    /// Reads what [`Model::write`] wrote.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`], or [`TrainError::Weights`] for a truncated or foreign file.
+    pub fn read(path: &Path) -> Result<Self, TrainError> {
+        let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+        let (metadata, weights) = tensor_file::read(path, broken)?;
+        let entry = |key: &str| entry(&metadata, key).map_err(broken);
+        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            let help = "`meanflow export` and `meanflow import` write one";
+            return Err(broken(format!("it is not marked as `{FORMAT}`; {help}")));
+        }
+        let wrong = |key: &str| broken(format!("its `{key}` cannot be read"));
+        let sizes: Option<Vec<usize>> = entry("shape")?.split(' ').map(|size| size.parse().ok()).collect();
+        let shape: [usize; 3] =
+            sizes.and_then(|sizes| sizes.try_into().ok()).ok_or_else(|| wrong("shape"))?;
+        let classes = match entry("classes")? {
+            "none" => None,
+            count => Some(count.parse().map_err(|_| wrong("classes"))?),
+        };
+        let guidance = match entry("guidance")? {
+            "none" => None,
+            numbers => {
+                let numbers: Option<Vec<f64>> =
+                    numbers.split(' ').map(|number| number.parse().ok()).collect();
+                let Some([omega, low, high]) = numbers.as_deref() else { return Err(wrong("guidance")) };
+                Some(SampleGuidance { omega: *omega, interval: [*low, *high] })
+            }
+        };
+        let average_velocity = match entry("velocity")? {
+            AVERAGE => true,
+            INSTANTANEOUS => false,
+            _ => return Err(wrong("velocity")),
+        };
+        let solver = entry("solver")?;
+        let table = entry("net")?.to_owned();
+        Ok(Self {
+            path: path.to_owned(),
+            net: config::net_of_table(&table, shape, classes).map_err(|error| broken(error.to_string()))?,
+            shape,
+            classes,
+            solver: Solver::ALL
+                .into_iter()
+                .find(|one| one.name() == solver)
+                .ok_or_else(|| wrong("solver"))?,
+            guidance,
+            average_velocity,
+            seed: entry("seed")?.parse().map_err(|_| wrong("seed"))?,
+            ema: entry("ema")?.to_owned(),
+            step: entry("step")?.parse().map_err(|_| wrong("step"))?,
+            table,
+            weights,
+        })
+    }
+
+    /// The network with its weights.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if the weights are not those of the network.
+    pub fn network<B: Backend>(self, device: &B::Device) -> Result<Net<B>, TrainError> {
+        let net: Net<B> = self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
+        with_parameters(net, self.weights).map_err(|error| TrainError::State { path: self.path, error })
+    }
+}
+
+fn entry<'a>(metadata: &'a Metadata, key: &str) -> Result<&'a str, String> {
+    metadata.get(key).map(String::as_str).ok_or_else(|| format!("it has no `{key}`"))
+}
+
+/// The variant that a run folder holds.
+///
+/// # Errors
+/// [`TrainError::NoRun`] if there is no readable `config.toml`.
+pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
+    let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
+    let file = run.join("config.toml");
+    if !file.is_file() {
+        return Err(no_run(
+            "there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned(),
+        ));
+    }
+    let comparison = config::Comparison::load(&file, &[]).map_err(|error| no_run(error.to_string()))?;
+    comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))
+}

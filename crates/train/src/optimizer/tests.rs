@@ -1,0 +1,163 @@
+use super::*;
+use crate::config::{AdamConfig, Adjust};
+use burn::{
+    backend::{Autodiff, Flex},
+    nn::{Linear, LinearConfig},
+};
+
+type B = Autodiff<Flex>;
+
+const LR: f64 = 0.1;
+
+fn adam(weight_decay: f64, except: &[&str]) -> AdamConfig {
+    let weight_decay_except = except.iter().map(|&pattern| pattern.to_owned()).collect();
+    AdamConfig { lr: LR, betas: [0.9, 0.95], eps: 1e-8, warmup: 0, weight_decay, weight_decay_except }
+}
+
+fn muon(except: &[&str], adam: AdamConfig) -> OptimizerConfig {
+    let except = except.iter().map(|&pattern| pattern.to_owned()).collect();
+    let adjust = Adjust::Original;
+    OptimizerConfig::Muon(MuonConfig { lr: 0.02, momentum: 0.95, ns_steps: 5, adjust, except, adam })
+}
+
+#[test]
+fn warm_up_is_linear() {
+    let rates: Vec<f64> = (0..6).map(|step| learning_rate(0.4, 4, step)).collect();
+    assert_eq!(rates, [0.1, 0.2, 0.30000000000000004, 0.4, 0.4, 0.4]);
+    assert_eq!(learning_rate(0.4, 0, 0), 0.4);
+}
+
+/// A layer with fixed weights.
+fn layer() -> Linear<B> {
+    let mut net: Linear<B> = LinearConfig::new(2, 3).init(&Default::default());
+    let device = Default::default();
+    let weight = Tensor::from_floats([[0.3, -1.2, 0.7], [1.1, 0.4, -0.6]], &device);
+    net.weight = net.weight.map(|_| weight.require_grad());
+    net.bias =
+        net.bias.map(|bias| bias.map(|_| Tensor::from_floats([0.5, -0.25, 2.0], &device).require_grad()));
+    net
+}
+
+/// Gradients that depend on the weights.
+fn gradients(net: &Linear<B>) -> GradientsParams {
+    let bias = net.bias.as_ref().expect("a bias").val();
+    let loss =
+        net.weight.val().powi_scalar(2).sum() + (net.weight.val() * 3.0).sin().sum() + bias.exp().sum();
+    GradientsParams::from_grads(loss.backward(), net)
+}
+
+fn values(net: &Linear<B>) -> (Vec<f32>, Vec<f32>) {
+    let bias = net.bias.as_ref().expect("a bias").val().into_data();
+    (net.weight.val().into_data().to_vec().expect("floats"), bias.to_vec().expect("floats"))
+}
+
+fn run(config: &OptimizerConfig, steps: u64) -> Linear<B> {
+    let mut optim = Optim::new(config);
+    (0..steps).fold(layer(), |net, step| {
+        let grads = gradients(&net);
+        optim.step(step, net, grads)
+    })
+}
+
+fn close(a: &[f32], b: &[f32]) {
+    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6), "{a:?} is not {b:?}");
+}
+
+#[test]
+fn a_stored_state_goes_on_to_the_bit() {
+    let decays = adam(0.1, &["bias"]);
+    for config in [
+        OptimizerConfig::Adam(adam(0.0, &[])),
+        OptimizerConfig::AdamW(decays.clone()),
+        OptimizerConfig::RAdam(decays.clone()),
+        muon(&[], decays),
+    ] {
+        let mut optim = Optim::<B, Linear<B>>::new(&config);
+        let mut net = layer();
+        // Past the step where RAdam begins to rectify.
+        for step in 0..7 {
+            let grads = gradients(&net);
+            net = optim.step(step, net, grads);
+        }
+        let state = optim.state(&net);
+        let mut restored = Optim::new(&config).with_state(&net, state.clone()).expect("its own state");
+        let a = optim.step(7, net.clone(), gradients(&net));
+        let b = restored.step(7, net.clone(), gradients(&net));
+        assert_eq!(values(&a), values(&b), "{config:?}");
+        assert_eq!(optim.state(&a), restored.state(&b));
+        let fresh = Optim::new(&config).step(7, net.clone(), gradients(&net));
+        assert_ne!(values(&a).0, values(&fresh).0, "the moments matter");
+
+        let mut short = state.clone();
+        let (lost, _) = short.pop_first().expect("a state");
+        let refused = Optim::<B, Linear<B>>::new(&config).with_state(&net, short).err();
+        assert_eq!(refused, Some(StateError::Missing(lost)));
+        let mut long = state;
+        long.insert("moment_1.nothing".to_owned(), burn::tensor::TensorData::new(vec![1f32], [1]));
+        let refused = Optim::<B, Linear<B>>::new(&config).with_state(&net, long).err();
+        assert_eq!(refused, Some(StateError::Unused { count: 1, first: "moment_1.nothing".to_owned() }));
+    }
+}
+
+#[test]
+fn the_decay_is_that_of_adamw() {
+    let config = burn::optim::AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.95).with_epsilon(1e-8);
+    let mut burns: OptimizerAdaptor<AdamW, Linear<B>, B> = config.with_weight_decay(0.3).init();
+    let expected = (0..12).fold(layer(), |net, _| {
+        let grads = gradients(&net);
+        burns.step(LR, net, grads)
+    });
+    let net = run(&OptimizerConfig::AdamW(adam(0.3, &[])), 12);
+    close(&values(&net).0, &values(&expected).0);
+    close(&values(&net).1, &values(&expected).1);
+}
+
+#[test]
+fn named_parameters_do_not_decay() {
+    for (kind, name) in [OptimizerConfig::AdamW as fn(AdamConfig) -> OptimizerConfig, OptimizerConfig::RAdam]
+        .into_iter()
+        .zip(["w", "r"])
+    {
+        let (all, none) = (run(&kind(adam(0.3, &[])), 5), run(&kind(adam(0.0, &[])), 5));
+        let some = run(&kind(adam(0.3, &["bi*"])), 5);
+        assert_eq!(values(&some), (values(&all).0, values(&none).1), "{name}");
+        assert_ne!(values(&all).1, values(&none).1, "{name}");
+    }
+}
+
+#[test]
+fn parameters_without_a_gradient_stay() {
+    let decays = adam(0.3, &[]);
+    for config in
+        [OptimizerConfig::AdamW(decays.clone()), OptimizerConfig::RAdam(decays.clone()), muon(&[], decays)]
+    {
+        let net = layer();
+        let grads = GradientsParams::from_grads(net.weight.val().powi_scalar(2).sum().backward(), &net);
+        let after = Optim::new(&config).step(0, net.clone(), grads);
+        assert_eq!(values(&after).1, values(&net).1);
+        assert_ne!(values(&after).0, values(&net).0);
+        assert!(after.weight.val().is_require_grad());
+    }
+}
+
+#[test]
+fn muon_takes_the_matrices_and_adam_the_rest() {
+    let plain = run(&OptimizerConfig::Adam(adam(0.0, &[])), 4);
+    let both = run(&muon(&[], adam(0.0, &[])), 4);
+    assert_eq!(values(&both).1, values(&plain).1);
+    assert_ne!(values(&both).0, values(&plain).0);
+    assert_eq!(values(&run(&muon(&["wei*"], adam(0.0, &[])), 4)), values(&plain));
+    // Its decay goes by its own learning rate.
+    let decayed = run(&muon(&[], adam(0.5, &[])), 1);
+    let weights = values(&run(&muon(&[], adam(0.0, &[])), 1)).0;
+    let lost: Vec<f32> = weights.iter().zip(values(&decayed).0).map(|(a, b)| a - b).collect();
+    close(&lost, &values(&layer()).0.iter().map(|w| w * 0.02 * 0.5).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_pattern_that_names_nothing_is_found() {
+    let idle =
+        |except: &[&str]| idle_pattern::<B, _>(&OptimizerConfig::AdamW(adam(0.1, except)), &layer()).cloned();
+    assert_eq!(idle(&["bias", "*"]), None);
+    assert_eq!(idle(&["bias", "*.bias"]), Some("*.bias".to_owned()));
+}

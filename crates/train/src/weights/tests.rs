@@ -1,0 +1,143 @@
+use super::*;
+use burn::backend::Flex;
+use meanflow_core::{Backbone, Condition, Streams};
+use meanflow_nets::DitConfig;
+use std::path::PathBuf;
+
+const SHAPE: [usize; 3] = [2, 4, 4];
+
+fn tiny(depth: usize) -> NetConfig {
+    NetConfig::Dit(DitConfig { patch: 2, width: 4, depth, heads: 2, mlp_ratio: 4.0 })
+}
+
+fn fresh(config: &NetConfig) -> Net<Flex> {
+    config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap()
+}
+
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/torch_dit.pth")
+}
+
+fn init(prefix: Option<&str>, partial: bool) -> InitConfig {
+    InitConfig { weights: None, prefix: prefix.map(str::to_owned), partial }
+}
+
+fn refused(config: &NetConfig, path: &Path, init: &InitConfig) -> String {
+    load(fresh(config), config, SHAPE, path, init).expect_err("it does not fit").to_string()
+}
+
+/// A state dict with the official names, written by PyTorch 2.15, and what a forward pass in PyTorch makes of it.
+#[test]
+fn a_state_dict_of_pytorch_gives_the_outputs_of_pytorch() {
+    let (net, report) = load(fresh(&tiny(1)), &tiny(1), SHAPE, &file(), &init(None, false)).unwrap();
+    assert_eq!((report.convention, report.prefix.as_str()), ("PyTorch (DiT, SiT)", "model."));
+    assert_eq!((report.loaded, report.missing.len(), report.unused.len()), (25, 0, 0));
+    let device = Default::default();
+    let z: Vec<f32> = (0..64).map(|i| (1.7 * f64::from(i)).sin() as f32).collect();
+    let z = Tensor::<Flex, 4>::from_data(TensorData::new(z, [2, 2, 4, 4]), &device);
+    let times = |values: [f32; 2]| Tensor::<Flex, 1>::from_floats(values, &device);
+    let labels = crate::step::label_tensor(&[2, 3], &device);
+    // The file's second time is t − r.
+    let out = net.forward(z, times([0.0, 0.35]), times([1.0, 0.6]), &Condition::labels(labels)).into_data();
+    let known = include_str!("../../tests/data/torch_dit_output.txt");
+    let known: Vec<f32> = known.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    assert_eq!(known.len(), 64);
+    for (value, known) in out.iter::<f32>().zip(known) {
+        assert!((value - known).abs() < 2e-5, "{value} is not {known}");
+    }
+}
+
+#[test]
+fn a_part_of_a_network_is_taken_when_that_is_allowed() {
+    // `ema` holds, in half precision, everything but the block.
+    let said = refused(&tiny(1), &file(), &init(Some("ema."), false));
+    assert!(
+        said.contains("torch_dit.pth") && said.contains("10 tensors") && said.contains("ema.blocks.0."),
+        "{said}"
+    );
+    let (_, report) = load(fresh(&tiny(1)), &tiny(1), SHAPE, &file(), &init(Some("ema."), true)).unwrap();
+    assert_eq!((report.loaded, report.missing.len(), report.unused.len()), (15, 10, 0));
+    let (_, report) = load(fresh(&tiny(2)), &tiny(2), SHAPE, &file(), &init(None, true)).unwrap();
+    assert_eq!((report.loaded, report.missing.len()), (25, 10));
+}
+
+#[test]
+fn another_architecture_is_one_error_that_names_file_and_tensor() {
+    let other = NetConfig::Dit(DitConfig { patch: 2, width: 8, depth: 1, heads: 2, mlp_ratio: 4.0 });
+    let said = refused(&other, &file(), &init(None, true));
+    assert!(said.contains("torch_dit.pth") && said.contains("`model.") && said.contains("shape"), "{said}");
+    let said = refused(&tiny(2), &file(), &init(None, false));
+    assert!(said.contains("10 tensors are missing") && said.contains("model.blocks.1."), "{said}");
+    let mlp = NetConfig::Mlp(meanflow_nets::MlpConfig { width: 4, depth: 2, octaves: 0 });
+    let said = refused(&mlp, &file(), &init(None, false));
+    assert!(said.contains("none of its tensors"), "{said}");
+    let said = refused(&tiny(1), &file(), &init(Some("wrong."), false));
+    assert!(said.contains("under `wrong.`"), "{said}");
+}
+
+/// Writes a file of the network's tensors under names and values of `change`.
+fn written(change: impl Fn(&str, &mut TensorData) -> Vec<String>) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let mut tensors = crate::state::Named::new();
+    for (name, mut data) in parameters(&fresh(&tiny(1))) {
+        for name in change(&name, &mut data) {
+            tensors.insert(name, data.clone());
+        }
+    }
+    tensor_file::write(&path, &tensors, Default::default()).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn own_names_and_flax_names() {
+    let (_folder, own) = written(|name, _| vec![format!("net.{name}")]);
+    let (net, report) = load(fresh(&tiny(1)), &tiny(1), SHAPE, &own, &init(None, false)).unwrap();
+    assert_eq!((report.convention, report.prefix.as_str(), report.loaded), ("meanflow", "net.", 25));
+    assert_eq!(parameters(&net), parameters(&fresh(&tiny(1))));
+
+    let flax = &tiny(1).conventions(SHAPE)[1];
+    let flax = |name: &str| flax.entry(name).0.replace('.', "/");
+    let (_folder, path) = written(|name, data| {
+        // The patch kernel is HWIO there.
+        if name == "Dit.x_embedder.weight" {
+            data.shape = [2, 2, 2, 4].into();
+        }
+        vec![format!("ema_params/net/{}", flax(name))]
+    });
+    let (net, report) = load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, false)).unwrap();
+    assert_eq!(
+        (report.convention, report.prefix.as_str(), report.loaded),
+        ("Flax (Gsunshine/meanflow)", "ema_params.net.", 25)
+    );
+    assert_eq!(parameters(&net), parameters(&fresh(&tiny(1))));
+}
+
+#[test]
+fn several_networks_need_a_name_and_broken_numbers_are_refused() {
+    let (_folder, path) = written(|name, _| vec![format!("net.{name}"), format!("ema.0.{name}")]);
+    let said = refused(&tiny(1), &path, &init(None, false));
+    assert!(said.contains("`ema.0.`, `net.`") && said.contains("init.prefix"), "{said}");
+    assert_eq!(
+        load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(Some("ema.0."), false)).unwrap().1.loaded,
+        25
+    );
+
+    let (_folder, path) = written(|name, data| {
+        if name == "Dit.blocks.0.qkv.bias" {
+            *data = TensorData::new(vec![f32::NAN; 12], [12]);
+        }
+        vec![name.to_owned()]
+    });
+    let said = refused(&tiny(1), &path, &init(None, false));
+    assert!(
+        said.contains("x.safetensors") && said.contains("`Dit.blocks.0.qkv.bias` holds the value NaN"),
+        "{said}"
+    );
+
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+    assert!(refused(&tiny(1), &path, &init(None, false)).contains("x.safetensors"));
+    std::fs::write(&path, b"\x80\x02old").unwrap();
+    assert!(refused(&tiny(1), &path, &init(None, false)).contains("before version 1.6"));
+}
