@@ -15,15 +15,15 @@ const LINE: u8 = 96;
 ///
 /// Values become bytes as `⌊clip(127.5·x + 128, 0, 255)⌋`, the inverse of x/127.5 − 1; NaN becomes 0.
 ///
-/// `shape` is `[count, channels, height, width]` with 1 or 3 channels, `columns` the images in a row, `scale`
-/// the side of the square each pixel becomes. The file is written under a temporary name and renamed.
+/// `shape` is `[count, channels, height, width]`, `columns` the images in a row, `scale` the side of the square
+/// each pixel becomes. Samples with other than 1 or 3 channels, such as latents, are no pictures: the first three
+/// channels (or the first of two) are shown, divided by their largest value in the grid. The file is written under a temporary name and renamed.
 ///
 /// # Errors
 /// [`DataError::Write`] if the file cannot be written.
 ///
 /// # Panics
-/// If `samples` does not have the shape, has no image or another number of channels, or if `columns` or
-/// `scale` is 0.
+/// If `samples` does not have the shape, has no image, or if `columns` or `scale` is 0.
 pub fn grid_png(
     samples: &[f32],
     shape: [usize; 4],
@@ -31,13 +31,32 @@ pub fn grid_png(
     scale: usize,
     path: &Path,
 ) -> Result<(), DataError> {
-    write(&grid(samples, shape, columns, scale), path)
+    let [count, channels, height, width] = shape;
+    assert_eq!(samples.len(), count * channels * height * width, "samples for shape {shape:?}");
+    let picture = if channels == 1 || channels == 3 {
+        grid(samples, shape, columns, scale)
+    } else {
+        let shown = if channels < 3 { 1 } else { 3 };
+        grid(&first_channels(samples, shape, shown), [count, shown, height, width], columns, scale)
+    };
+    write(&picture, path)
+}
+
+/// The first `shown` channels, divided by their largest value.
+fn first_channels(samples: &[f32], [_, channels, height, width]: [usize; 4], shown: usize) -> Vec<f32> {
+    let pixels = height * width;
+    let mut values: Vec<f32> = samples
+        .chunks_exact(channels * pixels)
+        .flat_map(|sample| &sample[..shown * pixels])
+        .copied()
+        .collect();
+    let largest = values.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+    values.iter_mut().for_each(|x| *x /= largest);
+    values
 }
 
 fn grid(samples: &[f32], shape: [usize; 4], columns: usize, scale: usize) -> DynamicImage {
     let [count, channels, height, width] = shape;
-    assert_eq!(samples.len(), count * channels * height * width, "samples for shape {shape:?}");
-    assert!(channels == 1 || channels == 3, "a grid of images with {channels} channels");
     assert!(
         samples.len() * columns * scale > 0,
         "an empty grid: shape {shape:?}, {columns} columns, scale {scale}"
@@ -146,6 +165,15 @@ mod tests {
             grid.as_raw()[..],
             [0, 255, LINE, 128, 255, LINE, LINE, LINE, LINE, LINE, 255, 0, LINE, 0, 0]
         );
+    }
+
+    #[test]
+    fn latents_are_shown_by_their_first_channels() {
+        // Two samples of 4×1×1; the largest of what is shown is −4.
+        let samples = [1.0, -4.0, 2.0, 9.0, 0.0, 4.0, -2.0, 9.0];
+        let shown = first_channels(&samples, [2, 4, 1, 1], 3);
+        assert_eq!(shown, [0.25, -1.0, 0.5, 0.0, 1.0, -0.5]);
+        assert_eq!(first_channels(&samples, [4, 2, 1, 1], 1), [0.5, 1.0, 0.0, -1.0]);
     }
 
     #[test]

@@ -104,8 +104,7 @@ impl Sums {
 }
 
 /// Writes a picture of the dataset: of images, the first ten of each class (or the first hundred), one class
-/// a column; of points, their density. Of samples with other than 1 or 3 channels, such as latents, the first
-/// three (or the first) are shown as colours, scaled to the largest value among them.
+/// a column; of points, their density. Latents are shown as [`grid_png`] does.
 ///
 /// # Errors
 /// Those of [`Dataset::read`], and [`DataError::Write`] if the file cannot be written.
@@ -125,15 +124,5 @@ pub fn contact_sheet(dataset: &dyn Dataset, path: &Path) -> Result<(), DataError
     };
     let count = indices.len();
     let scale = (64 / height.max(width)).max(1);
-    let rows = read_rows(dataset, indices)?;
-    if channels == 1 || channels == 3 {
-        return grid_png(&rows, [count, channels, height, width], columns, scale, path);
-    }
-    let shown = if channels < 3 { 1 } else { 3 };
-    let pixels = height * width;
-    let mut colours: Vec<f32> =
-        rows.chunks_exact(channels * pixels).flat_map(|row| &row[..shown * pixels]).copied().collect();
-    let largest = colours.iter().fold(f32::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
-    colours.iter_mut().for_each(|x| *x /= largest);
-    grid_png(&colours, [count, shown, height, width], columns, scale, path)
+    grid_png(&read_rows(dataset, indices)?, [count, channels, height, width], columns, scale, path)
 }

@@ -6,12 +6,15 @@ use rayon::prelude::*;
 
 use crate::{
     Frechet, MetricError, Moments, frechet,
-    linalg::{add_product, eigen},
+    linalg::{Eigen, add_product, eigen, leading},
     samples::checked,
 };
 
 /// Samples that one task projects. Fixed, though rows do not meet: the blocking inside a product may depend on it.
 const ROWS: usize = 256;
+
+/// With fewer than one component in so many dimensions, the leading eigenvectors alone are computed.
+const PARTIAL: usize = 16;
 
 /// The Fréchet distance between samples and real data on the first principal components of the real data.
 ///
@@ -76,14 +79,24 @@ impl FdPca {
         drop(moments);
         let matrix = Mat::from_fn(dimension, dimension, |i, j| covariance[[i, j]]);
         drop(covariance);
-        let spectrum = eigen(matrix.as_ref())?;
-        // faer sorts them rising; the leading ones are the last columns.
-        let last = dimension - 1;
-        let total: f64 = spectrum.values.iter().sum();
-        let variances: Vec<f64> = (0..components).map(|k| spectrum.values[last - k]).collect();
+        let total: f64 = (0..dimension).map(|i| matrix[(i, i)]).sum();
+        let few = components * PARTIAL < dimension;
+        let found = if few { leading(matrix.as_ref(), components) } else { None };
+        let Eigen { values: variances, vectors: basis } = match found {
+            Some(found) => found,
+            None => {
+                // These rise; the leading ones are the last columns.
+                let all = eigen(matrix.as_ref())?;
+                let last = dimension - 1;
+                Eigen {
+                    values: (0..components).map(|k| all.values[last - k]).collect(),
+                    vectors: Mat::from_fn(dimension, components, |i, k| all.vectors[(i, last - k)]),
+                }
+            }
+        };
         Ok(Self {
             mean,
-            basis: Mat::from_fn(dimension, components, |i, k| spectrum.vectors[(i, last - k)]),
+            basis,
             explained: if total > 0.0 { variances.iter().sum::<f64>() / total } else { 1.0 },
             variances,
             reference: n,
@@ -198,6 +211,41 @@ mod tests {
         let expected = frechet(&m1, s1.view(), &m2, s2.view()).unwrap().distance;
         assert!((score.frechet.distance - expected).abs() < 1e-9, "{} {expected}", score.frechet.distance);
         assert!((score.frechet.distance - 0.49).abs() < 0.2);
+    }
+
+    /// The same components from the leading eigenvectors alone as from all of them.
+    #[test]
+    fn many_dimensions_give_the_same_components() {
+        let real = gaussian(900, 40 * PARTIAL, 0.0, 7);
+        let dimension = real.ncols();
+        let pca = FdPca::fit(real.view(), 30).unwrap();
+        let mut moments = Moments::new(dimension);
+        moments.add(real.view()).unwrap();
+        let covariance = moments.covariance().unwrap();
+        let matrix = Mat::from_fn(dimension, dimension, |i, j| covariance[[i, j]]);
+        let all = eigen(matrix.as_ref()).unwrap();
+        for k in 0..30 {
+            let expected = all.values[dimension - 1 - k];
+            assert!((pca.variances[k] - expected).abs() < 1e-10 * all.values[dimension - 1], "{k}");
+            let cosine: f64 =
+                (0..dimension).map(|i| pca.basis[(i, k)] * all.vectors[(i, dimension - 1 - k)]).sum();
+            assert!((cosine.abs() - 1.0).abs() < 1e-6, "{k}: {cosine}");
+        }
+        let total: f64 = all.values.iter().sum();
+        let share = pca.variances.iter().sum::<f64>() / total;
+        assert!((pca.explained() - share).abs() < 1e-12);
+    }
+
+    /// Fewer directions with any variance than components.
+    #[test]
+    fn data_of_low_rank_is_compared() {
+        let mut real = gaussian(300, 40 * PARTIAL, 0.0, 8);
+        real.slice_mut(s![.., 5..]).fill(0.25);
+        let score = FdPca::fit(real.view(), 30).unwrap().distance(real.view()).unwrap();
+        assert!(score.frechet.distance.abs() < 1e-9, "{score:?}");
+        let mut fake = gaussian(300, 40 * PARTIAL, 2.0, 9);
+        fake.slice_mut(s![.., 5..]).fill(0.25);
+        assert!(FdPca::fit(real.view(), 30).unwrap().distance(fake.view()).unwrap().frechet.distance > 1.0);
     }
 
     #[test]

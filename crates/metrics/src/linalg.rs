@@ -4,12 +4,15 @@
 //! the pool that does it. Ours is fixed.
 
 use faer::{
-    Accum, Mat, MatMut, MatRef, Par,
+    Accum, Col, Mat, MatMut, MatRef, Par,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
         evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
         matmul::matmul,
+    },
+    matrix_free::eigen::{
+        PartialEigenParams, partial_self_adjoint_eigen, partial_self_adjoint_eigen_scratch,
     },
 };
 use rayon::prelude::*;
@@ -18,6 +21,9 @@ use crate::MetricError;
 
 /// Parts that an eigendecomposition is split into.
 const DEGREE: usize = 4;
+
+/// Error of an eigenpair over the largest eigenvalue at which [`leading`] ends.
+const TOLERANCE: f64 = 1e-12;
 
 /// Columns of a product that one task computes.
 const COLUMNS: usize = 128;
@@ -34,6 +40,30 @@ pub(crate) fn eigen(symmetric: MatRef<'_, f64>) -> Result<Eigen, MetricError> {
     let mut vectors = Mat::zeros(size, size);
     let values = decompose(symmetric, Some(vectors.as_mut()))?;
     Ok(Eigen { values, vectors })
+}
+
+/// The largest `count` eigenvalues of a symmetric positive semidefinite matrix, falling, and their eigenvectors as columns: a
+/// Krylov method, which needs little more memory than the matrix. `None` where the iteration does not converge, as for a matrix of
+/// lower rank.
+pub(crate) fn leading(symmetric: MatRef<'_, f64>, count: usize) -> Option<Eigen> {
+    let size = symmetric.nrows();
+    let mut vectors = Mat::zeros(size, count);
+    let mut values = vec![0.0; count];
+    // Any start with a share of every eigenvector will do.
+    let start = Col::from_fn(size, |i| (1.0 + (i as f64 * 0.754_877_666).fract()) / (size as f64).sqrt());
+    let params = PartialEigenParams { max_restarts: 1000, ..Default::default() };
+    let scratch = partial_self_adjoint_eigen_scratch::<f64>(&symmetric, count, Par::Seq, params);
+    let found = partial_self_adjoint_eigen(
+        vectors.as_mut(),
+        &mut values,
+        &symmetric,
+        start.as_ref(),
+        TOLERANCE,
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        params,
+    );
+    (found.n_converged_eigen == count).then_some(Eigen { values, vectors })
 }
 
 /// The eigenvalues alone, rising.
