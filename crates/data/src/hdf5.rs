@@ -244,18 +244,17 @@ pub fn array_names(path: &Path) -> Result<Vec<String>, DataError> {
 /// A file or an array that cannot be read, and values of another type.
 pub fn read_floats(path: &Path, name: &str) -> Result<Floats, DataError> {
     let file = File::open(path)?;
-    let problem = |problem: String| DataError::Hdf5Array {
-        path: path.to_path_buf(),
-        array: name.to_owned(),
-        problem,
-    };
+    let problem =
+        |problem: String| DataError::Hdf5Array { path: path.to_path_buf(), array: name.to_owned(), problem };
     let broken = |error: hdf5_pure::Error| problem(error.to_string());
     let data = file.file.dataset(name).map_err(broken)?;
     let shape: Vec<usize> = data.shape().map_err(broken)?.into_iter().map(|side| side as usize).collect();
     let values: Vec<f64> = match data.dtype().map_err(broken)? {
         DType::F64 => data.read_f64().map_err(broken)?,
         DType::F32 => data.read_f32().map_err(broken)?.into_iter().map(f64::from).collect(),
-        other => return Err(problem(format!("values of type {other}; single or double precision is wanted"))),
+        other => {
+            return Err(problem(format!("values of type {other}; single or double precision is wanted")));
+        }
     };
     if values.len() != shape.iter().product::<usize>() {
         return Err(problem(format!("of shape {shape:?}, it holds {} values", values.len())));

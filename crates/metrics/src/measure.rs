@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::{
     FdPca, MetricError, Moments, Statistics, energy_distance,
     halves::{halves, interval},
-    inception_score, kid, kid_subsets, median_distance, mmd_gaussian, prdc, sliced_wasserstein2, wasserstein2,
+    inception_score, kid, kid_subsets, median_distance, mmd_gaussian, prdc, sliced_wasserstein2,
+    wasserstein2,
 };
 
 /// A score, apart from the space that it is taken in.

@@ -136,7 +136,9 @@ impl Named {
                 .map(str::to_owned)
                 .into_iter()
                 .chain(["fd", "kid", "kid_full", "prdc"].map(|name| format!("{name}{LITE}")))
-                .chain(["fd", "sfd", "kid", "kid_full", "prdc", "is"].map(|name| format!("{name}{INCEPTION}")))
+                .chain(
+                    ["fd", "sfd", "kid", "kid_full", "prdc", "is"].map(|name| format!("{name}{INCEPTION}")),
+                )
                 .chain(
                     ["fd", "kid", "kid_full", "prdc", "w2", "energy", "mmd"]
                         .map(|name| format!("{name}{PIXELS}")),

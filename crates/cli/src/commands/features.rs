@@ -125,6 +125,11 @@ impl Extractor {
         }
     }
 
+    /// Whether the weights of EfficientNet-Lite0 are there.
+    pub fn has_lite(&self) -> bool {
+        self.lite_path.is_file()
+    }
+
     /// Rows of a part.
     pub fn rows(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Array2<f32>>> {
         self.prepare(side, &[Need { part, rows: true }])?;
@@ -190,7 +195,9 @@ impl Extractor {
             let part = need.part;
             if let Some(statistics) = entry.statistics(part.name()).filter(|_| !need.rows) {
                 side.statistics.borrow_mut().insert(part, Rc::new(statistics));
-            } else if let Some(rows) = entry.rows(part.name()).filter(|rows| rows.nrows() == side.indices.len()) {
+            } else if let Some(rows) =
+                entry.rows(part.name()).filter(|rows| rows.nrows() == side.indices.len())
+            {
                 side.rows.borrow_mut().insert(part, Rc::new(rows));
             } else {
                 return true;
@@ -319,9 +326,11 @@ impl Work for Extract<'_> {
         let mut refused = None;
         network.visit(self.images, self.indices, self.rule, device, |some| {
             if found.is_empty() {
-                found.extend(self.needs.iter().map(|need| match (need.part.from(&some).ncols(), need.rows) {
-                    (columns, true) => Found::Rows(Array2::zeros((0, columns))),
-                    (columns, false) => Found::Moments(Moments::new(columns)),
+                found.extend(self.needs.iter().map(|need| {
+                    match (need.part.from(&some).ncols(), need.rows) {
+                        (columns, true) => Found::Rows(Array2::zeros((0, columns))),
+                        (columns, false) => Found::Moments(Moments::new(columns)),
+                    }
                 }));
             }
             for (need, found) in self.needs.iter().zip(&mut found) {
