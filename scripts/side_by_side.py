@@ -91,7 +91,7 @@ def torch_fidelity(work):
         input1=str(work / "a"), input2=str(work / "b"), cuda=False, fid=True, kid=True, prc=True, isc=False,
         feature_extractor="inception-v3-compat",
         kid_subsets=1, kid_subset_size=count, feature_extractor_weights_path=str(work / f"{WEIGHTS}.pth"),
-        prc_neighborhood=3, cache=False, verbose=False, datasets_num_workers=0,
+        prc_neighborhood=3, cache=False, verbose=False,
     )
     names = {
         "fd": "frechet_inception_distance", "kid": "kernel_inception_distance_mean",
