@@ -2,7 +2,10 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use meanflow_metrics::{Quantise, networks::InceptionResize};
+use meanflow_metrics::{
+    Quantise,
+    networks::{InceptionResize, LITE0_PATH},
+};
 use std::path::PathBuf;
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -182,11 +185,7 @@ pub struct Eval {
     #[arg(long, value_name = "FILE")]
     pub inception: Option<PathBuf>,
     /// Weights of EfficientNet-Lite0.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "datasets/efficientnet-lite0/efficientnet-lite0-57934424.pth"
-    )]
+    #[arg(long, value_name = "FILE", default_value = LITE0_PATH)]
     pub efflite0: PathBuf,
     /// How pictures come to Inception's 299×299.
     #[arg(long, value_enum, default_value = "tf1")]

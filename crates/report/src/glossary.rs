@@ -18,7 +18,13 @@ pub fn metric(name: &str) -> Option<&'static str> {
         "fd_pca64" => {
             "Fréchet distance, |m₁−m₂|² + tr(S₁ + S₂ − 2(S₁S₂)^½), between Gaussians fitted to samples and data, on the \
              first 64 principal components of the real pixels, in double precision. It is not the FID: no feature network \
-             is involved. Values compare only for the same data and the same n."
+             is involved. Values compare only for the same data and the same n. A score in the features of a network, fd_efflite0, \
+             stands beside it where `meanflow data fetch efficientnet-lite0` had put that network's weights before the run ended."
+        }
+        "fd_efflite0" => {
+            "Fréchet distance between Gaussians fitted to samples and as many real images, in the 1,280 features of \
+             EfficientNet-Lite0, which was trained on ImageNet; in double precision. It is not the FID, whose network is another. Values \
+             compare only for the same data and the same n; the floor is the distance of other real images."
         }
         _ => return None,
     })

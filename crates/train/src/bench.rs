@@ -5,7 +5,7 @@
 use crate::{
     TrainError,
     config::{
-        AdamConfig, EmaConfig, EvalConfig, InitConfig, OptimizerConfig, Resolved, TrainConfig, Variant,
+        AdamConfig, EmaConfig, EvalConfig, InitConfig, Lite0, OptimizerConfig, Resolved, TrainConfig, Variant,
     },
     ema::{self, Profile},
     optimizer::Optim,
@@ -143,6 +143,7 @@ impl Yardstick {
                 solver: Solver::MeanFlow,
                 metrics: Vec::new(),
                 grid: 1,
+                efflite0: Lite0::Off,
             },
             resolved: Resolved::default(),
         }

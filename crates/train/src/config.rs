@@ -22,7 +22,7 @@ mod source;
 mod training;
 mod tree;
 
-pub use eval::{EvalConfig, SampleGuidance};
+pub use eval::{EvalConfig, Lite0, SampleGuidance};
 pub use init::InitConfig;
 pub use net::of_table as net_of_table;
 pub use period::{Every, PeriodError, Unit};

@@ -12,7 +12,6 @@ use super::{
 use crate::InputError;
 
 const EPS: f64 = 1e-3;
-const FEATURES: usize = 1280;
 const CLASSES: usize = 1000;
 
 /// Repeats, kernel, stride of the first, expansion, channels in, channels out.
@@ -55,6 +54,9 @@ struct Block<B: Backend> {
 impl<B: Backend> EfficientNetLite0<B> {
     /// Height and width of its input.
     pub const SIDE: usize = 224;
+
+    /// Numbers of a picture's features.
+    pub const FEATURES: usize = 1280;
 
     /// sha256 of the published file `efficientnet-lite0-57934424.pth`.
     pub const SHA256: &'static str = super::fetch::SHA256;
@@ -105,8 +107,8 @@ impl<B: Backend> EfficientNetLite0<B> {
         Ok(Self {
             stem: padded("_conv_stem", "_bn0", [32, 3, 3, 3], 2, 1)?,
             blocks,
-            head: point("_conv_head", "_bn1", 320, FEATURES)?,
-            fc: Linear::load(weights, "_fc", [CLASSES, FEATURES], device)?,
+            head: point("_conv_head", "_bn1", 320, Self::FEATURES)?,
+            fc: Linear::load(weights, "_fc", [CLASSES, Self::FEATURES], device)?,
         })
     }
 

