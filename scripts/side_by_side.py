@@ -89,8 +89,9 @@ def torch_fidelity(work):
     count = len(list((work / "a").iterdir()))
     found = tool.calculate_metrics(
         input1=str(work / "a"), input2=str(work / "b"), cuda=False, fid=True, kid=True, prc=True, isc=False,
+        feature_extractor="inception-v3-compat",
         kid_subsets=1, kid_subset_size=count, feature_extractor_weights_path=str(work / f"{WEIGHTS}.pth"),
-        prc_neighborhood=3, cache=False, verbose=False, datasets_num_workers=0,
+        prc_neighborhood=3, cache=False, verbose=False,
     )
     names = {
         "fd": "frechet_inception_distance", "kid": "kernel_inception_distance_mean",
@@ -140,7 +141,7 @@ def measured(command, threads):
     limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
     environment = {**os.environ, **{name: str(threads) for name in limits}}
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, env=environment)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
@@ -168,17 +169,18 @@ def agreement(ours, theirs, pairs):
     return ", ".join(f"{mine} {abs(ours[mine] / theirs[other] - 1):.0e}" for mine, other in pairs)
 
 
-def table(options):
+def line(name, result):
+    values, seconds, memory = result
+    shown = ", ".join(f"{key} {value:.7g}" for key, value in values.items())
+    row(name, shown, f"{seconds[0]:.1f} s", f"{seconds[1]:.1f} s", f"{memory:.0f} MiB")
+    return values
+
+
+def whole(options):
+    """From pictures to scores."""
     work = options.work
     a, b = work / "a", work / "b"
     network = ["--inception", str(work / f"{WEIGHTS}.safetensors"), "--neighbours", "3"]
-
-    def line(name, result):
-        values, seconds, memory = result
-        shown = ", ".join(f"{key} {value:.7g}" for key, value in values.items())
-        row(name, shown, f"{seconds[0]:.1f} s", f"{seconds[1]:.1f} s", f"{memory:.0f} MiB")
-        return values
-
     print(f"{options.pictures} PNG of 64×64 in each folder, {options.threads} threads, the whole tool:\n")
     row("tool", "values", "time", "processor time", "memory")
     row("---", "---", "---:", "---:", "---:")
@@ -194,7 +196,11 @@ def table(options):
     for tool, text in print_after:
         print(f"Relative differences from {tool}: {text}.")
 
-    print(f"\n{options.rows} × 2,048 features in two `.npy` files, {options.threads} threads, the host part alone:\n")
+
+def host(options):
+    """From features to scores."""
+    work = options.work
+    print(f"{options.rows} × 2,048 features in two `.npy` files, {options.threads} threads, the host part alone:\n")
     row("part", "values", "time", "processor time", "memory")
     row("---", "---", "---:", "---:", "---:")
     rows = [work / "a.npy", work / "b.npy"]
@@ -214,20 +220,26 @@ def main():
     parser.add_argument("--pictures", type=int, default=256)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--part", choices=["whole", "host", "both"], default="both")
     parser.add_argument("--tool", choices=TOOLS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.meanflow = options.meanflow.resolve()
     if options.tool:
         result = TOOLS[options.tool](options.work)
         print(json.dumps(result))
         return
     work = options.work
-    pictures(work / "a", options.pictures, 1, 1.0, [0, 0, 0])
-    pictures(work / "b", options.pictures, 2, 1.15, [12, 0, -8])
-    if not (work / f"{WEIGHTS}.pth").exists():
-        weights(work)
-    features(work / "a.npy", options.rows, 0.0, 3)
-    features(work / "b.npy", options.rows, 0.02, 4)
-    table(options)
+    if options.part != "host":
+        pictures(work / "a", options.pictures, 1, 1.0, [0, 0, 0])
+        pictures(work / "b", options.pictures, 2, 1.15, [12, 0, -8])
+        if not (work / f"{WEIGHTS}.pth").exists():
+            weights(work)
+        whole(options)
+    if options.part != "whole":
+        work.mkdir(exist_ok=True)
+        features(work / "a.npy", options.rows, 0.0, 3)
+        features(work / "b.npy", options.rows, 0.02, 4)
+        host(options)
 
 
 if __name__ == "__main__":

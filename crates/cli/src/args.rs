@@ -209,6 +209,13 @@ pub struct Eval {
     /// Samples of a subset of KID; at most half of the smaller set.
     #[arg(long, default_value_t = 1000)]
     pub kid_size: usize,
+    /// Write a picture here (.png): ten samples, each beside the training pictures nearest to it, in the features of
+    /// EfficientNet-Lite0 if its weights are there, else in pixels. Of a run, `auto` puts it where the report finds it.
+    #[arg(long, value_name = "FILE")]
+    pub nearest: Option<PathBuf>,
+    /// Training pictures that --nearest searches, a keyed choice.
+    #[arg(long, default_value_t = 10_000)]
+    pub nearest_of: usize,
     /// Write mean and covariance of the one input's features into this .npz or HDF5 file, and score nothing.
     #[arg(long, value_name = "FILE")]
     pub write_stats: Option<PathBuf>,

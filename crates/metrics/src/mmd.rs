@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use crate::{
     MetricError,
     samples::check_pair,
-    tiles::{Tile, mean_row, over_pairs},
+    tiles::{Tile, mean_row, over_pairs, over_some_pairs},
 };
 
 /// The squared maximum mean discrepancy with the kernel `exp(−|x − y|²/(2h²))`, as the unbiased U-statistic.
@@ -67,19 +67,23 @@ pub(crate) fn unbiased<T: Copy + Into<f64> + Sync>(
     kernel: impl Fn(&Tile<'_>, usize, usize) -> f64 + Sync,
 ) -> f64 {
     let sum = |a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, same: bool| -> f64 {
-        let sums = over_pairs(
+        // Of a set with itself the tiles below the diagonal repeat those above it.
+        let sums = over_some_pairs(
             a,
             b,
             centre,
+            |rows, columns| !same || rows.start <= columns.start,
             |_| 0.0,
             |sum, tile| {
-                for (i, row) in tile.rows.clone().enumerate() {
-                    for (j, column) in tile.columns.clone().enumerate() {
+                let mut part = 0.0;
+                for (j, column) in tile.columns.clone().enumerate() {
+                    for (i, row) in tile.rows.clone().enumerate() {
                         if !(same && row == column) {
-                            *sum += kernel(tile, i, j);
+                            part += kernel(tile, i, j);
                         }
                     }
                 }
+                *sum += if same && tile.rows.start < tile.columns.start { 2.0 * part } else { part };
             },
         );
         sums.into_iter().sum()

@@ -29,7 +29,11 @@ struct Block {
 impl Block {
     fn new<T: Copy + Into<f64>>(set: ArrayView2<'_, T>, range: Range<usize>, centre: &[f64]) -> Self {
         let some = set.slice(s![range, ..]);
-        let rows = Array2::from_shape_fn(some.dim(), |(i, j)| some[[i, j]].into() - centre[j]);
+        let mut rows = Array2::zeros(some.dim());
+        // Row by row, so that the loop is over slices.
+        for (mut to, from) in rows.rows_mut().into_iter().zip(some.rows()) {
+            to.iter_mut().zip(from).zip(centre).for_each(|((to, &from), centre)| *to = from.into() - centre);
+        }
         let squares = rows.rows().into_iter().map(|row| row.dot(&row)).collect();
         Self { rows, squares }
     }
@@ -67,12 +71,24 @@ pub(crate) fn over_pairs<T: Copy + Into<f64> + Sync, S: Send>(
     state: impl Fn(Range<usize>) -> S + Sync,
     visit: impl Fn(&mut S, &Tile<'_>) + Sync,
 ) -> Vec<S> {
+    over_some_pairs(a, b, centre, |_, _| true, state, visit)
+}
+
+/// [`over_pairs`] for the tiles alone whose rows and columns are wanted.
+pub(crate) fn over_some_pairs<T: Copy + Into<f64> + Sync, S: Send>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    centre: &[f64],
+    wanted: impl Fn(&Range<usize>, &Range<usize>) -> bool + Sync,
+    state: impl Fn(Range<usize>) -> S + Sync,
+    visit: impl Fn(&mut S, &Tile<'_>) + Sync,
+) -> Vec<S> {
     ranges(a.nrows())
         .into_par_iter()
         .map(|rows| {
             let left = Block::new(a, rows.clone(), centre);
             let mut state = state(rows.clone());
-            for columns in ranges(b.nrows()) {
+            for columns in ranges(b.nrows()).into_iter().filter(|columns| wanted(&rows, columns)) {
                 let right = Block::new(b, columns.clone(), centre);
                 let mut products = Mat::zeros(rows.len(), columns.len());
                 set_product(products.as_mut(), left.matrix(), right.matrix().transpose());

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub use curves::loss_curves;
-pub use grids::{all_grids, first_grids};
+pub use grids::{all_grids, first_grids, nearest};
 pub use points::{all_densities, arrows, first_densities, trajectories};
 pub use scores::{score_against_nfe, score_curves};
 

@@ -91,6 +91,7 @@ fn all_figures(runs: &[Run], scores: &Scores) -> Vec<Figure> {
         figures::first_densities(runs),
         figures::score_against_nfe(runs, scores),
         figures::all_grids(runs),
+        figures::nearest(runs),
         figures::all_densities(runs),
         figures::arrows(runs),
         figures::trajectories(runs),

@@ -45,7 +45,7 @@ pub fn render(runs: &[Run], scores: &Scores, figures: &[Drawn]) -> Markup {
                         (tables::scores(runs, scores))
                         @if let Some(it) = figure("score-nfe") { (it) }
                     }
-                    @for name in ["samples", "densities", "arrows", "trajectories", "score-images", "loss"] {
+                    @for name in ["samples", "nearest", "densities", "arrows", "trajectories", "score-images", "loss"] {
                         @if let Some(it) = figure(name) { (it) }
                     }
                     section {

@@ -46,8 +46,19 @@ pub struct Samples {
     pub grids: Vec<Grid>,
     /// A grid of real images.
     pub real: Option<PathBuf>,
+    /// Samples beside the training images nearest to them.
+    pub nearest: Option<Nearest>,
     /// The newest readable points.
     pub points: Option<Points>,
+}
+
+/// `nearest.png` with the numbers of `nearest.json`.
+#[derive(Clone, Debug)]
+pub struct Nearest {
+    /// The picture: a row is a sample and its neighbours.
+    pub path: PathBuf,
+    /// The numbers; null where the file is missing.
+    pub numbers: Value,
 }
 
 impl Samples {
@@ -60,6 +71,10 @@ impl Samples {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name == "real.png" {
                 out.real = Some(path);
+            } else if name == "nearest.png" {
+                let numbers = fs::read(path.with_extension("json")).ok();
+                let numbers = numbers.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+                out.nearest = Some(Nearest { path, numbers: numbers.unwrap_or_default() });
             } else if let Some((step, ema, nfe)) = grid_name(&name) {
                 out.grids.push(Grid { step, ema, nfe, path });
             } else if let Some(step) =

@@ -5,7 +5,7 @@ use crate::{
     args::{Eval, Usage},
     commands::{
         features::{Extractor, Need, Part, Side},
-        source,
+        nearest, source,
     },
     device::{Work, dispatch},
 };
@@ -34,6 +34,7 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
         if is_run(input) {
             let variant = variant_of(input)?;
             let count = args.samples.unwrap_or(variant.eval.samples);
+            let mut shown = false;
             let own;
             let real = match &real {
                 Some(real) => real,
@@ -44,14 +45,28 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
             };
             for &nfe in args.nfe.as_deref().unwrap_or(&variant.eval.nfe) {
                 let samples = Side::new(drawn(&args, input, count, nfe)?, (0..count).collect(), None);
-                outputs.push(Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? });
+                let mut output =
+                    Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? };
+                // Of the fewest evaluations, which are given first.
+                if let Some(path) = args.nearest.as_ref().filter(|_| !shown) {
+                    let automatic = path.as_os_str() == "auto";
+                    let path = if automatic { input.join("samples/nearest.png") } else { path.clone() };
+                    output.nearest = Some(nearest_of_run(&args, &extractor, &variant, &samples, &path)?);
+                    shown = true;
+                }
+                outputs.push(output);
             }
         } else {
             let Some(real) = &real else {
                 let message = format!("{}: give the real data with --real", input.display());
                 return Err(Usage(message).into());
             };
-            outputs.push(score(&args, &extractor, input, &side(&args, input)?, real)?);
+            let samples = side(&args, input)?;
+            let mut output = score(&args, &extractor, input, &samples, real)?;
+            if let Some(path) = &args.nearest {
+                output.nearest = Some(nearest::write(&extractor, &samples, &real.side, None, path)?);
+            }
+            outputs.push(output);
         }
     }
     if args.json {
@@ -149,6 +164,26 @@ impl Reference {
     }
 }
 
+/// The nearest training pictures of a run's samples, beside those of held-out pictures where its data has some.
+fn nearest_of_run(
+    args: &Eval,
+    extractor: &Extractor,
+    variant: &Variant,
+    samples: &Side,
+    path: &Path,
+) -> anyhow::Result<nearest::Found> {
+    let data = variant.data.open()?;
+    let held = data.held_out(samples.indices.len(), 1)?.map(|values| {
+        let source = source::of_values(values, data.shape());
+        let all = (0..source.len().unwrap_or(0)).collect();
+        Side::new(source, all, None)
+    });
+    let (count, digest) = (data.len(), data.digest());
+    let chosen = Source::choice(count, args.nearest_of.min(count), args.seed);
+    let training = Side::new(source::of_dataset(data)?, chosen, Some(digest));
+    nearest::write(extractor, samples, &training, held.as_ref(), path)
+}
+
 /// Samples of a run, from the noise of its own evaluation unless there is a key.
 fn drawn(args: &Eval, run: &Path, count: usize, nfe: usize) -> anyhow::Result<Source> {
     let (ema, seed) = (args.ema.clone(), args.noise);
@@ -183,6 +218,7 @@ struct Output {
     scores: Vec<Score>,
     n: Option<usize>,
     reference: String,
+    nearest: Option<nearest::Found>,
 }
 
 struct Score {
@@ -215,6 +251,7 @@ fn score(
         scores,
         n,
         reference: real.digest.clone(),
+        nearest: None,
     };
     let given = match &samples.source {
         Source::Images(_) => Given::Images,
@@ -361,6 +398,13 @@ fn print_lines(outputs: &[Output]) {
             tell!("n {n}");
         }
         tell!("reference {}", output.reference);
+        if let Some(nearest) = &output.nearest {
+            say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
+            if let Some(found) = &nearest.compared {
+                tell!("nearest.samples {}\nnearest.held_out {}", found.samples, found.held_out);
+                tell!("nearest.close {}", found.close);
+            }
+        }
     }
 }
 
@@ -380,7 +424,16 @@ fn print_json(outputs: &[Output]) {
             object.extend(score.how.clone());
             (score.name.clone(), serde_json::Value::Object(object))
         });
-        serde_json::Value::Object(scores.collect())
+        let nearest = output.nearest.as_ref().map(|nearest| {
+            let object = json!({
+                "picture": nearest.path, "space": nearest.space, "searched": nearest.searched,
+                "samples": nearest.compared.map(|found| found.samples),
+                "held_out": nearest.compared.map(|found| found.held_out),
+                "close": nearest.compared.map(|found| found.close),
+            });
+            ("nearest".to_owned(), object)
+        });
+        serde_json::Value::Object(scores.chain(nearest).collect())
     };
     let key = |output: &Output| match output.nfe {
         Some(nfe) => format!("{}@{nfe}", output.input),

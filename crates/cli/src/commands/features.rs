@@ -125,6 +125,11 @@ impl Extractor {
         }
     }
 
+    /// Whether the weights of EfficientNet-Lite0 are there.
+    pub fn has_lite(&self) -> bool {
+        self.lite_path.is_file()
+    }
+
     /// Rows of a part.
     pub fn rows(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Array2<f32>>> {
         self.prepare(side, &[Need { part, rows: true }])?;

@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod features;
 mod import;
+mod nearest;
 mod parity;
 mod report;
 mod run;

@@ -2,6 +2,7 @@
 
 use crate::{SMALL, meanflow};
 use image::GrayImage;
+use meanflow_data::{Floats, write_floats};
 use ndarray::Array2;
 use ndarray_npy::{NpzWriter, write_npy};
 use serde_json::Value;
@@ -208,4 +209,57 @@ fn find(folder: &Path, name: &str) -> std::path::PathBuf {
         }
     }
     panic!("no {name}");
+}
+
+#[test]
+fn statistics_are_written_and_read_as_npz_and_hdf5() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let rows = |n: usize, shift: f32| {
+        Array2::from_shape_fn((n, 5), |(i, j)| ((i * 37 + j * j * 11 + i * j) % 97) as f32 / 50.0 + shift)
+    };
+    let (a, b) = (rows(90, 0.0), rows(80, 0.2));
+    write_npy(folder.join("a.npy"), &a).unwrap();
+    write_npy(folder.join("b.npy"), &b).unwrap();
+    let values = b.iter().copied().map(f64::from).collect();
+    let features = Floats { shape: vec![80, 5], values };
+    write_floats(&folder.join("b.h5"), &[("features", &features)]).unwrap();
+    let direct = eval(folder, &["a.npy", "--real", "b.npy", "--metrics", "fd", "--repeats", "0"]);
+    let expected = number(&direct, "fd");
+    for (name, input) in [("s.npz", "b.npy"), ("s.h5", "b.h5"), ("s.hdf5", "b.npy")] {
+        let text = eval(folder, &[input, "--write-stats", name]);
+        assert_eq!((number(&text, "n"), number(&text, "dimension")), (80.0, 5.0));
+        let found = eval(folder, &["a.npy", "--real", name, "--metrics", "fd", "--repeats", "0"]);
+        assert!((number(&found, "fd") - expected).abs() < 1e-9 * expected, "{found}{direct}");
+    }
+    let same = eval(folder, &["b.h5", "--real", "b.npy", "--metrics", "fd,kid_full"]);
+    assert!(number(&same, "fd").abs() < 1e-9 && number(&same, "kid_full") < 0.0, "{same}");
+    refused(folder, 2, &["a.npy", "--write-stats", "s.txt"], &["s.txt", ".npz"]);
+    refused(folder, 2, &["a.npy", "b.npy", "--write-stats", "t.npz"], &["one input"]);
+    refused(folder, 2, &["a.npy", "--real", "b.npy", "--write-stats", "t.npz"], &["--real"]);
+    refused(folder, 2, &["a.npy", "--write-stats", "t.npz", "--metrics", "kid"], &["kid"]);
+    let wrong = Floats { shape: vec![2], values: vec![1.0, f64::NAN] };
+    let sigma = Floats { shape: vec![2, 2], values: vec![1.0; 4] };
+    write_floats(&folder.join("nan.h5"), &[("mu", &wrong), ("sigma", &sigma)]).unwrap();
+    refused(folder, 1, &["a.npy", "--real", "nan.h5", "--metrics", "fd"], &["nan.h5", "mu", "NaN"]);
+    write_floats(&folder.join("flat.h5"), &[("features", &wrong)]).unwrap();
+    refused(folder, 1, &["flat.h5", "--real", "b.npy"], &["flat.h5", "features", "two axes"]);
+    fs::write(folder.join("text.h5"), "no HDF5").unwrap();
+    refused(folder, 1, &["text.h5", "--real", "b.npy"], &["text.h5"]);
+}
+
+#[test]
+fn samples_stand_beside_their_nearest_pictures() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 60, 0);
+    pictures(&folder.join("near"), 20, 1);
+    let arguments = ["near", "--real", "real", "--metrics", "sw2", "--nearest", "n.png", "--json"];
+    let json: Value = serde_json::from_str(&eval(folder, &arguments)).unwrap();
+    assert_eq!((&json["nearest"]["space"], &json["nearest"]["searched"]), (&"pixels".into(), &60.into()));
+    // Ten rows of a sample and seven neighbours, 12 × 12 at scale 6, with lines between.
+    let picture = image::open(folder.join("n.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (8 * 73 - 1, 10 * 73 - 1));
+    let numbers: Value = serde_json::from_slice(&fs::read(folder.join("n.json")).unwrap()).unwrap();
+    assert_eq!((&numbers["samples"], &numbers["held_out"]), (&20.into(), &Value::Null));
 }

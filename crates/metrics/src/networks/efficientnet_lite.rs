@@ -69,7 +69,9 @@ impl<B: Backend> EfficientNetLite0<B> {
             Conv::load(weights, conv, norm, shape, EPS, device)
         };
         let padded = |conv: &str, norm: &str, weight: [usize; 4], stride, groups| -> Result<_, InputError> {
-            let shape = Shape { weight, stride, padding: [0, 0], groups };
+            // At stride 1 both sides get the same, which the convolution does itself.
+            let padding = if stride == 1 { [weight[2] / 2; 2] } else { [0, 0] };
+            let shape = Shape { weight, stride, padding, groups };
             Ok(Padded {
                 conv: Conv::load(weights, conv, norm, shape, EPS, device)?,
                 kernel: weight[2],
@@ -139,6 +141,9 @@ impl<B: Backend> Block<B> {
 
 impl<B: Backend> Padded<B> {
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        if self.stride == 1 {
+            return self.conv.forward(x);
+        }
         let [_, _, height, width] = x.dims();
         let pad = |size: usize| {
             let all = ((size.div_ceil(self.stride) - 1) * self.stride + self.kernel).saturating_sub(size);

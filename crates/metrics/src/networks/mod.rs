@@ -40,8 +40,8 @@ pub struct Features {
     pub spatial: Array2<f32>,
 }
 
-/// Pictures that go through a network at once.
-const BATCH: usize = 16;
+/// Pictures that go through a network at once; more only take more memory.
+const BATCH: usize = 4;
 
 impl<B: Backend> FeatureNetwork<B> {
     /// Features of the pictures at `indices`, which are made bytes by `rule`; grey ones are given three equal channels.

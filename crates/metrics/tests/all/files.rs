@@ -1,10 +1,10 @@
 //! Files that samples and statistics come in.
 
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use meanflow_metrics::{Images, Quantise, Source, Statistics, StatisticsNames};
+use meanflow_metrics::{Images, Pictures, Quantise, Source, Statistics, StatisticsNames};
 use ndarray::{Array1, Array2, Array3, Array4, array};
 use ndarray_npy::{NpzWriter, write_npy};
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 fn refused(path: &Path, words: &[&str]) {
     let text = Source::open(path).expect_err("bad input").to_string();
@@ -185,4 +185,29 @@ fn bytes_come_from_floats_by_the_rule_asked_for() {
     for byte in 0..=255u8 {
         assert_eq!(Quantise::Round.byte(f32::from(byte) / 127.5 - 1.0), byte);
     }
+}
+
+struct Bright(usize);
+
+impl Pictures for Bright {
+    fn read(&self, indices: &[usize]) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(far) = indices.iter().find(|&&index| index >= self.0) {
+            return Err(format!("x.h5: no picture {far}").into());
+        }
+        Ok(indices.iter().flat_map(|&index| vec![index as f32 / 127.5 - 1.0; 6]).collect())
+    }
+}
+
+#[test]
+fn pictures_elsewhere_are_pictures() {
+    let elsewhere = Images::elsewhere(Arc::new(Bright(9)), 10, [1, 2, 3]);
+    let bytes = Images::bytes((0..9u8).flat_map(|index| [index; 6]).collect(), [1, 2, 3]);
+    assert_eq!((elsewhere.len(), elsewhere.shape()), (10, [1, 2, 3]));
+    let chosen = [7, 0, 3];
+    assert_eq!(elsewhere.rows(&chosen).unwrap(), bytes.rows(&chosen).unwrap());
+    let quantised = |images: &Images| images.quantised(&chosen, Quantise::Round).unwrap();
+    assert_eq!(quantised(&elsewhere), quantised(&bytes));
+    let nine = Images::elsewhere(Arc::new(Bright(9)), 9, [1, 2, 3]);
+    assert_eq!(nine.digest().unwrap(), bytes.digest().unwrap());
+    assert_eq!(elsewhere.digest().unwrap_err().to_string(), "x.h5: no picture 9");
 }

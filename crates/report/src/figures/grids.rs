@@ -8,7 +8,7 @@ use crate::{
     chart::{TITLE, WIDTH},
     run::Run,
     samples::picture,
-    style::{AXIS, Color, INK, MUTED, count, variant_color},
+    style::{AXIS, Color, INK, MUTED, count, short, variant_color},
 };
 
 const GAP: f64 = 14.0;
@@ -151,5 +151,47 @@ pub fn all_grids(runs: &[Run]) -> Option<Figure> {
             weights(runs)
         ),
         canvas: matrix(&columns, rows, 337.0),
+    })
+}
+
+/// Samples beside the training images nearest to them; nothing where no run has looked.
+pub fn nearest(runs: &[Run]) -> Option<Figure> {
+    let mut captions = Vec::new();
+    let tiles: Vec<(String, Color, RgbaImage, bool)> = runs
+        .iter()
+        .enumerate()
+        .filter_map(|(place, run)| {
+            let found = run.samples.nearest.as_ref()?;
+            let tile = (run.label.clone(), variant_color(place), picture(&found.path)?, true);
+            let number = |name: &str| found.numbers[name].as_f64();
+            let space = found.numbers["space"].as_str().unwrap_or("features");
+            if let (Some(close), Some(ours), Some(theirs)) =
+                (number("close"), number("median_of_samples"), number("median_of_held_out"))
+            {
+                captions.push(format!(
+                    "{}: {:.1} % of its samples are nearer to a training image than 99 in 100 held-out images are (about 1 % \
+                     where nothing is memorised); median distance {}, held-out images {}, by {space}.",
+                    run.label,
+                    100.0 * close,
+                    short(ours),
+                    short(theirs),
+                ));
+            } else {
+                captions.push(format!("{}: distances by {space}.", run.label));
+            }
+            Some(tile)
+        })
+        .collect();
+    if tiles.is_empty() {
+        return None;
+    }
+    Some(Figure {
+        name: "nearest",
+        title: "Nearest training images",
+        caption: format!(
+            "Each row is a sample, then the training images nearest to it. {}",
+            captions.join(" ")
+        ),
+        canvas: gallery(tiles, 2),
     })
 }
