@@ -3,6 +3,7 @@
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use meanflow_metrics::{Quantise, networks::InceptionResize};
+use meanflow_train::classifier::Training;
 use std::path::PathBuf;
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -30,6 +31,8 @@ pub enum Command {
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
     Eval(Eval),
+    /// Train a classifier on an experiment's labelled data, for `eval --metrics accuracy`, and print its accuracy on a test part.
+    TrainClassifier(TrainClassifier),
     /// Write a run's network to one file that `sample` can use by itself, or that another program reads.
     Export(Export),
     /// Turn weights of another program into a file that `sample` can use by itself.
@@ -188,6 +191,9 @@ pub struct Eval {
         default_value = "datasets/efficientnet-lite0/efficientnet-lite0-57934424.pth"
     )]
     pub efflite0: PathBuf,
+    /// A classifier of `train-classifier`, for `accuracy` and `class_coverage`.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
     /// How pictures come to Inception's 299×299.
     #[arg(long, value_enum, default_value = "tf1")]
     pub resize: Resize,
@@ -267,6 +273,28 @@ impl From<QuantiseRule> for Quantise {
             QuantiseRule::Truncate => Self::Truncate,
         }
     }
+}
+
+/// `train-classifier`.
+#[derive(Debug, ClapArgs)]
+pub struct TrainClassifier {
+    /// The experiment file; its data is read and nothing else.
+    pub experiment: PathBuf,
+    /// Override a key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The file to write.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+    /// Passes through the training pictures.
+    #[arg(long, default_value_t = Training::default().epochs)]
+    pub epochs: usize,
+    /// Seed of weights, order and flips.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
 }
 
 /// `export`.
