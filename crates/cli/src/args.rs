@@ -6,6 +6,7 @@ use meanflow_metrics::{
     Quantise,
     networks::{InceptionResize, LITE0_PATH},
 };
+use meanflow_train::classifier::Training;
 use std::path::PathBuf;
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -33,6 +34,8 @@ pub enum Command {
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
     Eval(Eval),
+    /// Train a classifier on an experiment's labelled data, for `eval --metrics accuracy`, and print its accuracy on a test part.
+    TrainClassifier(TrainClassifier),
     /// Write a run's network to one file that `sample` can use by itself, or that another program reads.
     Export(Export),
     /// Turn weights of another program into a file that `sample` can use by itself.
@@ -160,7 +163,7 @@ pub struct Sample {
 /// `eval`.
 #[derive(Debug, ClapArgs)]
 pub struct Eval {
-    /// Run folders, folders of PNG or JPEG, .npy, .npz or HDF5 files, experiment files (their data).
+    /// Run folders, folders of runs, folders of PNG or JPEG, .npy, .npz or HDF5 files, experiment files (their data).
     #[arg(required = true)]
     pub inputs: Vec<PathBuf>,
     /// Real data: a folder of PNG or JPEG, a .npy, .npz or HDF5 file, an experiment file (its data); default for a run: what the run is scored against.
@@ -187,6 +190,9 @@ pub struct Eval {
     /// Weights of EfficientNet-Lite0.
     #[arg(long, value_name = "FILE", default_value = LITE0_PATH)]
     pub efflite0: PathBuf,
+    /// A classifier of `train-classifier`, for `accuracy` and `class_coverage`.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
     /// How pictures come to Inception's 299×299.
     #[arg(long, value_enum, default_value = "tf1")]
     pub resize: Resize,
@@ -266,6 +272,28 @@ impl From<QuantiseRule> for Quantise {
             QuantiseRule::Truncate => Self::Truncate,
         }
     }
+}
+
+/// `train-classifier`.
+#[derive(Debug, ClapArgs)]
+pub struct TrainClassifier {
+    /// The experiment file; its data is read and nothing else.
+    pub experiment: PathBuf,
+    /// Override a key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The file to write.
+    #[arg(long, value_name = "SAFETENSORS")]
+    pub out: PathBuf,
+    /// Passes through the training pictures.
+    #[arg(long, default_value_t = Training::default().epochs)]
+    pub epochs: usize,
+    /// Seed of weights, order and flips.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    /// Where to compute.
+    pub on: OnDevice,
 }
 
 /// `export`.

@@ -1,6 +1,7 @@
 //! What a dataset is to the rest of the project.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -94,6 +95,11 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Those of [`read`](Self::read).
     fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError>;
+
+    /// The samples that were set aside, with their labels, as a set of their own; `None` if none were.
+    fn set_aside(&self) -> Option<Arc<dyn Dataset>> {
+        None
+    }
 }
 
 /// How a sample is varied in training.

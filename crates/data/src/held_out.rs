@@ -142,9 +142,17 @@ impl Dataset for HeldOut {
     }
 
     fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError> {
+        if self.aside.is_empty() {
+            return Ok(None);
+        }
         let order = random::permutation(&mut random::keyed(0, "held-out", 0), self.aside.len());
         let before = count.saturating_mul(draw.saturating_sub(1) as usize);
         let dealt = order.into_iter().skip(before).take(count);
         read_rows(&*self.whole, dealt.map(|index| self.aside[index])).map(Some)
+    }
+
+    fn set_aside(&self) -> Option<Arc<dyn Dataset>> {
+        let (whole, kept) = (self.whole.clone(), self.aside.clone());
+        (!kept.is_empty()).then(|| Arc::new(Self { whole, kept, aside: Vec::new() }) as Arc<dyn Dataset>)
     }
 }

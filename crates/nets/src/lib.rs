@@ -9,6 +9,7 @@
 //! [`NetConfig`] describes a network (and counts its parameters without making them), [`Net`] is one, [`flax`] and [`torch`]
 //! read weights under the names of the official codes, and [`parity`] compares this implementation with reference numbers.
 
+pub mod classifier;
 pub mod config;
 pub mod dit;
 mod embed;
@@ -27,6 +28,7 @@ pub mod torch_dit;
 pub mod unet;
 pub mod weights;
 
+pub use classifier::Classifier;
 pub use config::{NetConfig, NetError};
 pub use dit::{Dit, DitConfig};
 pub use imf::{ImfDit, ImfDitConfig};

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod checkpoint;
+pub mod classifier;
 pub mod config;
 pub mod digest;
 pub mod ema;

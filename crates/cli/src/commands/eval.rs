@@ -4,8 +4,11 @@ use crate::{
     Done,
     args::{Eval, Usage},
     commands::{
+        classify::{Judge, Judged, Labelled, labels_of},
         features::{Extractor, Need, Part, Side},
-        nearest, source,
+        nearest,
+        runs::{is_run, within},
+        source,
     },
     device::{Work, dispatch},
 };
@@ -19,34 +22,47 @@ use meanflow_train::{
     sample::{self, Request, Samples},
 };
 use serde_json::{Map, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Scores every input and prints the numbers.
-pub fn run(args: Eval) -> anyhow::Result<Done> {
+pub fn run(mut args: Eval) -> anyhow::Result<Done> {
     let extractor = Extractor::new(&args)?;
     if let Some(path) = &args.write_stats {
         write_statistics(&args, &extractor, path)?;
         return Ok(Done::Yes);
     }
-    let real = args.real.as_deref().map(Reference::open).transpose()?;
+    let judge = Judge::new(&mut args)?;
+    // The classifier alone compares with nothing.
+    let compares = args.metrics.as_deref() != Some(&[]);
+    let real = args.real.as_deref().filter(|_| compares).map(Reference::open).transpose()?;
     let mut outputs = Vec::new();
-    for input in &args.inputs {
+    let inputs = args.inputs.iter().map(|path| runs_or_data(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let inputs = inputs.concat();
+    let one_picture = args.nearest.as_ref().is_none_or(|path| path.as_os_str() == "auto");
+    ensure_usage(one_picture || inputs.len() == 1, || {
+        "--nearest FILE is for one input; `auto` puts a picture into each run".to_owned()
+    })?;
+    for input in &inputs {
         if is_run(input) {
             let variant = variant_of(input)?;
             let count = args.samples.unwrap_or(variant.eval.samples);
             let mut shown = false;
             let own;
             let real = match &real {
-                Some(real) => real,
-                None => {
+                Some(real) => Some(real),
+                None if compares => {
                     own = Reference::of_run(&variant, count)?;
-                    &own
+                    Some(&own)
                 }
+                None => None,
             };
             for &nfe in args.nfe.as_deref().unwrap_or(&variant.eval.nfe) {
                 let samples = Side::new(drawn(&args, input, count, nfe)?, (0..count).collect(), None);
                 let mut output =
                     Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? };
+                if let Some(judge) = &judge {
+                    judge_run(&args, judge, input, &variant, &samples, &mut output)?;
+                }
                 // Of the fewest evaluations, which are given first.
                 if let Some(path) = args.nearest.as_ref().filter(|_| !shown) {
                     let automatic = path.as_os_str() == "auto";
@@ -57,13 +73,17 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
                 outputs.push(output);
             }
         } else {
-            let Some(real) = &real else {
-                let message = format!("{}: give the real data with --real", input.display());
-                return Err(Usage(message).into());
-            };
+            let needs_real = || Usage(format!("{}: give the real data with --real", input.display()));
+            if compares && real.is_none() {
+                return Err(needs_real().into());
+            }
             let samples = side(&args, input)?;
-            let mut output = score(&args, &extractor, input, &samples, real)?;
+            let mut output = score(&args, &extractor, input, &samples, real.as_ref())?;
+            if let Some(judge) = &judge {
+                judge_data(&args, judge, input, &samples, &mut output)?;
+            }
             if let Some(path) = &args.nearest {
+                let real = real.as_ref().ok_or_else(needs_real)?;
                 output.nearest = Some(nearest::write(&extractor, &samples, &real.side, None, path)?);
             }
             outputs.push(output);
@@ -77,8 +97,10 @@ pub fn run(args: Eval) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-fn is_run(path: &Path) -> bool {
-    path.join("config.toml").is_file()
+/// A run, each run of an experiment's folder, or what else the path is.
+fn runs_or_data(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let runs = if path.is_dir() { within(path)? } else { Vec::new() };
+    Ok(if runs.is_empty() { vec![path.to_owned()] } else { runs })
 }
 
 /// The samples of a file or folder, as many as are asked for.
@@ -184,6 +206,53 @@ fn nearest_of_run(
     nearest::write(extractor, samples, &training, held.as_ref(), path)
 }
 
+/// What the classifier says of a run's samples, whose classes were asked for in turn. Real pictures are those that the run's
+/// data sets aside, else all of it.
+fn judge_run(
+    args: &Eval,
+    judge: &Judge,
+    input: &Path,
+    variant: &Variant,
+    samples: &Side,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let of_input = || input.display().to_string();
+    let classes =
+        variant.description.classes.context("its samples have no classes").with_context(of_input)?;
+    let labels = samples.indices.iter().map(|row| row % classes).collect();
+    let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
+    let real = || match &args.real {
+        Some(path) => source::labelled(path),
+        None => {
+            let data = variant.data.open()?;
+            Ok(data.set_aside().unwrap_or(data))
+        }
+    };
+    output.judged(judge.scores(&labelled, classes, real).with_context(of_input)?, samples.indices.len());
+    Ok(())
+}
+
+/// What the classifier says of data with labels.
+fn judge_data(
+    args: &Eval,
+    judge: &Judge,
+    input: &Path,
+    samples: &Side,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let of_input = || input.display().to_string();
+    let data = source::labelled(input)?;
+    let labels = labels_of(&*data, samples.indices.iter().copied()).with_context(of_input)?;
+    let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
+    let real = || match &args.real {
+        Some(path) => source::labelled(path),
+        None => Err(Usage(format!("{}: give the real data with --real", input.display())).into()),
+    };
+    let scores = judge.scores(&labelled, data.classes().unwrap_or(0), real).with_context(of_input)?;
+    output.judged(scores, samples.indices.len());
+    Ok(())
+}
+
 /// Samples of a run, from the noise of its own evaluation unless there is a key.
 fn drawn(args: &Eval, run: &Path, count: usize, nfe: usize) -> anyhow::Result<Source> {
     let (ema, seed) = (args.ema.clone(), args.noise);
@@ -217,8 +286,20 @@ struct Output {
     nfe: Option<usize>,
     scores: Vec<Score>,
     n: Option<usize>,
-    reference: String,
+    /// Digest of the real data, where something was compared with it.
+    reference: Option<String>,
     nearest: Option<nearest::Found>,
+}
+
+impl Output {
+    /// Adds what a classifier said of `n` samples.
+    fn judged(&mut self, scores: Vec<Judged>, n: usize) {
+        self.n = Some(n);
+        for Judged { name, value, how } in scores {
+            let value = Value { part: "", value, interval: None, with: Vec::new() };
+            self.scores.push(Score { name, value, real: None, how });
+        }
+    }
 }
 
 struct Score {
@@ -235,7 +316,7 @@ fn score(
     extractor: &Extractor,
     input: &Path,
     samples: &Side,
-    real: &Reference,
+    real: Option<&Reference>,
 ) -> anyhow::Result<Output> {
     let settings = Settings {
         seed: args.seed,
@@ -250,9 +331,10 @@ fn score(
         nfe: None,
         scores,
         n,
-        reference: real.digest.clone(),
+        reference: real.map(|real| real.digest.clone()),
         nearest: None,
     };
+    let Some(real) = real else { return Ok(output(Vec::new(), None)) };
     let given = match &samples.source {
         Source::Images(_) => Given::Images,
         Source::Rows(_) => Given::Rows,
@@ -397,7 +479,9 @@ fn print_lines(outputs: &[Output]) {
         if let Some(n) = output.n {
             tell!("n {n}");
         }
-        tell!("reference {}", output.reference);
+        if let Some(reference) = &output.reference {
+            tell!("reference {reference}");
+        }
         if let Some(nearest) = &output.nearest {
             say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
             if let Some(found) = &nearest.compared {

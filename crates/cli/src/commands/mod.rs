@@ -2,6 +2,7 @@
 
 mod bench;
 mod cache;
+mod classify;
 mod config;
 mod data;
 mod doctor;
@@ -13,8 +14,10 @@ mod nearest;
 mod parity;
 mod report;
 mod run;
+mod runs;
 mod sample;
 mod source;
+mod train_classifier;
 
 use crate::{
     Done,
@@ -29,6 +32,7 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
         Command::Report(args) => report::run(args),
         Command::Sample(args) => sample::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::TrainClassifier(args) => train_classifier::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Config { command } => config::run(command),

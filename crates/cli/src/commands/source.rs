@@ -24,6 +24,18 @@ pub fn open(path: &Path) -> anyhow::Result<Source> {
     }
 }
 
+/// The data set of an experiment file or an HDF5 file, the two that may hold labels; in the order of [`open`].
+pub fn labelled(path: &Path) -> anyhow::Result<Arc<dyn Dataset>> {
+    match ending(path) {
+        "toml" => Ok(Comparison::load(path, &[])?.variants[0].data.open()?),
+        "h5" | "hdf5" if path.is_file() => Ok(DataConfig::Hdf5(Hdf5Config::new(path)).open()?),
+        _ => anyhow::bail!(
+            "{} holds no labels; an HDF5 file may, and the data of an experiment file",
+            path.display()
+        ),
+    }
+}
+
 /// All samples of a data set: points as rows, all else as pictures that are read when they are needed.
 pub fn of_dataset(data: Arc<dyn Dataset>) -> anyhow::Result<Source> {
     let (shape, count) = (data.shape(), data.len());

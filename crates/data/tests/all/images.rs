@@ -109,6 +109,11 @@ fn what_is_set_aside_is_not_trained_on() {
     assert_eq!((kept.len(), aside.len()), (15, 5));
     let two = key(dataset.held_out(2, 0).expect("in memory").expect("five were set aside"));
     assert_eq!(two, aside[..2]);
+    // The same samples as a set of their own, from which nothing is set aside again.
+    let test = dataset.set_aside().expect("five were set aside");
+    let all = key(read_rows(&*test, 0..test.len()).expect("in memory"));
+    assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), aside.iter().copied().collect());
+    assert!(test.set_aside().is_none() && test.held_out(5, 0).expect("in memory").is_none());
     assert_eq!(key(read_rows(&*config.open().expect("a whole file"), 0..15).expect("in memory")), kept);
     assert_eq!(
         fashion(FashionMnistConfig::default()).open().expect("built in").held_out(5, 0).expect("in memory"),

@@ -36,9 +36,18 @@ impl<B: Backend> Conv<B> {
 
     /// With `extra` more zeros around the image than keep its size.
     pub(crate) fn padded(&self, x: Tensor<B, 4>, extra: usize) -> Tensor<B, 4> {
+        self.convolve(x, 1, extra)
+    }
+
+    /// Every second place of [`forward`](Self::forward).
+    pub(crate) fn halving(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.convolve(x, 2, 0)
+    }
+
+    fn convolve(&self, x: Tensor<B, 4>, stride: usize, extra: usize) -> Tensor<B, 4> {
         let weight = self.weight.val();
         let padding = weight.dims()[2] / 2 + extra;
-        let options = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
+        let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
         conv2d(x, weight, Some(self.bias.val()), options)
     }
 }

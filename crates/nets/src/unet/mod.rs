@@ -4,7 +4,7 @@
 mod block;
 mod config;
 mod embed;
-mod layers;
+pub(crate) mod layers;
 mod resample;
 
 pub use config::{Encoder, TimeFeatures, UnetConfig};
