@@ -74,7 +74,7 @@ fn main() -> Result<(), DataError> {
     };
     let temporary = std::env::temp_dir().join(format!("hdf5-throughput-{}", std::process::id()));
     let folder = arguments.get(2).map_or(temporary, PathBuf::from);
-    if !folder.is_dir() {
+    if folder.read_dir().map_or(true, |mut files| files.next().is_none()) {
         let start = Instant::now();
         let files = convert(&Noise { rows, field, channels }, &folder, Conversion::default(), &mut |_| ())?;
         println!("wrote {rows} rows in {} files in {:.1} s", files.len(), start.elapsed().as_secs_f64());

@@ -3,7 +3,11 @@
 use crate::{TrainError, folder::replace, state::Named};
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    path::Path,
+};
 
 /// What is written beside tensors.
 pub(crate) type Metadata = HashMap<String, String>;
@@ -16,7 +20,10 @@ pub(crate) fn write(path: &Path, tensors: &Named, metadata: Metadata) -> Result<
         (name, view.expect("a tensor's bytes fill its shape"))
     });
     replace(path, |part| {
-        safetensors::serialize_to_file(views, Some(metadata), part).map_err(std::io::Error::other)
+        // The library makes files that the user alone may read; the umask should decide, as for the other files of a run.
+        let permissions = File::create(part)?.metadata()?.permissions();
+        safetensors::serialize_to_file(views, Some(metadata), part).map_err(std::io::Error::other)?;
+        fs::set_permissions(part, permissions)
     })
 }
 

@@ -78,7 +78,8 @@ impl<'r> Reader<'r> {
     /// A key with a default.
     pub fn get<S: Scalar>(&mut self, key: &'static str, scalar: S, default: S::Out) -> S::Out {
         match self.node(key) {
-            Some(node) => self.read(key, node, &scalar),
+            // A wrong value leaves the default, which is unlikely to give rise to further problems.
+            Some(node) => self.try_read(key, node, &scalar).unwrap_or(default),
             None => {
                 self.record(key, scalar.show(&default), None);
                 default
@@ -92,16 +93,20 @@ impl<'r> Reader<'r> {
         self.table.get(key)
     }
 
-    /// Reads a value with `scalar` and records it.
+    /// Reads a value with `scalar` and records it; a blank one if it is wrong.
     pub fn read<S: Scalar>(&mut self, key: &'static str, node: &Node, scalar: &S) -> S::Out {
+        self.try_read(key, node, scalar).unwrap_or_else(|| scalar.blank())
+    }
+
+    fn try_read<S: Scalar>(&mut self, key: &'static str, node: &Node, scalar: &S) -> Option<S::Out> {
         match scalar.read(node) {
             Ok(value) => {
                 self.record(key, scalar.show(&value), Some(node));
-                value
+                Some(value)
             }
             Err(wrong) => {
                 self.wrong(key, node, wrong);
-                scalar.blank()
+                None
             }
         }
     }
