@@ -39,6 +39,9 @@ pub struct Samples {
 /// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
 pub(crate) const CHUNK: usize = 250;
 
+/// Values of samples that are in memory at once at most, 8 GiB.
+const MOST: usize = 2 << 30;
+
 /// Draws samples from a run folder or an exported file; `progress` is called with (done, all).
 ///
 /// # Errors
@@ -59,6 +62,14 @@ pub fn sample<B: Backend>(
         );
         return Err(TrainError::Request(message));
     }
+    let dimension = channels * height * width;
+    if request.count > MOST / dimension {
+        return Err(TrainError::Request(format!(
+            "{} samples of {channels}×{height}×{width}: at most {} at once",
+            request.count,
+            MOST / dimension
+        )));
+    }
     let per_step = solver.evaluations_per_step();
     if request.nfe == 0 || !request.nfe.is_multiple_of(per_step) {
         let message = match request.nfe {
@@ -76,7 +87,6 @@ pub fn sample<B: Backend>(
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
     let guidance = guidance(&model, request)?;
-    let dimension = channels * height * width;
     let streams = Streams::new(request.seed.unwrap_or(model.seed));
     let net: Net<B> = model.network(device)?;
     let noise = streams.normal(NOISE, 0, request.count * dimension);
