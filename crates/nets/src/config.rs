@@ -161,6 +161,16 @@ impl NetConfig {
         }
     }
 
+    /// Whether weights of `other` mean the same in this network: all but what matters in training alone is equal.
+    pub fn computes_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unet(this), Self::Unet(other)) => {
+                UnetConfig { dropout: other.dropout, ..this.clone() } == *other
+            }
+            _ => self == other,
+        }
+    }
+
     /// Whether the sizes fit each other and samples `[channels, height, width]`.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! The programs whose weight files a network can come from, or go to.
 
 use crate::{
-    NetConfig,
+    DitConfig, NetConfig,
+    embed::grid_positions,
     flax::{DitNames, ImfDitNames},
     layout::Layout,
     torch::UnetNames,
     torch_dit::TorchDitNames,
-    weights::Names,
+    unet::square,
+    weights::{HostTensor, Names},
 };
 
 /// How a program names the parameters of a network.
@@ -15,8 +17,8 @@ pub struct Convention {
     pub key: &'static str,
     /// In words.
     pub name: &'static str,
-    /// Last parts of the names of tensors that are no parameters.
-    pub constants: &'static [&'static str],
+    /// Last parts of the names of tensors that are no parameters, and what they hold for this network.
+    pub constants: Vec<(&'static str, HostTensor)>,
     names: Box<dyn Names>,
 }
 
@@ -33,25 +35,36 @@ impl NetConfig {
     pub fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {
         let convention =
             |key, name, constants, names: Box<dyn Names>| Convention { key, name, constants, names };
-        let own = convention("meanflow", "meanflow", &[], Box::new(Own));
+        let own = convention("meanflow", "meanflow", vec![], Box::new(Own));
+        // Both official DiTs keep the fixed positions among the weights.
+        let positions = |config: &DitConfig| {
+            let ([rows, columns], width) = (config.grid(shape), config.width);
+            let values = grid_positions(rows, columns, width).into_iter().map(|value| value as f32).collect();
+            vec![("pos_embed", HostTensor { shape: vec![1, rows * columns, width], values })]
+        };
         let others = match self {
             Self::Mlp(_) => vec![],
-            Self::Dit(_) => vec![
-                convention("flax", "Flax (Gsunshine/meanflow)", &["pos_embed"], Box::new(Within(DitNames))),
+            Self::Dit(config) => vec![
+                convention(
+                    "flax",
+                    "Flax (Gsunshine/meanflow)",
+                    positions(config),
+                    Box::new(Within(DitNames)),
+                ),
                 convention(
                     "torch",
                     "PyTorch (DiT, SiT)",
-                    &["pos_embed"],
+                    positions(config),
                     Box::new(Within(TorchDitNames { channels: shape[0] })),
                 ),
             ],
             Self::ImfDit(_) => {
-                vec![convention("flax", "Flax (Lyy-iiis/imeanflow)", &[], Box::new(Within(ImfDitNames)))]
+                vec![convention("flax", "Flax (Lyy-iiis/imeanflow)", vec![], Box::new(Within(ImfDitNames)))]
             }
             Self::Unet(config) => vec![convention(
                 "torch",
                 "PyTorch (Gsunshine/py-meanflow)",
-                &["resample_filter"],
+                vec![("resample_filter", square(&config.filter))],
                 Box::new(Within(UnetNames::new(config, shape))),
             )],
         };

@@ -71,10 +71,10 @@ impl Layout {
     }
 }
 
-/// Whether the two shapes are equal after all but the last dimension are merged.
+/// Whether `a` is the matrix or vector `b` once all but its last dimension are merged.
 pub(crate) fn same_matrix(a: &[usize], b: &[usize]) -> bool {
     let rows = |shape: &[usize]| shape.iter().rev().skip(1).product::<usize>();
-    a.len() >= b.len() && a.last() == b.last() && rows(a) == rows(b)
+    b.len() <= 2 && a.len() > b.len() && a.last() == b.last() && rows(a) == rows(b)
 }
 
 #[cfg(test)]
@@ -105,6 +105,10 @@ mod tests {
         for (layout, from, to) in [
             (Layout::Same, &[2, 3][..], &[3, 2][..]),
             (Layout::Same, &[4], &[5]),
+            // Kernels of convolutions: as many numbers, and equal last sizes.
+            (Layout::Same, &[2, 3, 1, 1], &[3, 2, 1, 1]),
+            (Layout::Same, &[6, 1, 1, 1], &[3, 2, 1, 1]),
+            (Layout::Same, &[2, 3, 4, 5], &[6, 4, 5]),
             (Layout::Transposed, &[2, 3], &[2, 3]),
             (Layout::Transposed, &[6], &[6]),
             (kernel, &[2, 2, 1, 2], &[2, 4]),

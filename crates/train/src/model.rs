@@ -59,10 +59,13 @@ impl Model {
             let reason = "there is no such folder or file".to_owned();
             return Err(TrainError::NoRun { path: path.to_owned(), reason });
         }
-        if !path.is_file() {
-            return Self::of_run(path, ema);
+        let model = if path.is_file() { Self::read(path)? } else { Self::of_run(path, ema)? };
+        for (name, data) in &model.weights {
+            if let Some(value) = data.iter::<f32>().find(|value| !value.is_finite()) {
+                let reason = format!("`{name}` holds the value {value}");
+                return Err(TrainError::Weights { path: path.to_owned(), reason });
+            }
         }
-        let model = Self::read(path)?;
         match ema {
             Some(asked) if asked != model.ema => Err(TrainError::Request(format!(
                 "{} holds the weights `{}`, not `{asked}`",
@@ -212,20 +215,17 @@ impl Model {
             return Err(broken(format!("it is not marked as `{FORMAT}`; {help}")));
         }
         let wrong = |key: &str| broken(format!("its `{key}` cannot be read"));
-        let sizes: Option<Vec<usize>> = entry("shape")?.split(' ').map(|size| size.parse().ok()).collect();
-        let shape: [usize; 3] =
-            sizes.and_then(|sizes| sizes.try_into().ok()).ok_or_else(|| wrong("shape"))?;
-        let classes = match entry("classes")? {
-            "none" => None,
-            count => Some(count.parse().map_err(|_| wrong("classes"))?),
-        };
+        let (shape, classes) = samples(&metadata).map_err(broken)?;
         let guidance = match entry("guidance")? {
             "none" => None,
             numbers => {
                 let numbers: Option<Vec<f64>> =
                     numbers.split(' ').map(|number| number.parse().ok()).collect();
-                let Some([omega, low, high]) = numbers.as_deref() else { return Err(wrong("guidance")) };
-                Some(SampleGuidance { omega: *omega, interval: [*low, *high] })
+                let Some(&[omega, low, high]) = numbers.as_deref() else { return Err(wrong("guidance")) };
+                if !(omega.is_finite() && 0.0 <= low && low <= high && high <= 1.0) {
+                    return Err(wrong("guidance"));
+                }
+                Some(SampleGuidance { omega, interval: [low, high] })
             }
         };
         let average_velocity = match entry("velocity")? {
@@ -235,9 +235,16 @@ impl Model {
         };
         let solver = entry("solver")?;
         let table = entry("net")?.to_owned();
+        let net = network_of(&metadata).map_err(broken)?;
+        // Said before a network of that size is made.
+        let found: usize = weights.values().map(TensorData::num_elements).sum();
+        let needed = net.parameters(shape, classes);
+        if found != needed {
+            return Err(broken(format!("it holds {found} numbers, and its network has {needed} parameters")));
+        }
         Ok(Self {
             path: path.to_owned(),
-            net: config::net_of_table(&table, shape, classes).map_err(|error| broken(error.to_string()))?,
+            net,
             shape,
             classes,
             solver: Solver::ALL
@@ -262,6 +269,39 @@ impl Model {
         let net: Net<B> = self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
         with_parameters(net, self.weights).map_err(|error| TrainError::State { path: self.path, error })
     }
+}
+
+/// The network that a file describes, if it is one of [`Model::write`].
+///
+/// # Errors
+/// What is wrong with the description, in words.
+pub(crate) fn described_network(metadata: &Metadata) -> Result<Option<NetConfig>, String> {
+    let own = metadata.get("format").map(String::as_str) == Some(FORMAT);
+    own.then(|| network_of(metadata)).transpose()
+}
+
+fn network_of(metadata: &Metadata) -> Result<NetConfig, String> {
+    let (shape, classes) = samples(metadata)?;
+    config::net_of_table(entry(metadata, "net")?, shape, classes).map_err(|error| error.to_string())
+}
+
+/// Values of a sample, and classes, that a file may ask for at most.
+const LARGEST: usize = 1 << 24;
+
+/// Shape and classes of a network's samples.
+fn samples(metadata: &Metadata) -> Result<([usize; 3], Option<usize>), String> {
+    let count = |text: &str| text.parse().ok().filter(|count| (1..=LARGEST).contains(count));
+    let wrong = |key: &str| format!("its `{key}` cannot be read");
+    let sizes: Option<Vec<usize>> = entry(metadata, "shape")?.split(' ').map(count).collect();
+    let shape: [usize; 3] = sizes.and_then(|sizes| sizes.try_into().ok()).ok_or_else(|| wrong("shape"))?;
+    if shape.iter().try_fold(1, |all: usize, &size| all.checked_mul(size)).is_none_or(|all| all > LARGEST) {
+        return Err(wrong("shape"));
+    }
+    let classes = match entry(metadata, "classes")? {
+        "none" => None,
+        text => Some(count(text).ok_or_else(|| wrong("classes"))?),
+    };
+    Ok((shape, classes))
 }
 
 fn entry<'a>(metadata: &'a Metadata, key: &str) -> Result<&'a str, String> {

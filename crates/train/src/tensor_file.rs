@@ -2,9 +2,9 @@
 
 use crate::{TrainError, folder::replace, state::Named};
 use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     path::Path,
 };
@@ -32,17 +32,48 @@ pub(crate) fn read(
     path: &Path,
     broken: impl Fn(String) -> TrainError,
 ) -> Result<(Metadata, Named), TrainError> {
-    let bytes = fs::read(path).map_err(TrainError::read(path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
+    let (metadata, all) = read_with(path, &broken, burn_dtype)?;
     let mut tensors = Named::new();
-    for (name, view) in file.tensors() {
-        let dtype = burn_dtype(view.dtype())
-            .ok_or_else(|| broken(format!("`{name}` has the element type {:?}", view.dtype())))?;
-        let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
+    for (name, data) in all {
+        let data = data.map_err(|reason| broken(format!("`{name}`: {reason}")))?;
         tensors.insert(name, data);
     }
+    Ok((metadata, tensors))
+}
+
+/// Tensors, or what is wrong with them.
+type Tried = BTreeMap<String, Result<TensorData, String>>;
+
+/// Reads a file of another program: its floats, and why the others are none.
+pub(crate) fn read_floats(
+    path: &Path,
+    broken: impl Fn(String) -> TrainError,
+) -> Result<(Metadata, Tried), TrainError> {
+    read_with(path, &broken, |dtype| burn_dtype(dtype).filter(|dtype| dtype.is_float()))
+}
+
+fn read_with(
+    path: &Path,
+    broken: &dyn Fn(String) -> TrainError,
+    known: impl Fn(Dtype) -> Option<DType>,
+) -> Result<(Metadata, Tried), TrainError> {
+    let bytes = fs::read(path).map_err(TrainError::read(path))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(foreign(&error)))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(foreign(&error)))?;
+    let tensor = |(name, view): (String, TensorView)| {
+        let unknown = || format!("its element type is {:?}, which no weights are", view.dtype());
+        let data = known(view.dtype())
+            .ok_or_else(unknown)
+            .map(|dtype| TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype));
+        (name, data)
+    };
+    let tensors = file.tensors().into_iter().map(tensor).collect();
     Ok((header.metadata().clone().unwrap_or_default(), tensors))
+}
+
+/// What is wrong with a file that is no safetensors file.
+fn foreign(error: &SafeTensorError) -> String {
+    format!("it is no whole safetensors file ({error}); `meanflow import` reads other formats")
 }
 
 fn dtype(dtype: DType) -> Option<Dtype> {

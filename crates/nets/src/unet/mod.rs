@@ -21,6 +21,7 @@ use crate::init::Init;
 use block::{ALMOST_ZERO, Block, BlockSpec, Change};
 use embed::Mapping;
 use layers::{Conv, GroupNorm};
+pub(crate) use resample::square;
 use resample::{Resample, padding};
 
 /// A U-Net `u(z, r, t | class, augmentation)` for square images `[channels, side, side]`.

@@ -9,6 +9,8 @@ use burn::{
 };
 use meanflow_core::precision::typed_as;
 
+use crate::weights::HostTensor;
+
 /// Halves or doubles the side of an image.
 #[derive(Module, Debug)]
 pub(crate) struct Resample<B: Backend> {
@@ -76,6 +78,13 @@ impl<B: Backend> Resample<B> {
 /// Zeros on each side that a convolution with this filter takes.
 pub(crate) fn padding(filter: &[f64]) -> usize {
     (filter.len() - 1) / 2
+}
+
+/// The filter of both axes, `[1, 1, taps, taps]`, which the official code keeps among its weights.
+pub(crate) fn square(filter: &[f64]) -> HostTensor {
+    let taps = normalised(filter);
+    let values = taps.iter().flat_map(|row| taps.iter().map(move |column| (row * column) as f32)).collect();
+    HostTensor { shape: vec![1, 1, taps.len(), taps.len()], values }
 }
 
 fn normalised(filter: &[f64]) -> Vec<f64> {

@@ -8,7 +8,7 @@ use burn::tensor::{bf16, f16};
 use meanflow_nets::weights::HostTensor;
 use rmp::Marker;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufReader, Read, Seek, SeekFrom},
     path::Path,
@@ -39,6 +39,9 @@ enum Leaf {
 /// The key that marks an array in pieces.
 const CHUNKED: &str = "__msgpack_chunked_array__";
 
+/// Bytes of a path of keys.
+const PATH: u64 = 4096;
+
 /// Maps within maps.
 const DEPTH: usize = 64;
 
@@ -57,14 +60,23 @@ impl FlaxFile {
         let length = file.metadata().map_err(|error| error.to_string())?.len();
         let mut reader = Reader { file: BufReader::new(file), at: 0, length, leaves: BTreeMap::new() };
         reader.value(String::new(), DEPTH)?;
-        let Reader { file, mut leaves, .. } = reader;
-        let chunked: Vec<String> =
-            leaves.keys().filter_map(|path| Some(path.strip_suffix(CHUNKED)?.to_owned())).collect();
-        for prefix in chunked {
-            let array = joined(&leaves, &prefix)?;
-            leaves.retain(|path, _| !path.starts_with(&prefix));
-            leaves.insert(prefix.trim_end_matches('.').to_owned(), Leaf::Array(array));
+        if reader.at != length {
+            return Err(format!("{} bytes follow its map", length - reader.at));
         }
+        let Reader { file, mut leaves, .. } = reader;
+        let chunked: BTreeSet<String> =
+            leaves.keys().filter_map(|path| Some(path.strip_suffix(CHUNKED)?.to_owned())).collect();
+        let arrays = chunked
+            .iter()
+            .map(|prefix| {
+                Ok((prefix.trim_end_matches('.').to_owned(), Leaf::Array(joined(&leaves, prefix)?)))
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        let is_piece = |path: &str| {
+            path.match_indices('.').any(|(end, _)| chunked.contains(&path[..=end])) || chunked.contains("")
+        };
+        leaves.retain(|path, _| !is_piece(path));
+        leaves.extend(arrays);
         let array = |(path, leaf)| match leaf {
             Leaf::Array(array) => Some((path, array)),
             Leaf::Integer(_) | Leaf::Other => None,
@@ -127,6 +139,9 @@ fn joined(leaves: &BTreeMap<String, Leaf>, prefix: &str) -> Result<Described, St
     let mut pieces = Vec::new();
     for leaf in numbered("chunks") {
         let Leaf::Array(piece) = leaf else { return Err(format!("`{prefix}` has a piece that is no array")) };
+        if !pieces.is_empty() && piece.dtype != dtype {
+            return Err(format!("`{prefix}` has pieces of {dtype} and of {}", piece.dtype));
+        }
         dtype.clone_from(&piece.dtype);
         pieces.extend(&piece.pieces);
     }
@@ -178,9 +193,6 @@ impl Reader {
     }
 
     fn text(&mut self, length: u64) -> Result<String, String> {
-        if length > 1 << 16 {
-            return Err(format!("a name of {length} bytes"));
-        }
         let mut bytes = vec![0; length as usize];
         self.file.read_exact(&mut bytes).map_err(|_| "it is cut short within a name".to_owned())?;
         self.at += length;
@@ -227,8 +239,10 @@ impl Reader {
                 Leaf::Other
             }
         };
-        self.leaves.insert(path, leaf);
-        Ok(())
+        match self.leaves.insert(path.clone(), leaf) {
+            None => Ok(()),
+            Some(_) => Err(format!("it has the name `{path}` twice")),
+        }
     }
 
     /// Passes over a value that is neither a map nor a number of use here.
@@ -257,6 +271,9 @@ impl Reader {
                 Marker::Str16 => self.u16()?,
                 other => return Err(format!("a key at byte {} is {other:?}, not text", self.at)),
             };
+            if path.len() as u64 + length >= PATH {
+                return Err("it has a name of more than 4096 bytes".to_owned());
+            }
             let key = self.text(length)?;
             let path = if path.is_empty() { key } else { format!("{path}.{key}") };
             self.value(path, depth)?;

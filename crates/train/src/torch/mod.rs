@@ -38,6 +38,9 @@ const DEPTH: usize = 8;
 /// Values that are looked at in all; far above any checkpoint, below what a crafted file could ask for.
 const VISITS: usize = 1 << 22;
 
+/// Bytes of a path of keys.
+const PATH: usize = 4096;
+
 impl TorchFile {
     /// Reads what tensors there are.
     ///
@@ -120,6 +123,9 @@ fn collect(
         Value::Dict(entries) if depth > 0 => {
             for &(key, value) in entries {
                 let Value::Text(key) = &pickle.values[key] else { continue };
+                if path.len() + key.len() >= PATH {
+                    return Err("it has a name of more than 4096 bytes".to_owned());
+                }
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 collect(pickle, value, path, depth - 1, visits, tensors)?;
             }
@@ -150,7 +156,6 @@ enum Number {
     F32,
     F16,
     BF16,
-    I64,
 }
 
 impl Number {
@@ -160,14 +165,13 @@ impl Number {
             "torch.FloatStorage" => Self::F32,
             "torch.HalfStorage" => Self::F16,
             "torch.BFloat16Storage" => Self::BF16,
-            "torch.LongStorage" => Self::I64,
             other => return Err(format!("it is kept in a {other}, which holds no weights")),
         })
     }
 
     fn size(self) -> usize {
         match self {
-            Self::F64 | Self::I64 => 8,
+            Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
         }
@@ -183,7 +187,6 @@ impl Number {
             Self::F32 => f32::from_le_bytes(four()),
             Self::F16 => f16::from_le_bytes(two()).to_f32(),
             Self::BF16 => bf16::from_le_bytes(two()).to_f32(),
-            Self::I64 => i64::from_le_bytes(eight()) as f32,
         }
     }
 }

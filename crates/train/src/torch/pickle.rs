@@ -68,6 +68,9 @@ struct Machine<'a> {
     memo: HashMap<u32, Id>,
 }
 
+/// Dimensions of a tensor.
+const RANK: usize = 8;
+
 const CUT: &str = "the pickle is cut short";
 const BROKEN: &str = "the pickle is broken";
 
@@ -85,7 +88,19 @@ impl<'a> Machine<'a> {
             b'0' => {
                 self.pop()?;
             }
-            b'N' | 0x88 | 0x89 => self.push(Value::Opaque),
+            b'2' => {
+                let top = *self.stack.last().ok_or(BROKEN)?;
+                self.stack.push(top);
+            }
+            // None, booleans and sets.
+            b'N' | 0x88 | 0x89 | 0x8f => self.push(Value::Opaque),
+            0x90 => {
+                self.since_mark()?;
+            }
+            0x91 => {
+                self.since_mark()?;
+                self.push(Value::Opaque);
+            }
             b'}' => self.push(Value::Dict(Vec::new())),
             b']' => self.push(Value::List(Vec::new())),
             b')' => self.push(Value::Tuple(Vec::new())),
@@ -103,8 +118,14 @@ impl<'a> Machine<'a> {
                 self.take(8)?;
                 self.push(Value::Opaque);
             }
+            0x8b => {
+                let length = little_endian(self.take(4)?, false) as usize;
+                self.take(length)?;
+                self.push(Value::Opaque);
+            }
             b'X' | b'T' | b'B' => self.text(4, opcode)?,
             0x8c | b'U' | b'C' => self.text(1, opcode)?,
+            0x8d | 0x8e | 0x96 => self.text(8, opcode)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.push(Value::Global(format!("{module}.{name}")));
@@ -170,6 +191,12 @@ impl<'a> Machine<'a> {
                 let made = self.call(callable, arguments)?;
                 self.push(made);
             }
+            0x92 => {
+                for _ in 0..3 {
+                    self.pop()?;
+                }
+                self.push(Value::Opaque);
+            }
             // The state of an object; nothing with one is of use here.
             b'b' => {
                 self.pop()?;
@@ -221,9 +248,9 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, width: usize, opcode: u8) -> Result<(), String> {
-        let length = little_endian(self.take(width)?, false) as usize;
+        let length = usize::try_from(little_endian(self.take(width)?, false)).map_err(|_| CUT)?;
         let bytes = self.take(length)?;
-        let is_text = matches!(opcode, b'X' | 0x8c | b'U' | b'T');
+        let is_text = matches!(opcode, b'X' | 0x8c | 0x8d | b'U' | b'T');
         let text = is_text.then(|| Value::Text(String::from_utf8_lossy(bytes).into_owned()));
         self.push(text.unwrap_or(Value::Opaque));
         Ok(())
@@ -279,10 +306,21 @@ impl<'a> Machine<'a> {
         let Value::Tuple(arguments) = &self.values[arguments] else { return Err(BROKEN.to_owned()) };
         Ok(match name.as_str() {
             "collections.OrderedDict" => Value::Dict(Vec::new()),
-            "torch._utils._rebuild_parameter" => {
-                arguments.first().map_or(Value::Opaque, |&tensor| self.values[tensor].clone())
-            }
+            "torch._utils._rebuild_parameter"
+            | "torch._utils._rebuild_parameter_with_state"
+            | "torch._utils._rebuild_buffer" => match arguments.first().map(|&tensor| &self.values[tensor]) {
+                Some(tensor @ Value::Tensor { .. }) => tensor.clone(),
+                _ => Value::Opaque,
+            },
             "torch._utils._rebuild_tensor_v2" => {
+                // A view that is negated or conjugated says so in a dictionary.
+                let plain = arguments.get(6).is_none_or(|&view| match &self.values[view] {
+                    Value::Dict(entries) => entries.is_empty(),
+                    _ => true,
+                });
+                if !plain {
+                    return Err("a tensor is a negated or conjugated view; save a copy of it".to_owned());
+                }
                 self.tensor(arguments).ok_or("a tensor's description is broken")?
             }
             _ => Value::Opaque,
@@ -297,7 +335,9 @@ impl<'a> Machine<'a> {
             _ => None,
         };
         let numbers = |id: Id| match &self.values[id] {
-            Value::Tuple(items) => items.iter().map(|&item| number(item)).collect::<Option<Vec<u64>>>(),
+            Value::Tuple(items) if items.len() <= RANK => {
+                items.iter().map(|&item| number(item)).collect::<Option<Vec<u64>>>()
+            }
             _ => None,
         };
         let (shape, strides) = (numbers(shape)?, numbers(strides)?);

@@ -4,9 +4,9 @@ use crate::{
     TrainError,
     config::{InitConfig, Variant},
     flax::FlaxFile,
-    model::Model,
+    model::{self, Model},
     state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters},
-    tensor_file,
+    tensor_file::{self, Metadata},
     torch::TorchFile,
 };
 use burn::{
@@ -55,7 +55,8 @@ impl std::fmt::Display for Report {
 ///
 /// # Errors
 /// [`TrainError::Weights`], which names the file and the tensor: a file that is no weight file or cut short, a tensor of
-/// another shape, and, unless `init.partial` allows it, one that is missing or that no parameter takes.
+/// another shape, and, unless `init.partial` allows it, one that is missing or that no parameter takes, or a file that says that
+/// its network computes otherwise.
 pub fn load<B: Backend>(
     net: Net<B>,
     config: &NetConfig,
@@ -68,7 +69,12 @@ pub fn load<B: Backend>(
     let mut wanted = Wanted(Vec::new());
     visit_parameters(&net, &mut wanted);
     let wanted = wanted.0;
-    let names = file.names();
+    let names = file.names().map_err(broken)?;
+    if let Some(other) =
+        file.network().map_err(broken)?.filter(|other| !init.partial && !other.computes_as(config))
+    {
+        return Err(broken(format!("it holds another network: {}", difference(&other, config))));
+    }
     let conventions = config.conventions(shape);
     let found = choose(&conventions, &wanted, &names, init.prefix.as_deref()).map_err(broken)?;
     let mut tensors = parameters(&net);
@@ -93,15 +99,21 @@ pub fn load<B: Backend>(
         tensors.insert(path.clone(), TensorData::new(values, shape.clone()).convert_dtype(*dtype));
         used.insert(name);
     }
-    let constant = |name: &String| {
+    let mut unused = Vec::new();
+    for (name, original) in names.iter().filter(|(name, _)| name.starts_with(&found.prefix)) {
         let last = name.rsplit('.').next().unwrap_or(name);
-        found.convention.constants.contains(&last)
-    };
-    let unused: Vec<String> = names
-        .keys()
-        .filter(|name| name.starts_with(&found.prefix) && !used.contains(*name) && !constant(name))
-        .cloned()
-        .collect();
+        match found.convention.constants.iter().find(|(constant, _)| *constant == last) {
+            _ if used.contains(name) => {}
+            None => unused.push(name.clone()),
+            // Those of the network as it was asked for; nothing is known of a part of another.
+            Some((_, expected)) if !init.partial => {
+                let tensor =
+                    file.read(original).map_err(|reason| broken(format!("`{original}`: {reason}")))?;
+                constant(&tensor, expected).map_err(|reason| broken(format!("`{original}` {reason}")))?;
+            }
+            Some(_) => {}
+        }
+    }
     let report = Report {
         convention: found.convention.name,
         prefix: found.prefix,
@@ -133,6 +145,36 @@ pub fn convert<B: Backend>(
     let (net, report) = load(net, &variant.net, shape, path, init)?;
     Model::of_net(path, variant, &net).write(out)?;
     Ok(report)
+}
+
+/// A tensor that is no parameter holds what this network has in its place.
+fn constant(tensor: &HostTensor, expected: &HostTensor) -> Result<(), String> {
+    let largest =
+        |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, |most: f32, value| most.max(value.abs()));
+    let help = "the file's network computes otherwise";
+    if tensor.values.len() != expected.values.len() {
+        return Err(format!("has the shape {:?}, here it is {:?}: {help}", tensor.shape, expected.shape));
+    }
+    let scale = largest(&mut expected.values.iter().copied());
+    let off = largest(&mut tensor.values.iter().zip(&expected.values).map(|(a, b)| a - b)) / scale;
+    // Half precision keeps three digits.
+    match off <= 1e-2 {
+        true => Ok(()),
+        false => Err(format!("is off by {off} of its largest value: {help}")),
+    }
+}
+
+/// The settings in which two networks differ.
+fn difference(there: &NetConfig, here: &NetConfig) -> String {
+    let [there, here] = [there, here].map(|config| {
+        let text = format!("{config:?}").replace(['{', '}', '(', ')'], "");
+        text.split(", ").map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+    });
+    let only = |a: &[String], b: &[String]| {
+        let own: Vec<&str> = a.iter().filter(|item| !b.contains(item)).map(String::as_str).collect();
+        own.join(", ")
+    };
+    format!("`{}`, and this experiment has `{}`", only(&there, &here), only(&here, &there))
 }
 
 /// Everything is there and nothing is left.
@@ -229,7 +271,7 @@ fn choose<'a>(
 enum Weights {
     Torch(Box<TorchFile>),
     Flax(FlaxFile),
-    Safetensors(BTreeMap<String, TensorData>),
+    Safetensors(Metadata, BTreeMap<String, Result<TensorData, String>>),
 }
 
 impl Weights {
@@ -247,24 +289,44 @@ impl Weights {
             .map_err(TrainError::read(path))?;
         match &start[..] {
             // The length of a header in eight bytes, and the header: it may begin as the other formats do.
-            [.., 0, 0, 0, 0, b'{'] => Ok(Self::Safetensors(tensor_file::read(path, broken)?.1)),
+            [.., 0, 0, 0, 0, b'{'] => Self::safetensors(path),
             [b'P', b'K', 3, 4, ..] => Ok(Self::Torch(Box::new(TorchFile::open(path).map_err(broken)?))),
             [0x80, ..] => Err(broken(
                 "it is in PyTorch's format before version 1.6; load and save it again with a newer one"
                     .to_owned(),
             )),
             start if FlaxFile::begins(start) => Ok(Self::Flax(FlaxFile::open(path).map_err(broken)?)),
-            _ => Ok(Self::Safetensors(tensor_file::read(path, broken)?.1)),
+            _ => Self::safetensors(path),
         }
     }
 
+    fn safetensors(path: &Path) -> Result<Self, TrainError> {
+        let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+        let (metadata, tensors) = tensor_file::read_floats(path, broken)?;
+        Ok(Self::Safetensors(metadata, tensors))
+    }
+
     /// Names with dots between their parts, and as they are in the file.
-    fn names(&self) -> BTreeMap<String, String> {
-        let dotted = |name: &str| (name.replace('/', "."), name.to_owned());
+    fn names(&self) -> Result<BTreeMap<String, String>, String> {
+        let all: Vec<&str> = match self {
+            Self::Torch(file) => file.names().collect(),
+            Self::Flax(file) => file.names().collect(),
+            Self::Safetensors(_, tensors) => tensors.keys().map(String::as_str).collect(),
+        };
+        let mut names = BTreeMap::new();
+        for name in all {
+            if let Some(other) = names.insert(name.replace('/', "."), name.to_owned()) {
+                return Err(format!("`{other}` and `{name}` are one name"));
+            }
+        }
+        Ok(names)
+    }
+
+    /// The network of a file that describes itself.
+    fn network(&self) -> Result<Option<NetConfig>, String> {
         match self {
-            Self::Torch(file) => file.names().map(dotted).collect(),
-            Self::Flax(file) => file.names().map(dotted).collect(),
-            Self::Safetensors(tensors) => tensors.keys().map(|name| dotted(name)).collect(),
+            Self::Safetensors(metadata, _) => model::described_network(metadata),
+            Self::Torch(_) | Self::Flax(_) => Ok(None),
         }
     }
 
@@ -272,8 +334,8 @@ impl Weights {
         match self {
             Self::Torch(file) => file.read(name),
             Self::Flax(file) => file.read(name),
-            Self::Safetensors(tensors) => {
-                let data = &tensors[name];
+            Self::Safetensors(_, tensors) => {
+                let data = tensors[name].as_ref().map_err(String::clone)?;
                 Ok(HostTensor { shape: data.shape.to_vec(), values: data.iter::<f32>().collect() })
             }
         }

@@ -169,3 +169,126 @@ fn what_is_exported_for_another_program_comes_back() {
     let said = model.write_for("keras", &folder.path().join("y.pth")).unwrap_err().to_string();
     assert!(said.contains("keras") && said.contains("torch"), "{said}");
 }
+
+#[test]
+fn a_file_that_describes_another_network_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let file = |values: fn(&str, &mut TensorData)| {
+        let mut tensors = parameters(&fresh(&tiny(1)));
+        for (name, data) in &mut tensors {
+            values(name, data);
+        }
+        let entries = [
+            ("format", "meanflow-network-1"),
+            ("net", "[net.dit]\npatch = 2\nwidth = 4\ndepth = 1\nheads = 2\nmlp-ratio = 4.0\n"),
+            ("shape", "2 4 4"),
+            ("classes", "3"),
+            ("solver", "meanflow"),
+            ("guidance", "none"),
+            ("velocity", "average"),
+            ("seed", "0"),
+            ("ema", "none"),
+            ("step", "1"),
+        ];
+        let metadata: Metadata = entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        tensor_file::write(&path, &tensors, metadata.clone()).unwrap();
+        (tensors, metadata)
+    };
+    let (tensors, metadata) = file(|_, _| ());
+    assert_eq!(load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, false)).unwrap().1.loaded, 25);
+    Model::open(&path, None).unwrap();
+    // The same shapes, and another function.
+    let other = NetConfig::Dit(DitConfig { patch: 2, width: 4, depth: 1, heads: 1, mlp_ratio: 4.0 });
+    let said = refused(&other, &path, &init(None, false));
+    assert!(
+        said.contains("x.safetensors") && said.contains("`heads: 2`") && said.contains("`heads: 1`"),
+        "{said}"
+    );
+    assert_eq!(load(fresh(&other), &other, SHAPE, &path, &init(None, true)).unwrap().1.loaded, 25);
+    // What the description says is compared with the weights before anything of that size is made.
+    for (key, value) in [
+        ("classes", "0"),
+        ("classes", "100000000000"),
+        ("classes", "16000000"),
+        ("classes", "none"),
+        ("shape", "2 0 4"),
+        ("shape", "3 100000 100000"),
+        ("shape", "2 4"),
+        ("guidance", "nan 0 1"),
+        ("guidance", "2 0.9 0.1"),
+        ("net", "[net.dit]\npatch = 2\nwidth = 400000\ndepth = 100000\nheads = 2\nmlp-ratio = 4.0\n"),
+        ("net", "[net.dit"),
+    ] {
+        let mut metadata = metadata.clone();
+        metadata.insert(key.into(), value.into());
+        tensor_file::write(&path, &tensors, metadata).unwrap();
+        let said = Model::open(&path, None).expect_err(value).to_string();
+        assert!(said.contains("x.safetensors"), "{said}");
+    }
+    file(|name, data| {
+        if name == "Dit.blocks.0.qkv.bias" {
+            *data = TensorData::new(vec![f32::NAN; 12], [12]);
+        }
+    });
+    let said = Model::open(&path, None).unwrap_err().to_string();
+    assert!(said.contains("`Dit.blocks.0.qkv.bias` holds the value NaN"), "{said}");
+}
+
+/// What an official file holds beside its weights says how its network computes.
+#[test]
+fn other_constants_are_refused() {
+    use meanflow_nets::UnetConfig;
+    let unet = |filter: &[f64]| {
+        let filter = filter.to_vec();
+        UnetConfig { width: 8, multipliers: vec![1, 2], blocks: 1, filter, ..UnetConfig::ddpmpp() }
+    };
+    let networks = [
+        (
+            NetConfig::Unet(unet(&[1.0, 1.0])),
+            NetConfig::Unet(unet(&[1.0, 3.0, 3.0, 1.0])),
+            "enc.2x2_down.conv0.resample_filter",
+        ),
+        (tiny(1), tiny(1), "pos_embed"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    for (config, other, name) in networks {
+        let net: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
+        let conventions = config.conventions(SHAPE);
+        let convention = conventions.last().unwrap();
+        Model::bare(config.clone(), SHAPE, Some(3), &net).write_for(convention.key, &path).unwrap();
+        let mut tensors = tensor_file::read(&path, |reason| TrainError::Request(reason)).unwrap().1;
+        let (_, HostTensor { shape, values }) = &convention.constants[0];
+        tensors.insert(name.to_owned(), TensorData::new(values.clone(), shape.clone()));
+        tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
+        assert_eq!(load(net.clone(), &config, SHAPE, &path, &init(None, false)).unwrap().1.unused.len(), 0);
+        if other == config {
+            let values = values.iter().rev().copied().collect();
+            tensors.insert(name.to_owned(), TensorData::new::<f32, _>(values, shape.clone()));
+            tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
+        }
+        let said = load(net, &other, SHAPE, &path, &init(None, false)).unwrap_err().to_string();
+        assert!(said.contains(name) && said.contains("computes otherwise"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_weight_is_an_error_where_it_is_needed_alone() {
+    let integers = || TensorData::new(vec![1_i64, 2], [2]);
+    let (_folder, path) = written(|name, _| vec![name.to_owned()]);
+    let mut tensors = tensor_file::read(&path, |reason| TrainError::Request(reason)).unwrap().1;
+    tensors.insert("step".to_owned(), integers());
+    tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
+    let said = refused(&tiny(1), &path, &init(None, false));
+    assert!(said.contains("no place for 1 tensors") && said.contains("`step`"), "{said}");
+    assert_eq!(load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, true)).unwrap().1.loaded, 25);
+    tensors.insert("Dit.blocks.0.qkv.bias".to_owned(), integers());
+    tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
+    let said = refused(&tiny(1), &path, &init(None, true));
+    assert!(said.contains("`Dit.blocks.0.qkv.bias`") && said.contains("I64, which no weights are"), "{said}");
+    // Two spellings of one name.
+    let (_folder, path) = written(|name, _| vec![name.to_owned(), name.replace('.', "/")]);
+    let said = refused(&tiny(1), &path, &init(None, false));
+    assert!(said.contains("are one name"), "{said}");
+}
