@@ -24,7 +24,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A folder does not hold the files of an image set.
-    #[error("no {wanted} in {} (raw or .gz)", folder.display())]
+    #[error("no {wanted} in {}", folder.display())]
     NoSuchPart {
         /// The folder that was searched.
         folder: PathBuf,
