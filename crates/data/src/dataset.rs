@@ -1,5 +1,6 @@
 //! What a dataset is to the rest of the project.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -95,6 +96,11 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// Those of [`read`](Self::read).
     fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError>;
+
+    /// Files beside those of the set that were passed over, counted by the ending of their names.
+    fn passed_over(&self) -> BTreeMap<String, usize> {
+        BTreeMap::new()
+    }
 
     /// The samples that were set aside, with their labels, as a set of their own; `None` if none were.
     fn set_aside(&self) -> Option<Arc<dyn Dataset>> {

@@ -86,7 +86,7 @@ fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<
             .collect();
         tell!(
             "{:#}",
-            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "sha256": found.digest})
+            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "passed_over": found.passed_over, "sha256": found.digest})
         );
     } else {
         let [channels, height, width] = found.shape;
@@ -99,6 +99,11 @@ fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<
         }
         if let Some(counts) = &found.class_counts {
             tell!("classes  {counts:?}");
+        }
+        if !found.passed_over.is_empty() {
+            let by_ending: Vec<String> =
+                found.passed_over.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
+            tell!("passed over  {}", by_ending.join(", "));
         }
         tell!("sha256   {}", found.digest);
     }

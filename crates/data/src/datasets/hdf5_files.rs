@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::convert::{CLASSES, ROWS, hdf5_files};
@@ -331,6 +332,10 @@ impl DataKind for Hdf5Config {
     fn points_to_compare_with(&self) -> Option<usize> {
         let data = self.layout().ok().filter(|data| data.shape == [2, 1, 1])?;
         Some(held_out::to_compare_with(data.len(), self.held_out))
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        absent(&self.path)
     }
 
     fn flip(&self) -> bool {

@@ -59,7 +59,7 @@ fn folders_may_hold_either_half_raw_or_gzipped() {
     let dataset = dataset.expect("a whole test half");
     assert_eq!((items, dataset.len(), dataset.classes(), dataset.label(1)), (Some(2), 2, Some(10), Some(9)));
     assert_eq!(open(Part::Train).0, Some(60_000));
-    assert!(matches!(open(Part::Train).1.err(), Some(DataError::NoSuchPart { .. })));
+    assert!(matches!(open(Part::Train).1.err(), Some(DataError::Absent { .. })));
 
     put(&folder, "train-images.idx3-ubyte", &images(3, 28, 28));
     put(&folder, "train-labels.idx1-ubyte", &labels(&[0, 1, 2]));

@@ -32,7 +32,10 @@ pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
             }
             Err(error) => {
                 let named = if r.has("images") && !r.has("path") { "images" } else { "path" };
-                let problem = Problem::new(r.at(named), error.to_string());
+                let mut problem = Problem::new(r.at(named), error.to_string());
+                if let Some(DataError::Absent { remedy, .. }) = data.missing() {
+                    problem = problem.help(remedy);
+                }
                 r.problem(Problem { about_data: true, ..problem });
                 None
             }
