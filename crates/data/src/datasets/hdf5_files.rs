@@ -153,6 +153,14 @@ impl Hdf5Config {
             (_, kind) => return Err(rows.problem(format!("latents must be single precision, not {kind:?}"))),
         };
         let (shape, channels_last) = sample_shape(&rows, encoding)?;
+        if let (Kind::F32, None, &[first, second, last]) = (rows.kind(), self.shape, rows.shape())
+            && looks_channels_last(encoding, [first, second, last])
+        {
+            return Err(rows.problem(format!(
+                "rows of shape {:?} seem to have their channels last; in single precision they come first, and `shape = {shape:?}` would say that they do",
+                rows.shape()
+            )));
+        }
         if let Some(expected) = self.shape.filter(|expected| *expected != shape) {
             return Err(rows.problem(format!("samples of shape {shape:?}, where shape = {expected:?}")));
         }
@@ -296,6 +304,16 @@ fn sample_shape(rows: &Rows, encoding: Encoding) -> Result<([usize; 3], bool), D
             };
             Err(rows.problem(format!("rows of shape {other:?}, not {wanted}")))
         }
+    }
+}
+
+/// Whether rows look like [height, width, channels]. Latents of many channels can be as narrow as they are high; those of
+/// colours are wider than one to four pixels.
+fn looks_channels_last(encoding: Encoding, [first, second, last]: [usize; 3]) -> bool {
+    match encoding {
+        Encoding::Pixels => first > 4 && second > last && matches!(last, 1 | 3 | 4),
+        Encoding::Moments => first > 8 && first == second && last == 8,
+        _ => first > 4 && first == second && last == 4,
     }
 }
 

@@ -482,6 +482,35 @@ fn values_that_are_not_finite_are_named_by_row() {
     assert!(error.ends_with("x.h5: array `latents`: row 17 holds the value NaN"), "{error}");
 }
 
+#[test]
+fn channels_come_first_in_single_precision() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    let config = |name: &str, shape: [usize; 3]| {
+        let mut builder = hdf5_pure::FileBuilder::new();
+        let array =
+            builder.create_dataset(name).with_f32_data(&vec![0.5; 2 * shape.iter().product::<usize>()]);
+        array.with_shape(&[2, shape[0] as u64, shape[1] as u64, shape[2] as u64]);
+        builder.write(&file).expect("a writable folder");
+        Hdf5Config::new(&file)
+    };
+    for (name, shape) in
+        [("images", [8, 8, 3]), ("images", [8, 6, 1]), ("latents", [16, 16, 4]), ("moments", [16, 16, 8])]
+    {
+        let error = message(config(name, shape));
+        let expected =
+            format!("x.h5: array `{name}`: rows of shape {shape:?} seem to have their channels last; ");
+        assert!(error.contains(&expected), "{error}");
+    }
+    for (name, shape) in
+        [("images", [3, 4, 4]), ("images", [2, 1, 1]), ("latents", [128, 4, 4]), ("latents", [4, 8, 8])]
+    {
+        assert_eq!(open(config(name, shape)).shape(), shape);
+    }
+    let meant = Hdf5Config { shape: Some([8, 8, 3]), ..config("images", [8, 8, 3]) };
+    assert_eq!(open(meant).shape(), [8, 8, 3]);
+}
+
 /// Cut anywhere, the file is refused when it is opened or when the missing rows are read; never zeros.
 #[test]
 fn truncated_files_are_refused() {
