@@ -2,18 +2,19 @@
 //! in the planes red, green, blue.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::config::Description;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
+use crate::idx;
 use crate::images::{Images, Labels};
 
 const SIDE: usize = 32;
@@ -62,6 +63,11 @@ impl Layout {
         let items = bytes.map_or(published, |bytes| bytes as usize / (self.labels + PIXELS));
         let items = Some(held_out::kept(items, fraction));
         Ok(Description { shape: [3, SIDE, SIDE], classes: self.class.map(|(_, classes)| classes), items })
+    }
+
+    /// The error of a folder without the files, or of nothing at all.
+    pub fn missing(&self, path: &Path, half: Half) -> Option<DataError> {
+        if path.is_dir() { files_in(path, self.names(half)).err() } else { absent(path) }
     }
 
     fn names(&self, half: Half) -> &'static [&'static str] {
@@ -129,19 +135,16 @@ fn from_folder(folder: &Path, names: &[&str]) -> Result<Files, DataError> {
 
 /// The files in a tar archive, gzipped or not, whatever folder of it they are in.
 fn from_archive(archive: &Path, names: &[&str]) -> Result<Files, DataError> {
-    let file = BufReader::new(File::open(archive).map_err(DataError::read(archive))?);
-    let mut start = [0; 2];
-    File::open(archive).and_then(|mut file| file.read_exact(&mut start)).map_err(DataError::read(archive))?;
-    let reader: Box<dyn Read> =
-        if start == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let reader = idx::open(archive)?;
+    let broken = |source| DataError::CifarArchive { path: archive.to_path_buf(), source };
     let mut found = BTreeMap::new();
-    for entry in tar::Archive::new(reader).entries().map_err(DataError::read(archive))? {
-        let mut entry = entry.map_err(DataError::read(archive))?;
-        let path = entry.path().map_err(DataError::read(archive))?.into_owned();
+    for entry in tar::Archive::new(reader).entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
         let name = path.file_name().and_then(|name| name.to_str());
         if let Some(at) = names.iter().position(|wanted| Some(*wanted) == name) {
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(DataError::read(archive))?;
+            entry.read_to_end(&mut bytes).map_err(broken)?;
             found.insert(at, (archive.join(path), bytes));
         }
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::absent::with_remedy;
 use crate::augment::EdmConfig;
 use crate::dataset::Dataset;
 use crate::datasets::{
@@ -32,6 +33,11 @@ pub(crate) trait DataKind {
 
     /// Reads or draws the data.
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError>;
+
+    /// The error of the first file or folder that is not there, without reading any.
+    fn missing(&self) -> Option<DataError> {
+        None
+    }
 
     /// Whether to mirror training samples.
     fn flip(&self) -> bool {
@@ -113,7 +119,15 @@ impl DataConfig {
     /// Settings out of range, and everything that can be wrong with the files they name.
     pub fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         self.augment().map_or(Ok(()), |augment| augment.check())?;
-        self.kind().open()
+        self.kind().open().map_err(|error| match error {
+            DataError::Setting { .. } => error,
+            _ => self.missing().unwrap_or(error),
+        })
+    }
+
+    /// If files are not there: the error that [`open`](Self::open) would give, which says where they come from. Reads none.
+    pub fn missing(&self) -> Option<DataError> {
+        self.kind().missing().map(|error| with_remedy(error, self))
     }
 
     /// Whether training samples are to be mirrored: what [`LoaderConfig::flip`](crate::LoaderConfig) should

@@ -1,5 +1,6 @@
 //! What a dataset is to the rest of the project.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -99,6 +100,11 @@ pub trait Dataset: Send + Sync {
     /// The density that points are drawn from, where it is a mixture of Gaussians.
     fn gaussians(&self) -> Option<Gaussians> {
         None
+    }
+
+    /// Files beside those of the set that were passed over, counted by the ending of their names.
+    fn passed_over(&self) -> BTreeMap<String, usize> {
+        BTreeMap::new()
     }
 
     /// The samples that were set aside, with their labels, as a set of their own; `None` if none were.

@@ -24,12 +24,20 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A folder does not hold the files of an image set.
-    #[error("no {wanted} in {} (raw or .gz)", folder.display())]
+    #[error("no {wanted} in {}", folder.display())]
     NoSuchPart {
         /// The folder that was searched.
         folder: PathBuf,
         /// The file names it should have.
         wanted: String,
+    },
+    /// The files of a data set are not there.
+    #[error("{source}; {remedy}")]
+    Absent {
+        /// What is not there.
+        source: Box<DataError>,
+        /// Where it comes from.
+        remedy: String,
     },
     /// A setting of a `[data.*]` table is out of range.
     #[error("{key} = {value}: {must}")]
@@ -147,6 +155,14 @@ pub enum DataError {
         found: usize,
         /// Bytes of an image with its labels.
         record: usize,
+    },
+    /// What should be CIFAR is neither a folder nor an archive that can be read.
+    #[error("{} is not a folder with the files of CIFAR, and cannot be read as their tar or tar.gz: {source}", path.display())]
+    CifarArchive {
+        /// The file.
+        path: PathBuf,
+        /// What the reader of archives said.
+        source: std::io::Error,
     },
     /// A tree of pictures cannot be a dataset.
     #[error("{}: {problem}", path.display())]

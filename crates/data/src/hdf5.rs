@@ -4,9 +4,17 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use hdf5_pure::{AttrValue, ChunkCacheConfig, DType, FileAccessProperties, FileBuilder, MetadataCacheConfig};
+use hdf5_pure::{
+    AttrValue, ChunkCacheConfig, ChunkIndex, DType, FileAccessProperties, FileBuilder, Layout,
+    MetadataCacheConfig,
+};
 
 use crate::error::DataError;
+
+/// Numbers of the filters whose effect on the size is known.
+const DEFLATE: u16 = 1;
+const SHUFFLE: u16 = 2;
+const FLETCHER32: u16 = 3;
 
 /// A file open for reading. Nothing of it is in memory but what was asked for and the index of its chunks.
 pub(crate) struct File {
@@ -39,14 +47,20 @@ impl File {
         Ok(attributes.get(name).and_then(AttrValue::as_i64))
     }
 
-    /// An array by its name, which may be a path through groups.
-    pub fn array(&self, name: &str) -> Result<Array, DataError> {
-        let problem = |problem: String| DataError::Hdf5Array {
-            path: self.path.clone(),
-            array: name.to_owned(),
-            problem,
+    /// An array by its name, which may be a path through groups; `remedy` goes into the error if there is none.
+    pub fn array(&self, name: &str, remedy: &str) -> Result<Array, DataError> {
+        let problem = |problem: String| self.problem(name, problem);
+        let data = match self.file.dataset(name) {
+            Ok(data) => data,
+            Err(error) => {
+                let mut names = self.names()?;
+                names.sort();
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                let held =
+                    if names.is_empty() { "nothing outside groups".to_owned() } else { names.join(", ") };
+                return Err(problem(format!("{error}; the file holds {held}; {remedy}")));
+            }
         };
-        let data = self.file.dataset(name).map_err(|error| problem(error.to_string()))?;
         let describe =
             || -> Result<_, hdf5_pure::Error> { Ok((data.dtype()?, data.shape()?, data.chunk_shape()?)) };
         let (dtype, shape, chunks) = describe().map_err(|error| problem(error.to_string()))?;
@@ -61,6 +75,7 @@ impl File {
         if shape.is_empty() || shape.contains(&0) {
             return Err(problem(format!("of shape {shape:?}, it holds no rows")));
         }
+        self.check_stored(&data, &shape).map_err(problem)?;
         Ok(Array {
             path: self.path.clone(),
             name: name.to_owned(),
@@ -69,6 +84,68 @@ impl File {
             shape: shape.into_iter().map(|side| side as usize).collect(),
             chunk_rows: chunks.and_then(|chunks| chunks.first().map(|&rows| rows as usize)),
         })
+    }
+
+    /// Checks that the file is large enough for the rows that an array declares, and that all are in it: rows that were
+    /// never written would read as zeros, and there may be more of them than fit into memory.
+    fn check_stored(&self, data: &hdf5_pure::Dataset, shape: &[u64]) -> Result<(), String> {
+        let broken = |error: hdf5_pure::Error| error.to_string();
+        let declared = shape[0];
+        let lacking = |held: u64| match held {
+            held if held < declared => Err(format!("it declares {declared} rows, but holds data for {held}")),
+            _ => Ok(()),
+        };
+        let file_bytes = self.file.file_size();
+        let row_bytes = shape[1..]
+            .iter()
+            .try_fold(data.element_size().map_err(broken)?, |bytes, &side| bytes.checked_mul(side));
+        let row_bytes = row_bytes.ok_or_else(|| format!("rows of shape {:?} are too large", &shape[1..]))?;
+        match data.layout().map_err(broken)? {
+            Layout::Compact { size } => lacking(size / row_bytes),
+            Layout::Contiguous { address, size } => {
+                let behind = address.map_or(0, |address| file_bytes.saturating_sub(address));
+                lacking(size.min(behind) / row_bytes)
+            }
+            Layout::Chunked { chunk_shape, index } => {
+                let grid: Vec<u64> = shape
+                    .iter()
+                    .zip(&chunk_shape)
+                    .map(|(&side, &chunk)| side.div_ceil(chunk.max(1)))
+                    .collect();
+                let chunks = grid.iter().try_fold(1, |chunks: u64, &side| chunks.checked_mul(side));
+                // An index has an address of at least four bytes for each chunk, and gzip makes at best 1 of 1032 bytes.
+                let bytes = declared.saturating_mul(row_bytes);
+                let unknown =
+                    data.filters().iter().any(|filter| ![DEFLATE, SHUFFLE, FLETCHER32].contains(filter));
+                if chunks.is_none_or(|chunks| chunks > file_bytes / 4)
+                    || (!unknown && bytes / 1032 > file_bytes)
+                {
+                    return Err(format!(
+                        "it declares {declared} rows, which a file of {file_bytes} bytes cannot hold"
+                    ));
+                }
+                // Chunks under this index cannot be listed; those that are missing are left to the reader.
+                if index == ChunkIndex::BTreeV2 {
+                    return Ok(());
+                }
+                let across: u64 = grid[1..].iter().product();
+                let mut stored = vec![0; grid[0] as usize];
+                for chunk in data.chunks().map_err(broken)? {
+                    let inside = chunk.offset.iter().zip(shape).all(|(at, side)| at < side);
+                    if inside {
+                        stored[(chunk.offset[0] / chunk_shape[0].max(1)) as usize] += 1;
+                    }
+                }
+                let whole = stored.into_iter().filter(|&chunks| chunks >= across).count() as u64;
+                lacking(if whole == grid[0] { declared } else { whole * chunk_shape[0] })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error about the array `name`.
+    pub fn problem(&self, name: &str, problem: String) -> DataError {
+        DataError::Hdf5Array { path: self.path.clone(), array: name.to_owned(), problem }
     }
 
     fn broken(&self, error: hdf5_pure::Error) -> DataError {
@@ -121,13 +198,7 @@ impl Array {
     /// # Errors
     /// If the file cannot be read or unpacked there, or a value is not finite.
     pub fn read(&self, rows: Range<usize>) -> Result<Values, DataError> {
-        let (start, count) = (rows.start as u64, rows.len() as u64);
-        let values = match self.kind {
-            Kind::U8 => self.data.read_u8_rows(start, count).map(Values::U8),
-            Kind::F32 => self.data.read_f32_rows(start, count).map(Values::F32),
-            Kind::Integer => unreachable!("only labels are integers"),
-        };
-        let values = values.map_err(|error| self.unreadable(&rows, &error))?;
+        let values = self.read_unchecked(&rows).map_err(|error| self.first_unreadable(&rows, error))?;
         let size: usize = self.shape[1..].iter().product();
         let found = match &values {
             Values::U8(values) => values.len(),
@@ -145,6 +216,27 @@ impl Array {
         Ok(values)
     }
 
+    fn read_unchecked(&self, rows: &Range<usize>) -> Result<Values, hdf5_pure::Error> {
+        let (start, count) = (rows.start as u64, rows.len() as u64);
+        match self.kind {
+            Kind::U8 => self.data.read_u8_rows(start, count).map(Values::U8),
+            Kind::F32 => self.data.read_f32_rows(start, count).map(Values::F32),
+            Kind::Integer => unreachable!("only labels are integers"),
+        }
+    }
+
+    /// The error of the first chunk of `rows` that cannot be read; `error` is that of reading them together.
+    fn first_unreadable(&self, rows: &Range<usize>, error: hdf5_pure::Error) -> DataError {
+        let packed = self.chunk_rows.unwrap_or(rows.len()).max(1);
+        for from in (rows.start..rows.end).step_by(packed) {
+            let chunk = from..(from + packed).min(rows.end);
+            if let Err(error) = self.read_unchecked(&chunk) {
+                return self.unreadable(&chunk, &error);
+            }
+        }
+        self.unreadable(rows, &error)
+    }
+
     /// Reads all values of an array of integers with one axis.
     pub fn read_integers(&self) -> Result<Vec<i64>, DataError> {
         if self.kind == Kind::F32 || self.shape.len() != 1 {
@@ -153,11 +245,23 @@ impl Array {
                 self.kind, self.shape
             )));
         }
-        self.data.read_i64().map_err(|error| self.unreadable(&(0..self.shape[0]), &error))
+        let unreadable = |error| self.unreadable(&(0..self.shape[0]), &error);
+        if self.data.dtype().map_err(unreadable)? != DType::U64 {
+            return self.data.read_i64().map_err(unreadable);
+        }
+        let values = self.data.read_u64().map_err(unreadable)?;
+        let signed = |(row, value): (usize, u64)| {
+            i64::try_from(value).map_err(|_| self.problem(format!("row {row} holds the label {value}")))
+        };
+        values.into_iter().enumerate().map(signed).collect()
     }
 
     fn unreadable(&self, rows: &Range<usize>, error: &hdf5_pure::Error) -> DataError {
-        self.problem(format!("rows {} to {} cannot be read: {error}", rows.start, rows.end - 1))
+        let which = match rows.len() {
+            1 => format!("row {}", rows.start),
+            _ => format!("rows {} to {}", rows.start, rows.end - 1),
+        };
+        self.problem(format!("{which} cannot be read: {error}"))
     }
 }
 
@@ -244,11 +348,14 @@ pub fn array_names(path: &Path) -> Result<Vec<String>, DataError> {
 /// A file or an array that cannot be read, and values of another type.
 pub fn read_floats(path: &Path, name: &str) -> Result<Floats, DataError> {
     let file = File::open(path)?;
-    let problem =
-        |problem: String| DataError::Hdf5Array { path: path.to_path_buf(), array: name.to_owned(), problem };
+    let problem = |problem: String| file.problem(name, problem);
     let broken = |error: hdf5_pure::Error| problem(error.to_string());
     let data = file.file.dataset(name).map_err(broken)?;
-    let shape: Vec<usize> = data.shape().map_err(broken)?.into_iter().map(|side| side as usize).collect();
+    let shape = data.shape().map_err(broken)?;
+    if !shape.is_empty() && !shape.contains(&0) {
+        file.check_stored(&data, &shape).map_err(problem)?;
+    }
+    let shape: Vec<usize> = shape.into_iter().map(|side| side as usize).collect();
     let values: Vec<f64> = match data.dtype().map_err(broken)? {
         DType::F64 => data.read_f64().map_err(broken)?,
         DType::F32 => data.read_f32().map_err(broken)?.into_iter().map(f64::from).collect(),

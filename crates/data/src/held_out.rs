@@ -1,5 +1,6 @@
 //! A deterministic split of a finite set: most samples to train on, some set aside to score against.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dataset::{Blocks, Dataset, Field, View, read_rows};
@@ -149,6 +150,10 @@ impl Dataset for HeldOut {
         let before = count.saturating_mul(draw.saturating_sub(1) as usize);
         let dealt = order.into_iter().skip(before).take(count);
         read_rows(&*self.whole, dealt.map(|index| self.aside[index])).map(Some)
+    }
+
+    fn passed_over(&self) -> BTreeMap<String, usize> {
+        self.whole.passed_over()
     }
 
     fn set_aside(&self) -> Option<Arc<dyn Dataset>> {

@@ -71,12 +71,15 @@ impl Part {
                 })
                 .find(|path| path.is_file())
         };
+        let missing = |stems: String| DataError::NoSuchPart {
+            folder: folder.to_path_buf(),
+            wanted: format!("{stems} (raw or .gz)"),
+        };
         for prefix in prefixes {
             // The images decide which part there is; its labels must then be there too.
             if let Some(images) = existing(&format!("{prefix}-images-idx3-ubyte")) {
-                let wanted = format!("{prefix}-labels-idx1-ubyte");
-                let labels = existing(&wanted)
-                    .ok_or_else(|| DataError::NoSuchPart { folder: folder.to_path_buf(), wanted })?;
+                let stem = format!("{prefix}-labels-idx1-ubyte");
+                let labels = existing(&stem).ok_or_else(|| missing(stem))?;
                 return Ok([images, labels]);
             }
         }
@@ -85,7 +88,7 @@ impl Part {
             .map(|prefix| format!("{prefix}-images-idx3-ubyte"))
             .collect::<Vec<_>>()
             .join(" or ");
-        Err(DataError::NoSuchPart { folder: folder.to_path_buf(), wanted })
+        Err(missing(wanted))
     }
 }
 

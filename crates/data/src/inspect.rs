@@ -1,5 +1,6 @@
 //! A look at a dataset: counts, ranges, class balance, moments and a contact sheet.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::dataset::{Dataset, labels_in_turn, read_rows};
@@ -19,6 +20,8 @@ pub struct Inspection {
     pub class_counts: Option<Vec<usize>>,
     /// Each channel on its own; for points, each coordinate.
     pub channels: Vec<ChannelStats>,
+    /// Files that were passed over, by the ending of their names.
+    pub passed_over: BTreeMap<String, usize>,
     /// sha256 of the raw data.
     pub digest: String,
 }
@@ -62,6 +65,7 @@ pub fn inspect(dataset: &dyn Dataset) -> Result<Inspection, DataError> {
         shape,
         class_counts,
         channels,
+        passed_over: dataset.passed_over(),
         digest: dataset.digest(),
     })
 }

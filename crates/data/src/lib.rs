@@ -6,6 +6,7 @@
 //!
 //! A new dataset is one file in `datasets/`, one variant of [`DataConfig`] and one line of [`KINDS`].
 
+mod absent;
 pub mod augment;
 mod block_cache;
 pub mod cifar;

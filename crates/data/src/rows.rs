@@ -77,6 +77,11 @@ impl Rows {
         &self.parts[0].shape[1..]
     }
 
+    /// Number of rows in each of the files.
+    pub fn of_files(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().map(|part| part.shape[0])
+    }
+
     /// An error about the array, in the first of its files.
     pub fn problem(&self, problem: String) -> DataError {
         self.parts[0].problem(problem)

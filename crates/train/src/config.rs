@@ -22,6 +22,7 @@ mod source;
 mod training;
 mod tree;
 
+pub use data::of_file as data_of_file;
 pub use eval::{EvalConfig, Lite0, SampleGuidance};
 pub use init::InitConfig;
 pub use net::of_table as net_of_table;

@@ -3,7 +3,7 @@
 use crate::{Done, args::Data};
 use meanflow_data::{Conversion, Presence, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
-use meanflow_train::config::Comparison;
+use meanflow_train::config::data_of_file;
 use serde_json::json;
 use std::path::Path;
 
@@ -59,8 +59,7 @@ fn show_list(datasets: &Path, as_json: bool) {
 }
 
 fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) -> anyhow::Result<()> {
-    let comparison = Comparison::load(experiment, set)?;
-    let data = comparison.variants[0].data.open()?;
+    let data = data_of_file(experiment, set)?.open()?;
     let (mut done, all) = (0, data.len());
     let files = convert(data.as_ref(), out, settings, &mut |rows| {
         // A line each percent at most.
@@ -75,8 +74,7 @@ fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) ->
 }
 
 fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
-    let comparison = Comparison::load(experiment, &[])?;
-    let data = comparison.variants[0].data.open()?;
+    let data = data_of_file(experiment, &[])?.open()?;
     let found = inspect(data.as_ref())?;
     if as_json {
         let channels: Vec<_> = found
@@ -86,7 +84,7 @@ fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<
             .collect();
         tell!(
             "{:#}",
-            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "sha256": found.digest})
+            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "passed_over": found.passed_over, "sha256": found.digest})
         );
     } else {
         let [channels, height, width] = found.shape;
@@ -99,6 +97,11 @@ fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<
         }
         if let Some(counts) = &found.class_counts {
             tell!("classes  {counts:?}");
+        }
+        if !found.passed_over.is_empty() {
+            let by_ending: Vec<String> =
+                found.passed_over.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
+            tell!("passed over  {}", by_ending.join(", "));
         }
         tell!("sha256   {}", found.digest);
     }

@@ -311,6 +311,31 @@ fn every_source_is_inspected_converted_and_trained_on() {
     }
 }
 
+/// Only the data of a file is read: a network that does not fit, or none at all, is no matter.
+#[test]
+fn data_is_looked_at_without_a_network() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("pictures"));
+    fs::write(folder.join("pictures/class-0/notes.txt"), "").unwrap();
+    let data = "[data.image-folder]\npath = \"pictures\"";
+    for text in [data.to_owned(), experiment(data, 5)] {
+        fs::write(folder.join("x.toml"), text).unwrap();
+        let found = done(folder, &["data", "inspect", "x.toml"]);
+        assert!(found.contains("items    18\n") && found.contains("passed over  1 .txt\n"), "{found}");
+        done(folder, &["data", "convert", "x.toml", "--out", "out"]);
+        fs::remove_dir_all(folder.join("out")).unwrap();
+    }
+    fs::write(folder.join("x.toml"), experiment(data, 4)).unwrap();
+    fs::remove_dir_all(folder.join("pictures")).unwrap();
+    let output = meanflow(folder).args(["data", "inspect", "x.toml"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && said.contains("with a folder for each class; see docs/data.md"),
+        "{said}"
+    );
+}
+
 /// Runs `x.toml` and checks exit code and message.
 fn refused(folder: &Path, code: i32, words: &[&str]) {
     let output = meanflow(folder).args(["run", "x.toml"]).output().unwrap();

@@ -52,7 +52,7 @@ fn an_exported_network_gives_the_samples_of_its_run_by_itself() {
     // Another architecture, a truncated file, no weights at all.
     fs::write(root.path().join("x.toml"), start.replace("width = 16", "width = 8")).unwrap();
     let said = words(root.path(), &["run", "x.toml", "--runs-dir", "other"], 1);
-    assert!(said.contains("raw.safetensors") && said.contains("shape"), "{said}");
+    assert!(said.contains("raw.safetensors") && said.contains("`width: 16`"), "{said}");
     let bytes = fs::read(root.path().join("raw.safetensors")).unwrap();
     fs::write(root.path().join("raw.safetensors"), &bytes[..bytes.len() - 5]).unwrap();
     let said = words(root.path(), &["sample", "raw.safetensors", "--out", "a.csv"], 1);

@@ -68,6 +68,10 @@ impl DataKind for Cifar10Config {
         self.layout().open(&self.path, self.split, self.held_out)
     }
 
+    fn missing(&self) -> Option<DataError> {
+        self.layout().missing(&self.path, self.split)
+    }
+
     fn flip(&self) -> bool {
         self.flip
     }

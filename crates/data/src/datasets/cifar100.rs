@@ -81,6 +81,10 @@ impl DataKind for Cifar100Config {
         self.labels.layout().open(&self.path, self.split, self.held_out)
     }
 
+    fn missing(&self) -> Option<DataError> {
+        self.labels.layout().missing(&self.path, self.split)
+    }
+
     fn flip(&self) -> bool {
         self.flip
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
@@ -130,6 +131,10 @@ impl DataKind for EmojiConfig {
             digest: format!("{:x}", hash.finalize()),
         };
         HeldOut::split_groups(Arc::new(images), self.held_out, &groups)
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        [TABLE, PICTURES].into_iter().find_map(|name| absent(&self.path.join(name)))
     }
 
     fn flip(&self) -> bool {

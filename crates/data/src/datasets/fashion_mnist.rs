@@ -105,6 +105,10 @@ impl DataKind for FashionMnistConfig {
         .open()
     }
 
+    fn missing(&self) -> Option<DataError> {
+        self.path.as_ref().and_then(|folder| self.split.find(folder).err())
+    }
+
     fn flip(&self) -> bool {
         self.flip
     }

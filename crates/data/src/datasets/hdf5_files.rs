@@ -6,12 +6,13 @@ use std::sync::Arc;
 use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::convert::{CLASSES, ROWS, hdf5_files};
 use crate::dataset::{Blocks, Dataset, Element, Field, View};
 use crate::error::DataError;
-use crate::hdf5::{File, Kind};
+use crate::hdf5::{Array, File, Kind};
 use crate::held_out::{self, HeldOut};
 use crate::random;
 use crate::rows::Rows;
@@ -21,6 +22,10 @@ use crate::rows::Rows;
 const SD_VAE: f64 = 0.18215;
 /// Names of the array if none is given.
 const USUAL: [&str; 3] = ["images", "latents", "moments"];
+/// Name of the array of labels if none is given.
+const LABELS: &str = "labels";
+/// No file may state more classes, and none are inferred.
+const MOST_CLASSES: usize = 1 << 24;
 /// Sets up to this many values are digested whole.
 const WHOLE: usize = 16 << 20;
 /// Rows of a larger one that are digested.
@@ -123,21 +128,22 @@ impl Hdf5Config {
     fn layout(&self) -> Result<Hdf5, DataError> {
         let paths = if self.path.is_dir() { hdf5_files(&self.path)? } else { vec![self.path.clone()] };
         if paths.is_empty() {
-            let wanted = "*.h5 or *.hdf5".to_owned();
+            let wanted = "*.h5 or *.hdf5 file".to_owned();
             return Err(DataError::NoSuchPart { folder: self.path.clone(), wanted });
         }
         let files = paths.iter().map(|path| File::open(path)).collect::<Result<Vec<_>, _>>()?;
         let names = files[0].names()?;
         let there = |name: &str| names.iter().any(|other| other == name);
-        let arrays =
-            |name: &str| Rows::new(files.iter().map(|file| file.array(name)).collect::<Result<_, _>>()?);
+        let arrays = |name: &str, remedy: &str| {
+            Rows::new(files.iter().map(|file| file.array(name, remedy)).collect::<Result<_, _>>()?)
+        };
 
         let name = match &self.images {
             Some(name) => name.clone(),
             // If none is there, the error is about the first.
             None => USUAL.into_iter().find(|name| there(name)).unwrap_or(USUAL[0]).to_owned(),
         };
-        let rows = arrays(&name)?;
+        let rows = arrays(&name, "`images` names the one to take")?;
         let encoding = match (self.encoding, rows.kind()) {
             (Encoding::Auto | Encoding::Pixels, Kind::U8) => Encoding::Pixels,
             (Encoding::Auto, Kind::F32) if name.starts_with("images") => Encoding::Pixels,
@@ -147,6 +153,14 @@ impl Hdf5Config {
             (_, kind) => return Err(rows.problem(format!("latents must be single precision, not {kind:?}"))),
         };
         let (shape, channels_last) = sample_shape(&rows, encoding)?;
+        if let (Kind::F32, None, &[first, second, last]) = (rows.kind(), self.shape, rows.shape())
+            && looks_channels_last(encoding, [first, second, last])
+        {
+            return Err(rows.problem(format!(
+                "rows of shape {:?} seem to have their channels last; in single precision they come first, and `shape = {shape:?}` would say that they do",
+                rows.shape()
+            )));
+        }
         if let Some(expected) = self.shape.filter(|expected| *expected != shape) {
             return Err(rows.problem(format!("samples of shape {shape:?}, where shape = {expected:?}")));
         }
@@ -161,7 +175,9 @@ impl Hdf5Config {
         let mirror = self.flipped.clone().unwrap_or_else(|| format!("{name}_flip"));
         let flipped = match encoding {
             Encoding::Pixels => None,
-            _ if self.flipped.is_some() || there(&mirror) => Some(arrays(&mirror)?),
+            _ if self.flipped.is_some() || there(&mirror) => {
+                Some(arrays(&mirror, "`flipped` names the one to take")?)
+            }
             _ if self.flip => {
                 return Err(rows.problem(format!(
                     "latents cannot be mirrored (flip = true) without the array `{mirror}` of the mirrored images"
@@ -184,26 +200,33 @@ impl Hdf5Config {
 
         let labels = match self.labels.as_str() {
             "off" => None,
-            "auto" if !there("labels") => None,
-            "auto" => Some("labels"),
+            "auto" if !any_has(&files, LABELS)? => None,
+            "auto" => Some(LABELS),
             name => Some(name),
         };
-        let labels = labels.map(|name| self.read_labels(&files, name, count)).transpose()?;
+        let labels = labels.map(|name| self.read_labels(&files, name, &rows)).transpose()?;
         let scale = self.scale.unwrap_or(if encoding == Encoding::Moments { SD_VAE } else { 1.0 });
         Ok(Hdf5 { rows, flipped, labels, encoding, shape, channels_last, scale, digest: String::new() })
     }
 
     /// The labels of all files and the number of classes.
-    fn read_labels(&self, files: &[File], name: &str, count: usize) -> Result<(Vec<u32>, usize), DataError> {
-        let arrays = files.iter().map(|file| file.array(name)).collect::<Result<Vec<_>, _>>()?;
+    fn read_labels(&self, files: &[File], name: &str, rows: &Rows) -> Result<(Vec<u32>, usize), DataError> {
+        let remedy = "`labels` names the one to take, or is \"off\" to take none";
+        let arrays = files.iter().map(|file| file.array(name, remedy)).collect::<Result<Vec<_>, _>>()?;
         let of_files = arrays.iter().map(|array| array.read_integers()).collect::<Result<Vec<_>, _>>()?;
-        let found: usize = of_files.iter().map(Vec::len).sum();
-        if found != count {
-            return Err(arrays[0].problem(format!("{found} labels for {count} samples")));
+        for ((array, of_file), samples) in arrays.iter().zip(&of_files).zip(rows.of_files()) {
+            if of_file.len() != samples {
+                return Err(array.problem(format!("{} labels for {samples} samples", of_file.len())));
+            }
         }
-        let largest = of_files.iter().flatten().max().copied().unwrap_or(0);
-        let stated = files[0].integer(CLASSES)?.and_then(|classes| usize::try_from(classes).ok());
-        let classes = self.classes.or(stated).unwrap_or(largest.max(0) as usize + 1);
+        let count = rows.len();
+        let classes = match self.classes {
+            Some(classes) => classes,
+            None => match stated_classes(&files[0])? {
+                Some(classes) => classes,
+                None => inferred_classes(&arrays, &of_files, count)?,
+            },
+        };
         let mut labels = Vec::with_capacity(count);
         for (array, of_file) in arrays.iter().zip(of_files) {
             for (item, label) in of_file.into_iter().enumerate() {
@@ -217,6 +240,45 @@ impl Hdf5Config {
         }
         Ok((labels, classes))
     }
+}
+
+/// Whether any of the files has an array of this name.
+fn any_has(files: &[File], name: &str) -> Result<bool, DataError> {
+    for file in files {
+        if file.names()?.iter().any(|other| other == name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The attribute with the number of classes.
+fn stated_classes(file: &File) -> Result<Option<usize>, DataError> {
+    let Some(stated) = file.integer(CLASSES)? else { return Ok(None) };
+    match usize::try_from(stated).ok().filter(|classes| (1..=MOST_CLASSES).contains(classes)) {
+        Some(classes) => Ok(Some(classes)),
+        None => Err(file.problem(
+            LABELS,
+            format!("the file's attribute `{CLASSES}` is {stated}, not from 1 to {MOST_CLASSES}; the key `classes` goes before it"),
+        )),
+    }
+}
+
+/// One more than the largest label. A label that would make more classes than there are samples is taken for damage.
+fn inferred_classes(arrays: &[Array], of_files: &[Vec<i64>], samples: usize) -> Result<usize, DataError> {
+    let most = samples.min(MOST_CLASSES);
+    let mut classes = 1;
+    for (array, of_file) in arrays.iter().zip(of_files) {
+        for (row, &label) in of_file.iter().enumerate() {
+            if label >= most as i64 {
+                return Err(array.problem(format!(
+                    "row {row} holds the label {label}, which makes more classes than there are samples ({samples}); `classes` says how many there are"
+                )));
+            }
+            classes = classes.max(label.max(0) as usize + 1);
+        }
+    }
+    Ok(classes)
 }
 
 /// Shape of a sample, and whether the file has its channels last, which only bytes may.
@@ -242,6 +304,16 @@ fn sample_shape(rows: &Rows, encoding: Encoding) -> Result<([usize; 3], bool), D
             };
             Err(rows.problem(format!("rows of shape {other:?}, not {wanted}")))
         }
+    }
+}
+
+/// Whether rows look like [height, width, channels]. Latents of many channels can be as narrow as they are high; those of
+/// colours are wider than one to four pixels.
+fn looks_channels_last(encoding: Encoding, [first, second, last]: [usize; 3]) -> bool {
+    match encoding {
+        Encoding::Pixels => first > 4 && second > last && matches!(last, 1 | 3 | 4),
+        Encoding::Moments => first > 8 && first == second && last == 8,
+        _ => first > 4 && first == second && last == 4,
     }
 }
 
@@ -278,6 +350,10 @@ impl DataKind for Hdf5Config {
     fn points_to_compare_with(&self) -> Option<usize> {
         let data = self.layout().ok().filter(|data| data.shape == [2, 1, 1])?;
         Some(held_out::to_compare_with(data.len(), self.held_out))
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        absent(&self.path)
     }
 
     fn flip(&self) -> bool {

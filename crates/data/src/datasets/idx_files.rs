@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
@@ -106,6 +107,10 @@ impl DataKind for IdxConfig {
             held_out: self.held_out,
         }
         .open()
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        std::iter::once(&self.images).chain(&self.labels).find_map(|path| absent(path))
     }
 
     fn flip(&self) -> bool {

@@ -1,5 +1,6 @@
 //! A tree of PNG and JPEG pictures, a folder a class, read from disk as they are needed.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::augment::EdmConfig;
 use crate::config::{DataKind, Description};
 use crate::dataset::{Dataset, Element, Field};
@@ -99,11 +101,16 @@ impl DataKind for ImageFolderConfig {
             None => tree.common_size()?,
         };
         let digest = tree.digest(&self.path)?;
-        let Tree { files, classes } = tree;
+        let Tree { files, classes, passed_over } = tree;
         let classes = self.labels.then_some(classes);
         let fit = self.size.map(|side| side as u32);
-        let dataset = ImageFolder { files, classes, size, fit, background: self.background, digest };
+        let dataset =
+            ImageFolder { files, classes, passed_over, size, fit, background: self.background, digest };
         HeldOut::split(Arc::new(dataset), self.held_out)
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        absent(&self.path)
     }
 
     fn flip(&self) -> bool {
@@ -123,41 +130,47 @@ impl DataKind for ImageFolderConfig {
 struct Tree {
     files: Vec<(PathBuf, usize)>,
     classes: usize,
+    /// Files that are no pictures, counted by ending.
+    passed_over: BTreeMap<String, usize>,
 }
 
 impl Tree {
     fn list(folder: &Path, labels: bool, classes: Option<usize>) -> Result<Self, DataError> {
-        let problem = |problem: String| DataError::ImageFolder { path: folder.to_path_buf(), problem };
-        let mut files = Vec::new();
-        let mut folders = 0;
-        if labels {
-            for class in entries(folder)? {
-                if !class.is_dir() {
-                    continue;
-                }
-                let before = files.len();
-                pictures_below(&class, folders, &mut files)?;
-                if files.len() == before {
-                    let problem = "a class without a PNG or JPEG file".to_owned();
-                    return Err(DataError::ImageFolder { path: class, problem });
-                }
-                folders += 1;
+        let mut walk = Walk::default();
+        if !labels {
+            walk.below(folder, 0)?;
+            if walk.files.is_empty() {
+                return Err(wrong(folder, "no PNG or JPEG file in it".to_owned()));
             }
-            if folders == 0 {
-                return Err(problem(
-                    "no folder of a class in it; without classes, say `labels = false`".into(),
-                ));
+            return Ok(Self { files: walk.files, classes: 0, passed_over: walk.passed_over });
+        }
+        walk.enter(folder)?;
+        let (of_classes, beside): (Vec<_>, Vec<_>) =
+            entries(folder)?.into_iter().partition(|path| path.is_dir());
+        if of_classes.is_empty() {
+            let problem = "no folder of a class in it; without classes, say `labels = false`";
+            return Err(wrong(folder, problem.to_owned()));
+        }
+        for path in &beside {
+            if is_picture(path) {
+                let problem =
+                    "a picture beside the folders of classes; move it into one, or say `labels = false`";
+                return Err(wrong(path, problem.to_owned()));
             }
-            if let Some(classes) = classes.filter(|&classes| classes != folders) {
-                return Err(problem(format!("{folders} folders of classes, where classes = {classes}")));
-            }
-        } else {
-            pictures_below(folder, 0, &mut files)?;
-            if files.is_empty() {
-                return Err(problem("no PNG or JPEG file in it".to_owned()));
+            walk.pass_over(path);
+        }
+        for (class, folder) in of_classes.iter().enumerate() {
+            let before = walk.files.len();
+            walk.below(folder, class)?;
+            if walk.files.len() == before {
+                return Err(wrong(folder, "a class without a PNG or JPEG file".to_owned()));
             }
         }
-        Ok(Self { files, classes: folders })
+        let found = of_classes.len();
+        if let Some(classes) = classes.filter(|&classes| classes != found) {
+            return Err(wrong(folder, format!("{found} folders of classes, where classes = {classes}")));
+        }
+        Ok(Self { files: walk.files, classes: found, passed_over: walk.passed_over })
     }
 
     /// Height and width of all pictures.
@@ -208,22 +221,61 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(paths)
 }
 
-fn pictures_below(folder: &Path, class: usize, files: &mut Vec<(PathBuf, usize)>) -> Result<(), DataError> {
-    for path in entries(folder)? {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        if path.is_dir() {
-            pictures_below(&path, class, files)?;
-        } else if ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str())) {
-            files.push((path, class));
+fn wrong(path: &Path, problem: String) -> DataError {
+    DataError::ImageFolder { path: path.to_path_buf(), problem }
+}
+
+/// The ending of a file's name in small letters; of one without, its whole name.
+fn ending(path: &Path) -> String {
+    let part = path.extension().map(|ending| format!(".{}", ending.to_string_lossy()));
+    part.unwrap_or_else(|| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).to_lowercase()
+}
+
+fn is_picture(path: &Path) -> bool {
+    [".png", ".jpg", ".jpeg"].contains(&ending(path).as_str())
+}
+
+/// What is found below a folder.
+#[derive(Default)]
+struct Walk {
+    files: Vec<(PathBuf, usize)>,
+    passed_over: BTreeMap<String, usize>,
+    /// Folders as they really are, whatever links lead to them.
+    entered: HashSet<PathBuf>,
+}
+
+impl Walk {
+    fn below(&mut self, folder: &Path, class: usize) -> Result<(), DataError> {
+        self.enter(folder)?;
+        for path in entries(folder)? {
+            if path.is_dir() {
+                self.below(&path, class)?;
+            } else if is_picture(&path) {
+                self.files.push((path, class));
+            } else {
+                self.pass_over(&path);
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Notes a folder; one that was entered before would give its pictures twice, or go round in a circle.
+    fn enter(&mut self, folder: &Path) -> Result<(), DataError> {
+        let real = folder.canonicalize().map_err(DataError::read(folder))?;
+        let problem = format!("a link to {}, which is in the set already", real.display());
+        if self.entered.insert(real) { Ok(()) } else { Err(wrong(folder, problem)) }
+    }
+
+    fn pass_over(&mut self, path: &Path) {
+        *self.passed_over.entry(ending(path)).or_default() += 1;
+    }
 }
 
 /// Pictures on disk.
 struct ImageFolder {
     files: Vec<(PathBuf, usize)>,
     classes: Option<usize>,
+    passed_over: BTreeMap<String, usize>,
     size: [usize; 2],
     fit: Option<u32>,
     background: Background,
@@ -267,6 +319,10 @@ impl Dataset for ImageFolder {
 
     fn digest(&self) -> String {
         self.digest.clone()
+    }
+
+    fn passed_over(&self) -> BTreeMap<String, usize> {
+        self.passed_over.clone()
     }
 
     fn held_out(&self, _count: usize, _seed: u64) -> Result<Option<Vec<f32>>, DataError> {

@@ -83,6 +83,10 @@ impl DataKind for MnistConfig {
         .open()
     }
 
+    fn missing(&self) -> Option<DataError> {
+        self.split.find(&self.path).err()
+    }
+
     fn flip(&self) -> bool {
         self.flip
     }

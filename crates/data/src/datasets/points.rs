@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::absent::absent;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -187,6 +188,10 @@ impl DataKind for PointsConfig {
     fn points_to_compare_with(&self) -> Option<usize> {
         let all = Points::read(&self.path, self.classes, self.scale).ok()?.points.len();
         Some(held_out::to_compare_with(all, self.held_out))
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        absent(&self.path)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

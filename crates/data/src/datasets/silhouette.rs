@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
 
+use crate::absent::absent;
 use crate::config::{DataKind, Description};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
@@ -89,6 +90,10 @@ impl DataKind for SilhouetteConfig {
         self.describe()?;
         let density = Silhouette::read(&self.path, self.invert)?;
         Ok(Arc::new(Drawn::new("silhouette", density, None, self.points, self.seed)))
+    }
+
+    fn missing(&self) -> Option<DataError> {
+        absent(&self.path)
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {

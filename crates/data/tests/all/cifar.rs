@@ -129,7 +129,17 @@ fn files_that_are_wrong_are_named() {
     let whole = fs::read(&broken).expect("a file");
     fs::write(&broken, &whole[..whole.len() / 2]).expect("a writable folder");
     let error = DataConfig::Cifar10(Cifar10Config::new(&broken)).open().err().expect("half an archive");
-    assert!(matches!(&error, DataError::Read { path, .. } if path.ends_with("broken.tar.gz")), "{error}");
+    assert!(
+        matches!(&error, DataError::CifarArchive { path, .. } if path.ends_with("broken.tar.gz")),
+        "{error}"
+    );
+    fs::write(&broken, "x").expect("a writable folder");
+    let error =
+        DataConfig::Cifar10(Cifar10Config::new(&broken)).open().err().expect("no archive").to_string();
+    assert!(
+        error.contains("broken.tar.gz is not a folder with the files of CIFAR, and cannot be read"),
+        "{error}"
+    );
 }
 
 /// One epoch through the reader with mirroring and augmentation: whatever the number of threads, the same bits,

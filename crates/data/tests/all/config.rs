@@ -54,10 +54,19 @@ fn no_kind_needs_its_data_to_be_described_and_a_missing_file_is_named() {
                     items: Some(dataset.len()),
                 };
                 assert_eq!((described, dataset.name()), (found, config.name()));
+                assert!(config.missing().is_none(), "{config:?}");
             }
             Err(error) => {
-                assert!(matches!(error, DataError::Read { .. }), "{error}");
-                assert!(error.to_string().contains("none"), "{error}");
+                assert!(matches!(error, DataError::Absent { .. }), "{error}");
+                let text = error.to_string();
+                let remedy = match config.name() {
+                    name @ ("mnist" | "emoji") => {
+                        format!("; `meanflow data fetch {name}` gets it into datasets/{name}")
+                    }
+                    _ => "; see docs/data.md".to_owned(),
+                };
+                assert!(text.starts_with("cannot read none") && text.ends_with(&remedy), "{text}");
+                assert_eq!(config.missing().expect("nothing is there").to_string(), text);
             }
         }
     }

@@ -355,6 +355,118 @@ fn arrays_that_are_wrong_are_named() {
     }
     let error = message(newest("absent"));
     assert!(error.contains("latents_newest.h5: array `absent`: "), "{error}");
+    let listed = "`classes`, `doubles`, `flat`, `latents`, `words`";
+    assert!(
+        error.ends_with(&format!("; the file holds {listed}; `images` names the one to take")),
+        "{error}"
+    );
+    let error = message(latents(Hdf5Config { labels: "absent".to_owned(), ..Hdf5Config::new("") }));
+    assert!(error.ends_with("`labels` names the one to take, or is \"off\" to take none"), "{error}");
+}
+
+/// A file of `count` samples of 1×2×2 bytes with these labels, in chunks of 10, and an attribute `classes`.
+fn labelled(path: &Path, count: usize, labels: Option<&[i64]>, classes: Option<i64>) {
+    let mut builder = hdf5_pure::FileBuilder::new();
+    let images = builder.create_dataset("images").with_u8_data(&vec![7; 4 * count]);
+    images.with_shape(&[count as u64, 1, 2, 2]).with_chunks(&[10, 1, 2, 2]).with_deflate(1);
+    if let Some(labels) = labels {
+        builder.create_dataset("labels").with_i64_data(labels);
+    }
+    if let Some(classes) = classes {
+        builder.set_attr("classes", hdf5_pure::AttrValue::I64(classes));
+    }
+    builder.write(path).expect("a writable folder");
+}
+
+#[test]
+fn each_file_of_a_folder_has_its_own_labels() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let (a, b) = (here.path().join("a.h5"), here.path().join("b.h5"));
+    labelled(&a, 50, Some(&[0; 55]), None);
+    labelled(&b, 50, Some(&[0; 45]), None);
+    let error = message(Hdf5Config::new(here.path()));
+    assert!(error.ends_with("a.h5: array `labels`: 55 labels for 50 samples"), "{error}");
+    for (bare, other) in [(&a, &b), (&b, &a)] {
+        labelled(bare, 50, None, None);
+        labelled(other, 50, Some(&[0; 50]), None);
+        let error = message(Hdf5Config::new(here.path()));
+        assert!(error.starts_with(&format!("{}: array `labels`: ", bare.display())), "{error}");
+        let without = Hdf5Config { labels: "off".to_owned(), ..Hdf5Config::new(here.path()) };
+        assert_eq!(open(without).classes(), None);
+    }
+}
+
+#[test]
+fn wild_numbers_of_classes_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    let mut labels = [0; 30];
+    for label in [30, 3_000_000_000, 1_000_000_000_000_000, i64::MAX] {
+        labels[3] = label;
+        labelled(&file, 30, Some(&labels), None);
+        let error = message(Hdf5Config::new(&file));
+        let expected = format!(
+            "x.h5: array `labels`: row 3 holds the label {label}, which makes more classes than there are samples (30); `classes` says how many there are"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+    labels[3] = 30;
+    labelled(&file, 30, Some(&labels), None);
+    let given = open(Hdf5Config { classes: Some(1000), ..Hdf5Config::new(&file) });
+    assert_eq!((given.classes(), given.label(3)), (Some(1000), Some(30)));
+    for stated in [-3, 0, 1 << 40] {
+        labelled(&file, 30, Some(&[0; 30]), Some(stated));
+        let error = message(Hdf5Config::new(&file));
+        assert!(
+            error.contains(&format!("the file's attribute `classes` is {stated}, not from 1 to ")),
+            "{error}"
+        );
+        assert_eq!(open(Hdf5Config { classes: Some(1), ..Hdf5Config::new(&file) }).classes(), Some(1));
+    }
+    let mut builder = hdf5_pure::FileBuilder::new();
+    builder.create_dataset("images").with_u8_data(&[7; 8]).with_shape(&[2, 1, 2, 2]);
+    builder.create_dataset("labels").with_u64_data(&[0, u64::MAX]);
+    builder.write(&file).expect("a writable folder");
+    let error = message(Hdf5Config::new(&file));
+    assert!(error.ends_with("row 1 holds the label 18446744073709551615"), "{error}");
+}
+
+#[test]
+fn rows_that_were_never_written_are_refused() {
+    for (array, expected) in [
+        ("endless", "it declares 1000000000 rows, which a file of "),
+        ("packed", "it declares 1000000000 rows, which a file of "),
+        ("chunked", "it declares 100 rows, but holds data for 0"),
+        ("whole", "it declares 100 rows, but holds data for 0"),
+        ("half", "it declares 100 rows, but holds data for 50"),
+    ] {
+        let images = Some(array.to_owned());
+        let error = message(Hdf5Config { images, ..Hdf5Config::new(fixture("unwritten.h5")) });
+        assert!(error.contains(&format!("unwritten.h5: array `{array}`: {expected}")), "{error}");
+    }
+}
+
+#[test]
+fn the_chunk_that_is_damaged_is_named() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    labelled(&file, 100, None, None);
+    let mut bytes = fs::read(&file).expect("it was written");
+    // Ten equal chunks of packed bytes; the header of zlib at this level begins each.
+    let chunks: Vec<usize> =
+        bytes.windows(2).enumerate().filter(|(_, two)| *two == [0x78, 0x01]).map(|(at, _)| at).collect();
+    assert_eq!(chunks.len(), 10);
+    bytes[chunks[6]..chunks[6] + 8].fill(0xa5);
+    fs::write(&file, bytes).expect("a writable folder");
+    let error = message(Hdf5Config::new(&file));
+    assert!(error.contains("x.h5: array `images`: rows 60 to 69 cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_folder_without_files_is_named() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let error = message(Hdf5Config::new(here.path()));
+    assert_eq!(error, format!("no *.h5 or *.hdf5 file in {}", here.path().display()));
 }
 
 #[test]
@@ -368,6 +480,35 @@ fn values_that_are_not_finite_are_named_by_row() {
     builder.write(&file).expect("a writable folder");
     let error = message(Hdf5Config::new(&file));
     assert!(error.ends_with("x.h5: array `latents`: row 17 holds the value NaN"), "{error}");
+}
+
+#[test]
+fn channels_come_first_in_single_precision() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    let config = |name: &str, shape: [usize; 3]| {
+        let mut builder = hdf5_pure::FileBuilder::new();
+        let array =
+            builder.create_dataset(name).with_f32_data(&vec![0.5; 2 * shape.iter().product::<usize>()]);
+        array.with_shape(&[2, shape[0] as u64, shape[1] as u64, shape[2] as u64]);
+        builder.write(&file).expect("a writable folder");
+        Hdf5Config::new(&file)
+    };
+    for (name, shape) in
+        [("images", [8, 8, 3]), ("images", [8, 6, 1]), ("latents", [16, 16, 4]), ("moments", [16, 16, 8])]
+    {
+        let error = message(config(name, shape));
+        let expected =
+            format!("x.h5: array `{name}`: rows of shape {shape:?} seem to have their channels last; ");
+        assert!(error.contains(&expected), "{error}");
+    }
+    for (name, shape) in
+        [("images", [3, 4, 4]), ("images", [2, 1, 1]), ("latents", [128, 4, 4]), ("latents", [4, 8, 8])]
+    {
+        assert_eq!(open(config(name, shape)).shape(), shape);
+    }
+    let meant = Hdf5Config { shape: Some([8, 8, 3]), ..config("images", [8, 8, 3]) };
+    assert_eq!(open(meant).shape(), [8, 8, 3]);
 }
 
 /// Cut anywhere, the file is refused when it is opened or when the missing rows are read; never zeros.

@@ -32,6 +32,7 @@ fn folders_are_classes_in_the_order_of_their_names() {
     save(flat(8, 8, [40, 50, 60]), &here.path().join("cat/1.PNG"));
     save(GrayImage::from_pixel(8, 8, Luma([70])), &here.path().join("bird/x.png"));
     fs::write(here.path().join("cat/notes.txt"), "not a picture").expect("a writable folder");
+    fs::write(here.path().join("cat/old.webp"), "not read").expect("a writable folder");
     fs::write(here.path().join("readme"), "not a class").expect("a writable folder");
     let data = DataConfig::ImageFolder(config(here.path())).open().expect("a folder of pictures");
     assert_eq!((data.len(), data.shape(), data.classes()), (3, [3, 8, 8], Some(2)));
@@ -44,7 +45,10 @@ fn folders_are_classes_in_the_order_of_their_names() {
 
     let all = DataConfig::ImageFolder(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
     assert_eq!(all.expect("a folder of pictures").classes(), None);
-    assert_eq!(inspect(&*data).expect("whole files").class_counts, Some(vec![1, 2]));
+    let found = inspect(&*data).expect("whole files");
+    assert_eq!(found.class_counts, Some(vec![1, 2]));
+    let endings = [".txt", ".webp", "readme"].map(|ending| (ending.to_owned(), 1));
+    assert_eq!(found.passed_over, endings.into());
     let sheet = here.path().join("sheet.png");
     contact_sheet(&*data, &sheet).expect("a writable folder");
     assert!(sheet.is_file());
@@ -125,4 +129,43 @@ fn folders_that_are_no_dataset_say_why() {
     };
     assert_eq!(described(config(Path::new("none"))), Some("size"));
     assert_eq!(described(ImageFolderConfig { size: Some(8), ..config(Path::new("none")) }), Some("classes"));
+}
+
+#[test]
+fn pictures_beside_classes_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    save(flat(4, 4, [0; 3]), &here.path().join("a/1.png"));
+    save(flat(4, 4, [0; 3]), &here.path().join("7.JPG"));
+    let error = message(config(here.path()));
+    assert!(
+        error.ends_with(
+            "7.JPG: a picture beside the folders of classes; move it into one, or say `labels = false`"
+        ),
+        "{error}"
+    );
+    let all = DataConfig::ImageFolder(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
+    assert_eq!(all.expect("a folder of pictures").len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_folder_is_read_twice() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    save(flat(4, 4, [0; 3]), &elsewhere.path().join("1.png"));
+    let here = tempfile::tempdir().expect("a temporary folder");
+    save(flat(4, 4, [0; 3]), &here.path().join("a/1.png"));
+    symlink(elsewhere.path(), here.path().join("b")).expect("a writable folder");
+    let both = DataConfig::ImageFolder(config(here.path())).open().expect("a link is a folder like others");
+    assert_eq!((both.len(), both.classes()), (2, Some(2)));
+    for (link, to) in [("a/self", "."), ("a/up", ".."), ("c", "b")] {
+        let link = here.path().join(link);
+        symlink(to, &link).expect("a writable folder");
+        for labels in [true, false] {
+            let error = message(ImageFolderConfig { labels, ..config(here.path()) });
+            assert!(error.starts_with(&format!("{}: a link to ", link.display())), "{error}");
+            assert!(error.ends_with(", which is in the set already"), "{error}");
+        }
+        fs::remove_file(&link).expect("it is there");
+    }
 }

@@ -46,17 +46,20 @@ fn folders_may_hold_either_half_raw_or_gzipped() {
     let (items, error) = open(Part::Auto);
     let error = error.err().expect("an empty folder").to_string();
     assert_eq!(items, None);
-    assert!(error.starts_with("no train-images-idx3-ubyte or t10k-images-idx3-ubyte in "), "{error}");
+    assert!(
+        error.starts_with("no train-images-idx3-ubyte or t10k-images-idx3-ubyte (raw or .gz) in "),
+        "{error}"
+    );
 
     put(&folder, "t10k-images-idx3-ubyte.gz", &gzip(&images(2, 28, 28)));
     let error = open(Part::Auto).1.err().expect("no labels").to_string();
-    assert!(error.starts_with("no t10k-labels-idx1-ubyte in "), "{error}");
+    assert!(error.starts_with("no t10k-labels-idx1-ubyte (raw or .gz) in "), "{error}");
     put(&folder, "t10k-labels-idx1-ubyte", &labels(&[3, 9]));
     let (items, dataset) = open(Part::Auto);
     let dataset = dataset.expect("a whole test half");
     assert_eq!((items, dataset.len(), dataset.classes(), dataset.label(1)), (Some(2), 2, Some(10), Some(9)));
     assert_eq!(open(Part::Train).0, Some(60_000));
-    assert!(matches!(open(Part::Train).1.err(), Some(DataError::NoSuchPart { .. })));
+    assert!(matches!(open(Part::Train).1.err(), Some(DataError::Absent { .. })));
 
     put(&folder, "train-images.idx3-ubyte", &images(3, 28, 28));
     put(&folder, "train-labels.idx1-ubyte", &labels(&[0, 1, 2]));

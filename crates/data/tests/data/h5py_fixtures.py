@@ -47,6 +47,14 @@ def make(folder):
         file.create_dataset("words", data=np.zeros((20, 4, 4, 4), np.int16))
         file.create_dataset("flat", data=np.zeros((20, 64), np.float32))
         file.create_dataset("classes", data=np.array([0, 1, 2, -3] * 5))
+    # Rows that are declared and were never written, and of which the second half was not.
+    with h5py.File(folder / "unwritten.h5", "w") as file:
+        file.create_dataset("endless", shape=(10**9, 3, 256, 256), dtype="u1", chunks=(1, 3, 256, 256))
+        file.create_dataset("packed", shape=(10**9, 3, 4, 4), dtype="u1", chunks=(10**6, 3, 4, 4), compression="gzip")
+        file.create_dataset("chunked", shape=(100, 3, 4, 4), dtype="u1", chunks=(10, 3, 4, 4))
+        file.create_dataset("whole", shape=(100, 3, 4, 4), dtype="u1")
+        half = file.create_dataset("half", shape=(100, 3, 4, 4), dtype="u1", chunks=(10, 3, 4, 4), compression="gzip")
+        half[:50] = images(50, 3, 4, 4)
 
 
 def check(folder):

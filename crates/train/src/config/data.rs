@@ -1,8 +1,9 @@
 //! `[data.*]`: what is learnt.
 
 use super::{
-    problem::Problem,
-    reader::Reader,
+    load,
+    problem::{ConfigError, Problem, Where},
+    reader::{Log, Reader},
     scalar::{Choice, Flag, Number, Or, PathTo, Text, Triple, Within, Wrong},
     tree::{Node, Value},
 };
@@ -13,6 +14,7 @@ use meanflow_data::{
     TwoMoonsConfig, TwoSpiralsConfig, augment::LABELS,
 };
 use meanflow_nets::NetConfig;
+use std::path::Path;
 
 /// Reads the table and asks the data what it looks like; `None` after a problem.
 pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
@@ -32,12 +34,31 @@ pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
             }
             Err(error) => {
                 let named = if r.has("images") && !r.has("path") { "images" } else { "path" };
-                let problem = Problem::new(r.at(named), error.to_string());
+                let mut problem = Problem::new(r.at(named), error.to_string());
+                if let Some(DataError::Absent { remedy, .. }) = data.missing() {
+                    problem = problem.help(remedy);
+                }
                 r.problem(Problem { about_data: true, ..problem });
                 None
             }
         }
     })?
+}
+
+/// The data of the first variant of an experiment file, whatever else is in the file: its network may not fit the data, or not
+/// be there.
+///
+/// # Errors
+/// Everything that is wrong with the table `[data.…]`, and a file that cannot be read or is not TOML.
+pub fn of_file(file: &Path, overrides: &[String]) -> Result<DataConfig, ConfigError> {
+    let document = load::load(file, overrides)?;
+    let mut table = document.variants.into_iter().next().map(|variant| variant.table).unwrap_or_default();
+    table.retain(|key, _| key == "data");
+    let mut log = Log::default();
+    match Reader::document(&mut log, &table, Where::from(&document.source), read) {
+        Some((data, _)) if log.problems.is_empty() => Ok(data),
+        _ => Err(ConfigError::new(log.problems)),
+    }
 }
 
 fn config(kind: &str, r: &mut Reader) -> DataConfig {

@@ -27,6 +27,8 @@ pub struct VariantPlan {
     pub variant: String,
     /// Kind of data.
     pub data: String,
+    /// What of the data is not there and where it comes from; `None` if its files are there or it needs none.
+    pub data_missing: Option<String>,
     /// Shape of a sample, `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Number of classes.
@@ -70,6 +72,7 @@ impl VariantPlan {
         Self {
             variant: variant.name.clone(),
             data: variant.data.name().to_owned(),
+            data_missing: variant.data.missing().map(|error| error.to_string()),
             shape,
             classes,
             objective: variant.objective.name().to_owned(),
@@ -155,6 +158,9 @@ impl fmt::Display for Plan {
             writeln!(f, "variant      {}", plan.variant)?;
             writeln!(f, "objective    {}", plan.objective)?;
             writeln!(f, "data         {}, {c}×{h}×{w}, {classes}", plan.data)?;
+            if let Some(missing) = &plan.data_missing {
+                writeln!(f, "             not there: {missing}")?;
+            }
             writeln!(f, "parameters   {}", plan.parameters)?;
             writeln!(f, "steps        {}", plan.steps)?;
             writeln!(f, "images       {}", plan.images)?;

@@ -167,8 +167,9 @@ fn constant(tensor: &HostTensor, expected: &HostTensor) -> Result<(), String> {
 /// The settings in which two networks differ.
 fn difference(there: &NetConfig, here: &NetConfig) -> String {
     let [there, here] = [there, here].map(|config| {
-        let text = format!("{config:?}").replace(['{', '}', '(', ')'], "");
-        text.split(", ").map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+        // `Dit(DitConfig { patch: 2, … })`
+        let text = format!("{config:?}").replace(['{', '}', '('], ",").replace(')', "");
+        text.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>()
     });
     let only = |a: &[String], b: &[String]| {
         let own: Vec<&str> = a.iter().filter(|item| !b.contains(item)).map(String::as_str).collect();

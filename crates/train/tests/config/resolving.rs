@@ -227,4 +227,10 @@ fn a_plan_needs_neither_weights_nor_data() {
     assert_eq!(json["variants"][0]["parameters"], variant.parameters);
     let shown = plan.to_string();
     assert!(shown.contains(&format!("parameters   {}\n", variant.parameters)), "{shown}");
+    // It says that the data would have to be got first.
+    let missing = "not there: cannot read /nowhere: No such file or directory (os error 2); `meanflow data fetch fashion-mnist` gets it into datasets/fashion-mnist";
+    assert!(shown.contains(&format!("             {missing}\n")), "{shown}");
+    assert!(missing.ends_with(json["variants"][0]["data_missing"].as_str().unwrap()), "{json:#}");
+    let built_in = Plan::new(&load(IMAGES, &[]).unwrap(), Path::new("runs"));
+    assert_eq!(built_in.variants[0].data_missing, None);
 }
