@@ -193,7 +193,7 @@ pub struct Eval {
     /// Key of a run's noise; default: the noise of the run's own evaluation.
     #[arg(long)]
     pub noise: Option<u64>,
-    /// Weights of the FID's Inception-v3: pt_inception-2015-12-05-6726825d.pth, or others as .pth or .safetensors.
+    /// Weights of the FID's Inception-v3: pt_inception-2015-12-05-6726825d.pth, or others under the same names as .safetensors.
     #[arg(long, value_name = "FILE")]
     pub inception: Option<PathBuf>,
     /// Weights of EfficientNet-Lite0.
