@@ -10,6 +10,7 @@
 
 mod assignment;
 mod auction;
+mod draws;
 mod energy;
 mod error;
 mod fd_pca;
@@ -27,8 +28,10 @@ mod moments;
 mod named;
 mod nearest;
 pub mod networks;
+mod pairs;
 pub mod parity;
 mod prdc;
+mod prepared;
 mod registry;
 mod samples;
 mod sliced;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
 use ndarray::{Array2, ArrayD, Ix2};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Images, InputError, Statistics, StatisticsNames,
+    draws::Draw,
     files::{Array, Npz, read_npy},
 };
 
@@ -76,19 +76,13 @@ impl Source {
         self.len() == Some(0)
     }
 
-    /// `n` of `all` indices, rising: a choice without replacement keyed by `seed`, or all of them.
+    /// `n` of `all` indices, rising: a choice without replacement keyed by `seed`, or all of them. Under the same seed it has
+    /// nothing in common with the choices that [`Measure::evaluate`](crate::Measure::evaluate) makes.
     ///
     /// # Panics
     /// If `n` is larger than `all`.
     pub fn choice(all: usize, n: usize, seed: u64) -> Vec<usize> {
-        let mut chosen = if n == all {
-            (0..all).collect()
-        } else {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rand::seq::index::sample(&mut rng, all, n).into_vec()
-        };
-        chosen.sort_unstable();
-        chosen
+        Draw::Samples.choice(all, n, seed)
     }
 
     /// sha256 (hex) of the content, wherever it lies: [`Images::digest`], [`Statistics::digest`], and for rows the shape as

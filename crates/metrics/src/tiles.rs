@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use faer::{Mat, MatRef};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::linalg::set_product;
@@ -60,6 +60,23 @@ impl Tile<'_> {
         }
         self.a.rows.row(i).iter().zip(self.b.rows.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
     }
+
+    /// How far [`squared_distance`](Self::squared_distance) may be from [`direct`] by rounding: the usual bound of inner products
+    /// of as many terms, for the two ways together.
+    pub fn rounding(&self, i: usize, j: usize) -> f64 {
+        let terms = (self.a.rows.ncols() + 4) as f64;
+        4.0 * terms * f64::EPSILON * (self.a.squares[i] + self.b.squares[j])
+    }
+}
+
+/// `|a − b|²` of two rows as they are given, term by term: exact for integers, so that equal distances are equal. Slow, and
+/// only for pairs that [`Tile::squared_distance`] does not decide.
+pub(crate) fn direct<T: Copy + Into<f64>>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f64 {
+    let squares = a.iter().zip(b).map(|(&a, &b)| {
+        let difference: f64 = a.into() - b.into();
+        difference * difference
+    });
+    squares.sum()
 }
 
 /// Calls `visit` with every tile of `a × b`, in parallel over the rows of `a` and in order over those of `b`; returns the
