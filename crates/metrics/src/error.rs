@@ -87,6 +87,16 @@ pub enum MetricError {
         /// The size expected.
         expected: usize,
     },
+    /// Statistics of different spaces, or that were reached in different ways.
+    #[error("`{what}` is {first} in one of the statistics and {second} in the other")]
+    OtherOrigin {
+        /// What is different.
+        what: &'static str,
+        /// What the one says.
+        first: String,
+        /// What the other says.
+        second: String,
+    },
     /// The symmetric eigenvalue iteration did not converge.
     #[error("the eigenvalues of a symmetric {size} × {size} matrix did not converge")]
     NoConvergence {
