@@ -160,6 +160,12 @@ pub struct Sample {
     pub on: OnDevice,
 }
 
+/// A count that cannot be smaller.
+fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|_| "expected a whole number".to_owned())?;
+    if count < LEAST { Err(format!("must be at least {LEAST}")) } else { Ok(count) }
+}
+
 /// `eval`.
 #[derive(Debug, ClapArgs)]
 pub struct Eval {
@@ -173,10 +179,13 @@ pub struct Eval {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub metrics: Option<Vec<String>>,
     /// Samples to score; default: all of a file or folder, the experiment's number of a run.
-    #[arg(long)]
+    #[arg(long, value_parser = at_least::<1>)]
     pub samples: Option<usize>,
+    /// Real samples to compare with, a keyed choice; default: all.
+    #[arg(long, value_parser = at_least::<1>)]
+    pub real_samples: Option<usize>,
     /// Network evaluations a sample of a run, separated by commas; default: the experiment's.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = at_least::<1>)]
     pub nfe: Option<Vec<usize>>,
     /// Label of the average of a run's weights, `none` for the weights themselves; default: the first average.
     #[arg(long)]
@@ -206,20 +215,20 @@ pub struct Eval {
     #[arg(long, default_value_t = 20)]
     pub repeats: usize,
     /// Neighbours of precision, recall, density and coverage.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least::<1>)]
     pub neighbours: usize,
     /// Subsets of KID.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = at_least::<1>)]
     pub kid_subsets: usize,
     /// Samples of a subset of KID; at most half of the smaller set.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least::<2>)]
     pub kid_size: usize,
     /// Write a picture here (.png): ten samples, each beside the training pictures nearest to it, in the features of
     /// EfficientNet-Lite0 if its weights are there, else in pixels. Of a run, `auto` puts it where the report finds it.
     #[arg(long, value_name = "FILE")]
     pub nearest: Option<PathBuf>,
     /// Training pictures that --nearest searches, a keyed choice.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = at_least::<1>)]
     pub nearest_of: usize,
     /// Write mean and covariance of the one input's features into this .npz or HDF5 file, and score nothing.
     #[arg(long, value_name = "FILE")]

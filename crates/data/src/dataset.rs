@@ -96,10 +96,24 @@ pub trait Dataset: Send + Sync {
     /// Those of [`read`](Self::read).
     fn held_out(&self, count: usize, draw: u64) -> Result<Option<Vec<f32>>, DataError>;
 
+    /// The density that points are drawn from, where it is a mixture of Gaussians.
+    fn gaussians(&self) -> Option<Gaussians> {
+        None
+    }
+
     /// The samples that were set aside, with their labels, as a set of their own; `None` if none were.
     fn set_aside(&self) -> Option<Arc<dyn Dataset>> {
         None
     }
+}
+
+/// A mixture of Gaussians in the plane, each as likely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gaussians {
+    /// Their means.
+    pub centres: Vec<[f64; 2]>,
+    /// Standard deviation of each coordinate.
+    pub std: f64,
 }
 
 /// How a sample is varied in training.

@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
 use crate::config::Description;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Gaussians};
 use crate::error::DataError;
 use crate::random;
 
@@ -17,6 +17,11 @@ pub trait Density: Send + Sync {
     /// One draw: a point, scaled to about unit variance, and the mode it came from (0 for a density in one
     /// piece).
     fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], usize);
+
+    /// The density, if it is a mixture of Gaussians.
+    fn gaussians(&self) -> Option<Gaussians> {
+        None
+    }
 }
 
 /// A dataset of points drawn from a density, `[2, 1, 1]` each.
@@ -65,6 +70,10 @@ impl<D: Density> Dataset for Drawn<D> {
 
     fn label(&self, index: usize) -> Option<usize> {
         self.classes.map(|_| self.modes[index])
+    }
+
+    fn gaussians(&self) -> Option<Gaussians> {
+        self.density.gaussians()
     }
 
     /// sha256 of the points as little-endian f32 pairs, then, with labels, one byte for each label.

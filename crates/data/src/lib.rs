@@ -34,7 +34,7 @@ pub use augment::EdmConfig;
 pub use cifar::Half;
 pub use config::{DataConfig, Description};
 pub use convert::{Conversion, convert};
-pub use dataset::{Blocks, Dataset, Element, Field, View, labels_in_turn, read_rows};
+pub use dataset::{Blocks, Dataset, Element, Field, Gaussians, View, labels_in_turn, read_rows};
 pub use datasets::checkerboard::CheckerboardConfig;
 pub use datasets::cifar10::Cifar10Config;
 pub use datasets::cifar100::{Cifar100Config, Level};

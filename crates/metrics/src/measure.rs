@@ -67,6 +67,13 @@ pub struct Value {
     pub with: Vec<(&'static str, f64)>,
 }
 
+impl Value {
+    /// A number by itself.
+    pub fn alone(value: f64) -> Self {
+        Self { part: "", value, interval: None, with: Vec::new() }
+    }
+}
+
 /// The real side of a score.
 #[derive(Clone, Copy, Debug)]
 pub enum Real<'a> {

@@ -78,6 +78,14 @@ impl Metric {
         matches!(self, Self::W2 | Self::SlicedW2)
     }
 
+    /// Real samples that it needs at least.
+    pub fn least(self) -> usize {
+        match self {
+            Self::FdPca64 => 65,
+            Self::W2 | Self::SlicedW2 | Self::Energy => 1,
+        }
+    }
+
     /// A smaller value is a better one. True of every metric so far.
     pub fn lower_is_better(self) -> bool {
         true

@@ -119,7 +119,8 @@ impl Run {
         if self.train.is_empty() {
             self.notes.push("no training line is logged yet".to_owned());
         }
-        if self.evals.is_empty() {
+        // With `metrics = []` there are samples and no numbers.
+        if self.evals.is_empty() && self.samples.is_empty() {
             self.notes.push("no evaluation is logged yet".to_owned());
         } else if self.samples.is_empty() {
             self.notes.push("there are no sample files".to_owned());

@@ -208,7 +208,9 @@ impl Model {
     /// [`TrainError::Read`], or [`TrainError::Weights`] for a truncated or foreign file.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-        let (metadata, weights) = tensor_file::read(path, broken)?;
+        let import =
+            |reason| broken(format!("{reason}; `meanflow import` makes one of files of other programs"));
+        let (metadata, weights) = tensor_file::read(path, import)?;
         let entry = |key: &str| entry(&metadata, key).map_err(broken);
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             let help = "`meanflow export` and `meanflow import` write one";

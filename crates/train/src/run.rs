@@ -202,8 +202,8 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         }
         let mut net: Net<B> =
             variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
-        if let Some(pattern) = optimizer::idle_pattern(&variant.optimizer, &net) {
-            let problem = format!("no parameter of the network fits `{pattern}` of `weight-decay-except`");
+        if let Some((key, pattern)) = optimizer::idle_pattern(&variant.optimizer, &net) {
+            let problem = format!("no parameter of the network fits `{pattern}` of `{key}`");
             return Err(TrainError::Request(problem));
         }
         checkpoint::remove_unfinished(&folder.join("checkpoints"))?;

@@ -73,7 +73,7 @@ fn read_with(
 
 /// What is wrong with a file that is no safetensors file.
 fn foreign(error: &SafeTensorError) -> String {
-    format!("it is no whole safetensors file ({error}); `meanflow import` reads other formats")
+    format!("it is no whole safetensors file ({error})")
 }
 
 fn dtype(dtype: DType) -> Option<Dtype> {

@@ -2,11 +2,11 @@
 
 use crate::{
     args::{DeviceKind, Eval, Usage},
+    commands::{progress::Progress, source},
     device::{Work, dispatch},
 };
 use anyhow::{Context, ensure};
 use burn::tensor::backend::AutodiffBackend;
-use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::{Dataset, read_rows};
 use meanflow_metrics::{Source, prdc};
@@ -33,6 +33,8 @@ pub struct Judge {
 pub struct Judged {
     pub name: String,
     pub value: f64,
+    /// Digest of the real data that it was compared with.
+    pub reference: Option<String>,
     /// What it depends on, and the value of each class.
     pub how: Map<String, serde_json::Value>,
 }
@@ -94,9 +96,9 @@ impl Judge {
         let mut real = Some(real);
         for name in &self.names {
             let mut how = Map::new();
-            how.insert("reference".to_owned(), json!(null));
             how.insert("classifier".to_owned(), json!(self.path));
             how.insert("classifier_accuracy".to_owned(), json!(self.classifier.accuracy));
+            let mut reference = None;
             let value = if name == ACCURACY {
                 how.insert("by_class".to_owned(), json!(self.accuracies(&seen, &samples.labels)));
                 seen.accuracy(&samples.labels)
@@ -104,14 +106,15 @@ impl Judge {
                 let Some(real) = real.take() else { continue };
                 let real = real()?;
                 let (found, count) = self.coverage(&seen, &samples.labels, &*real)?;
-                how.insert("reference".to_owned(), json!(real.digest()));
+                reference = Some(source::of_dataset(real.clone())?.digest()?);
                 how.insert("reference_n".to_owned(), json!(count));
                 how.insert("neighbours".to_owned(), json!(self.neighbours));
                 let mean = found.iter().sum::<f64>() / found.len() as f64;
                 how.insert("by_class".to_owned(), json!(found));
                 mean
             };
-            scores.push(Judged { name: name.clone(), value, how });
+            how.insert("reference".to_owned(), json!(reference));
+            scores.push(Judged { name: name.clone(), value, reference, how });
         }
         Ok(scores)
     }
@@ -199,18 +202,18 @@ impl Work for Look<'_> {
     type Output = Seen;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Seen> {
-        let bar = ProgressBar::new(self.count as u64);
+        let mut progress = Progress::new("classifying", self.count);
         let mut all = Seen { classes: Vec::new(), features: Vec::new() };
         for start in (0..self.count).step_by(PART) {
             let pictures = (self.read)(start..self.count.min(start + PART))?;
             let seen =
                 self.classifier.look::<<B as AutodiffBackend>::InnerBackend>(&pictures, device, |done| {
-                    bar.set_position((start + done) as u64);
+                    progress.at(start + done);
                 })?;
             all.classes.extend(seen.classes);
             all.features.extend(seen.features);
         }
-        bar.finish_and_clear();
+        progress.finish();
         Ok(all)
     }
 }

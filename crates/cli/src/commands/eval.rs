@@ -5,16 +5,18 @@ use crate::{
     args::{Eval, Usage},
     commands::{
         classify::{Judge, Judged, Labelled, labels_of},
+        density::Asked,
         features::{Extractor, Need, Part, Side},
         nearest,
+        progress::Progress,
         runs::{is_run, within},
         source,
     },
     device::{Work, dispatch},
 };
 use anyhow::{Context, ensure};
-use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
+use meanflow_data::Dataset;
 use meanflow_metrics::{Given, Measure, Named, Real, Settings, Source, Space, Value};
 use meanflow_train::{
     config::Variant,
@@ -22,79 +24,216 @@ use meanflow_train::{
     sample::{self, Request, Samples},
 };
 use serde_json::{Map, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-/// Scores every input and prints the numbers.
+/// Scores every input and prints the numbers, each input's when they are there.
 pub fn run(mut args: Eval) -> anyhow::Result<Done> {
+    check(&mut args)?;
     let extractor = Extractor::new(&args)?;
     if let Some(path) = &args.write_stats {
         write_statistics(&args, &extractor, path)?;
         return Ok(Done::Yes);
     }
     let judge = Judge::new(&mut args)?;
-    // The classifier alone compares with nothing.
+    let density = Asked::new(&mut args);
+    // A classifier or a density alone compares with nothing.
     let compares = args.metrics.as_deref() != Some(&[]);
-    let real = args.real.as_deref().filter(|_| compares).map(Reference::open).transpose()?;
-    let mut outputs = Vec::new();
-    let inputs = args.inputs.iter().map(|path| runs_or_data(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let inputs = inputs.concat();
-    let one_picture = args.nearest.as_ref().is_none_or(|path| path.as_os_str() == "auto");
-    ensure_usage(one_picture || inputs.len() == 1, || {
-        "--nearest FILE is for one input; `auto` puts a picture into each run".to_owned()
-    })?;
-    for input in &inputs {
-        if is_run(input) {
-            let variant = variant_of(input)?;
-            let count = args.samples.unwrap_or(variant.eval.samples);
-            let mut shown = false;
-            let own;
-            let real = match &real {
-                Some(real) => Some(real),
-                None if compares => {
-                    own = Reference::of_run(&variant, count)?;
-                    Some(&own)
-                }
-                None => None,
-            };
-            for &nfe in args.nfe.as_deref().unwrap_or(&variant.eval.nfe) {
-                let samples = Side::new(drawn(&args, input, count, nfe)?, (0..count).collect(), None);
-                let mut output =
-                    Output { nfe: Some(nfe), ..score(&args, &extractor, input, &samples, real)? };
-                if let Some(judge) = &judge {
-                    judge_run(&args, judge, input, &variant, &samples, &mut output)?;
-                }
-                // Of the fewest evaluations, which are given first.
-                if let Some(path) = args.nearest.as_ref().filter(|_| !shown) {
-                    let automatic = path.as_os_str() == "auto";
-                    let path = if automatic { input.join("samples/nearest.png") } else { path.clone() };
-                    output.nearest = Some(nearest_of_run(&args, &extractor, &variant, &samples, &path)?);
-                    shown = true;
-                }
-                outputs.push(output);
+    let jobs = jobs(&args, compares)?;
+    let real =
+        args.real.as_deref().filter(|_| compares).map(|path| Reference::open(&args, path)).transpose()?;
+    let scorer = Scorer { args: &args, extractor, judge, density, real, compares };
+    let several = jobs.iter().map(|job| job.nfe.len().max(1)).sum::<usize>() > 1;
+    let (mut outputs, mut failures) = (Vec::new(), Vec::new());
+    for job in &jobs {
+        let done = scorer.job(job, &mut |mut output| {
+            failures.append(&mut output.failures);
+            if output.scores.is_empty() && output.nearest.is_none() {
+                return;
             }
-        } else {
-            let needs_real = || Usage(format!("{}: give the real data with --real", input.display()));
-            if compares && real.is_none() {
-                return Err(needs_real().into());
-            }
-            let samples = side(&args, input)?;
-            let mut output = score(&args, &extractor, input, &samples, real.as_ref())?;
-            if let Some(judge) = &judge {
-                judge_data(&args, judge, input, &samples, &mut output)?;
-            }
-            if let Some(path) = &args.nearest {
-                let real = real.as_ref().ok_or_else(needs_real)?;
-                output.nearest = Some(nearest::write(&extractor, &samples, &real.side, None, path)?);
+            if !args.json {
+                print_lines(&output, several);
             }
             outputs.push(output);
+        });
+        failures.extend(done.err());
+    }
+    if args.json && !outputs.is_empty() {
+        print_json(&outputs);
+    }
+    match failures.len() {
+        0 => Ok(Done::Yes),
+        1 => Err(failures.remove(0)),
+        _ => {
+            let all: Vec<String> = failures.iter().map(|error| format!("{error:#}")).collect();
+            anyhow::bail!("{} problems\n  {}", all.len(), all.join("\n  "))
         }
     }
-    if args.json {
-        print_json(&outputs)
-    } else {
-        print_lines(&outputs)
+}
+
+/// Options that contradict each other or the inputs are found before any work.
+fn check(args: &mut Eval) -> anyhow::Result<()> {
+    for name in args.metrics.iter_mut().flatten() {
+        *name = name.trim().to_owned();
     }
-    Ok(Done::Yes)
+    let names = args.metrics.as_deref().unwrap_or_default();
+    ensure_usage(args.metrics.as_ref().is_none_or(|names| !names.is_empty()), || {
+        "--metrics names no score".to_owned()
+    })?;
+    ensure_usage(!names.iter().any(String::is_empty), || "--metrics has an empty name".to_owned())?;
+    twice("--metrics", names)?;
+    twice("--nfe", args.nfe.as_deref().unwrap_or_default())?;
+    if let Some(path) = &args.nearest {
+        let is_png = path.extension().is_some_and(|ending| ending == "png");
+        ensure_usage(is_png || path.as_os_str() == AUTO, || {
+            format!("--nearest {}: give a file that ends in .png, or `{AUTO}` for a run", path.display())
+        })?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        ensure_usage(folder.is_none_or(Path::is_dir), || {
+            format!("--nearest {}: there is no such folder", path.display())
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses what is given twice, which would be computed twice and be one entry of the JSON.
+fn twice<T: PartialEq + std::fmt::Debug>(what: &str, items: &[T]) -> anyhow::Result<()> {
+    let again = items.iter().enumerate().find(|(place, item)| items[..*place].contains(item));
+    ensure_usage(again.is_none(), || format!("{what} has {:?} twice", again.expect("just seen").1))
+}
+
+/// `--nearest auto`: where the report finds the picture.
+const AUTO: &str = "auto";
+
+/// One input.
+struct Job {
+    path: PathBuf,
+    /// Of a run; none of data.
+    variant: Option<Variant>,
+    /// Evaluations a sample of a run; none of data.
+    nfe: Vec<usize>,
+}
+
+/// The inputs, each run of an experiment's folder by itself.
+fn jobs(args: &Eval, compares: bool) -> anyhow::Result<Vec<Job>> {
+    let paths = args.inputs.iter().map(|path| runs_or_data(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let paths = paths.concat();
+    twice("the list of inputs", &paths)?;
+    let mut jobs = Vec::new();
+    for path in paths {
+        if is_run(&path) {
+            let variant = variant_of(&path)?;
+            let nfe = args.nfe.clone().unwrap_or_else(|| variant.eval.nfe.clone());
+            jobs.push(Job { path, variant: Some(variant), nfe });
+            continue;
+        }
+        ensure!(path.exists(), "{}: there is no such file or folder", path.display());
+        ensure_usage(args.real.is_some() || !compares, || {
+            format!("{}: give the real data with --real", path.display())
+        })?;
+        jobs.push(Job { path, variant: None, nfe: Vec::new() });
+    }
+    let runs = jobs.iter().filter(|job| job.variant.is_some()).count();
+    ensure_usage(runs > 0 || args.nfe.is_none(), || "--nfe is for runs, and no input is one".to_owned())?;
+    if let Some(path) = &args.nearest {
+        let automatic = path.as_os_str() == AUTO;
+        ensure_usage(automatic || jobs.len() == 1, || {
+            format!("--nearest FILE is for one input; `{AUTO}` puts a picture into each run")
+        })?;
+        ensure_usage(!automatic || runs == jobs.len(), || {
+            format!("--nearest {AUTO} puts the picture into a run; give a file for other inputs")
+        })?;
+    }
+    Ok(jobs)
+}
+
+/// What is asked of every input.
+struct Scorer<'a> {
+    args: &'a Eval,
+    extractor: Extractor,
+    judge: Option<Judge>,
+    density: Option<Asked>,
+    /// The real data of `--real`.
+    real: Option<Reference>,
+    /// Whether there are scores that compare with real data.
+    compares: bool,
+}
+
+impl Scorer<'_> {
+    /// Scores one input, for each number of evaluations.
+    fn job(&self, job: &Job, output: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+        match &job.variant {
+            Some(variant) => self.of_run(job, variant, output),
+            None => self.of_data(&job.path, output),
+        }
+    }
+
+    fn of_run(&self, job: &Job, variant: &Variant, done: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+        let (args, input) = (self.args, &job.path);
+        let count = args.samples.unwrap_or(variant.eval.samples);
+        let own;
+        let real = match &self.real {
+            Some(real) => Some(real),
+            None if self.compares => {
+                own = Reference::of_run(args, variant, count)?;
+                Some(&own)
+            }
+            None => None,
+        };
+        for (place, &nfe) in job.nfe.iter().enumerate() {
+            let samples = Side::new(drawn(args, input, count, nfe)?, (0..count).collect(), None);
+            let mut output =
+                Output { nfe: Some(nfe), ..score(args, &self.extractor, input, &samples, real)? };
+            if let Some(judge) = &self.judge {
+                let judged = judge_run(args, judge, input, variant, &samples, &mut output);
+                output.failures.extend(judged.err());
+            }
+            if let Some(density) = &self.density {
+                let data = || match &args.real {
+                    Some(path) => source::labelled(path),
+                    None => Ok(variant.data.open()?),
+                };
+                let found = data().and_then(|data| output.of_density(density, &samples, &*data));
+                output.failures.extend(found.with_context(|| input.display().to_string()).err());
+            }
+            // Of the fewest evaluations, which are given first.
+            if let Some(path) = args.nearest.as_ref().filter(|_| place == 0) {
+                let path =
+                    if path.as_os_str() == AUTO { input.join("samples/nearest.png") } else { path.clone() };
+                let found = nearest_of_run(args, &self.extractor, variant, &samples, nfe, &path);
+                match found.with_context(|| input.display().to_string()) {
+                    Ok(found) => output.nearest = Some(found),
+                    Err(error) => output.failures.push(error),
+                }
+            }
+            done(output);
+        }
+        Ok(())
+    }
+
+    fn of_data(&self, input: &Path, done: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+        let args = self.args;
+        let samples = side(args, input)?;
+        let mut output = score(args, &self.extractor, input, &samples, self.real.as_ref())?;
+        if let Some(judge) = &self.judge {
+            let judged = judge_data(args, judge, input, &samples, &mut output);
+            output.failures.extend(judged.err());
+        }
+        if let Some(density) = &self.density {
+            let real = args.real.as_deref().unwrap_or(input);
+            let found = source::labelled(real).and_then(|data| output.of_density(density, &samples, &*data));
+            output.failures.extend(found.with_context(|| input.display().to_string()).err());
+        }
+        if let Some(path) = &args.nearest {
+            let needs_real = || Usage(format!("{}: give the real data with --real", input.display()));
+            let real = self.real.as_ref().ok_or_else(needs_real)?;
+            output.nearest = Some(nearest::write(&self.extractor, &samples, &real.side, None, None, path)?);
+        }
+        done(output);
+        Ok(())
+    }
 }
 
 /// A run, each run of an experiment's folder, or what else the path is.
@@ -108,6 +247,9 @@ fn side(args: &Eval, path: &Path) -> anyhow::Result<Side> {
     let source = source::open(path)?;
     let all = source.len().unwrap_or(0);
     let n = args.samples.unwrap_or(all);
+    ensure_usage(source.len().is_some() || args.samples.is_none(), || {
+        format!("{} holds statistics, of which --samples chooses none", path.display())
+    })?;
     ensure!(
         n <= all || source.len().is_none(),
         "{} holds {all} samples, --samples asks for {n}",
@@ -126,8 +268,9 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
     let [input] = &args.inputs[..] else {
         return Err(Usage("--write-stats takes one input".to_owned()).into());
     };
-    ensure_usage(args.real.is_none() && !is_run(input), || {
-        "--write-stats writes statistics of its input, which is data; it takes no --real".to_owned()
+    ensure_usage(args.real.is_none(), || "--write-stats takes no --real".to_owned())?;
+    ensure_usage(!is_run(input), || {
+        format!("{}: is a run; --write-stats writes statistics of data", input.display())
     })?;
     let side = side(args, input)?;
     let given = match side.source {
@@ -156,6 +299,9 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
     Ok(())
 }
 
+/// Sets the key of the choice of real samples apart.
+const REAL: u64 = 0x7265_616c;
+
 /// The real side, with what every output says of it.
 struct Reference {
     side: Side,
@@ -163,26 +309,34 @@ struct Reference {
 }
 
 impl Reference {
-    fn new(source: Source) -> anyhow::Result<Self> {
+    /// All of the source, or as many as are asked for; another key than that of the samples' choice, which may be of the same.
+    fn new(args: &Eval, source: Source) -> anyhow::Result<Self> {
         let digest = source.digest()?;
-        let everything = (0..source.len().unwrap_or(0)).collect();
-        Ok(Self { side: Side::new(source, everything, Some(digest.clone())), digest })
+        let all = source.len().unwrap_or(0);
+        let count = args.real_samples.unwrap_or(all);
+        ensure_usage(source.len().is_some() || args.real_samples.is_none(), || {
+            "--real holds statistics, of which --real-samples chooses none".to_owned()
+        })?;
+        ensure!(count <= all, "the real data has {all} samples, --real-samples asks for {count}");
+        let chosen = Source::choice(all, count, args.seed ^ REAL);
+        Ok(Self { side: Side::new(source, chosen, Some(digest.clone())), digest })
     }
 
-    fn open(path: &Path) -> anyhow::Result<Self> {
+    fn open(args: &Eval, path: &Path) -> anyhow::Result<Self> {
         if is_run(path) {
             return Err(Usage(format!("--real {}: is a run; give real data", path.display())).into());
         }
-        Self::new(source::open(path)?)
+        Self::new(args, source::open(path)?)
     }
 
     /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
-    fn of_run(variant: &Variant, count: usize) -> anyhow::Result<Self> {
+    fn of_run(args: &Eval, variant: &Variant, count: usize) -> anyhow::Result<Self> {
         let data = variant.data.open()?;
-        Self::new(match data.held_out(count, 1)? {
+        let source = match data.held_out(count, 1)? {
             Some(values) => source::of_values(values, data.shape()),
             None => source::of_dataset(data)?,
-        })
+        };
+        Self::new(args, source)
     }
 }
 
@@ -192,6 +346,7 @@ fn nearest_of_run(
     extractor: &Extractor,
     variant: &Variant,
     samples: &Side,
+    nfe: usize,
     path: &Path,
 ) -> anyhow::Result<nearest::Found> {
     let data = variant.data.open()?;
@@ -203,7 +358,7 @@ fn nearest_of_run(
     let (count, digest) = (data.len(), data.digest());
     let chosen = Source::choice(count, args.nearest_of.min(count), args.seed);
     let training = Side::new(source::of_dataset(data)?, chosen, Some(digest));
-    nearest::write(extractor, samples, &training, held.as_ref(), path)
+    nearest::write(extractor, samples, &training, held.as_ref(), Some(nfe), path)
 }
 
 /// What the classifier says of a run's samples, whose classes were asked for in turn. Real pictures are those that the run's
@@ -271,11 +426,11 @@ impl Work for Draw<'_> {
     type Output = Samples;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
-        let bar = ProgressBar::new(self.request.count as u64);
+        let mut progress = Progress::new("sampling", self.request.count);
         let samples = sample::sample::<B::InnerBackend>(self.run, &self.request, device, |done, _| {
-            bar.set_position(done as u64);
+            progress.at(done);
         })?;
-        bar.finish_and_clear();
+        progress.finish();
         Ok(samples)
     }
 }
@@ -289,16 +444,27 @@ struct Output {
     /// Digest of the real data, where something was compared with it.
     reference: Option<String>,
     nearest: Option<nearest::Found>,
+    /// Scores that could not be computed.
+    failures: Vec<anyhow::Error>,
 }
 
 impl Output {
     /// Adds what a classifier said of `n` samples.
     fn judged(&mut self, scores: Vec<Judged>, n: usize) {
         self.n = Some(n);
-        for Judged { name, value, how } in scores {
-            let value = Value { part: "", value, interval: None, with: Vec::new() };
-            self.scores.push(Score { name, value, real: None, how });
+        for Judged { name, value, reference, how } in scores {
+            self.reference = self.reference.take().or(reference);
+            self.scores.push(Score { name, value: Value::alone(value), real: None, how });
         }
+    }
+
+    /// Adds what a density says.
+    fn of_density(&mut self, asked: &Asked, samples: &Side, data: &dyn Dataset) -> anyhow::Result<()> {
+        for (name, value) in asked.scores(&samples.source, &samples.indices, data)? {
+            self.scores.push(Score { name, value: Value::alone(value), real: None, how: Map::new() });
+        }
+        self.n = Some(samples.indices.len());
+        Ok(())
     }
 }
 
@@ -333,6 +499,7 @@ fn score(
         n,
         reference: real.map(|real| real.digest.clone()),
         nearest: None,
+        failures: Vec::new(),
     };
     let Some(real) = real else { return Ok(output(Vec::new(), None)) };
     let given = match &samples.source {
@@ -346,8 +513,8 @@ fn score(
                 "of two files of statistics there is only `fd`".to_owned()
             })?;
             let value = statistics.distance(other)?.distance;
-            let value = Value { part: "", value, interval: None, with: Vec::new() };
-            let score = Score { name: "fd".to_owned(), value, real: None, how: Map::new() };
+            let score =
+                Score { name: "fd".to_owned(), value: Value::alone(value), real: None, how: Map::new() };
             return Ok(output(vec![score], None));
         }
     };
@@ -372,54 +539,65 @@ fn score(
         let of_real = needs(&|named| named.measure != Measure::Frechet, &mut wanted);
         extractor.prepare(&real.side, &of_real).context("the real data")?;
     }
-    let mut scores = Vec::new();
+    let (mut scores, mut failures) = (Vec::new(), Vec::new());
     for named in wanted {
-        let context = || format!("{}: {}", input.display(), named.label);
-        let part = Part::of(&named);
-        let values = if named.measure == Measure::Frechet {
-            let computed;
-            let side = match &real.side.source {
-                Source::Statistics(statistics) => statistics,
-                _ => {
-                    computed = extractor.statistics(&real.side, part).context("the real data")?;
-                    &*computed
-                }
-            };
-            if statistics_do(&named) {
-                let own = extractor.statistics(samples, part).with_context(context)?;
-                let value = own.distance(side).with_context(context)?.distance;
-                vec![Value { part: "", value, interval: None, with: Vec::new() }]
-            } else {
-                let rows = extractor.rows(samples, part).with_context(context)?;
-                named
-                    .measure
-                    .evaluate(rows.view(), Real::Statistics(side), &settings)
-                    .with_context(context)?
+        let values = match values(extractor, &settings, samples, &real.side, &named) {
+            Ok(values) => values,
+            Err(error) => {
+                failures.push(error.context(format!("{}: {}", input.display(), named.label)));
+                continue;
             }
-        } else {
-            let rows = extractor.rows(samples, part).with_context(context)?;
-            let real_rows;
-            let side = match &real.side.source {
-                Source::Statistics(statistics) => Real::Statistics(statistics),
-                _ if !needs_real(&named) => Real::Rows(rows.view()),
-                _ => {
-                    real_rows = extractor.rows(&real.side, part).context("the real data")?;
-                    Real::Rows(real_rows.view())
-                }
-            };
-            named.measure.evaluate(rows.view(), side, &settings).with_context(context)?
         };
         let equal = named.measure.needs_equal_sizes();
+        let count = real.side.source.len().map(|_| real.side.indices.len());
         for value in values {
             scores.push(Score {
                 name: named.part(value.part),
                 value,
-                real: real.side.source.len().map(|real| if equal { real.min(n) } else { real }),
+                real: count.map(|real| if equal { real.min(n) } else { real }),
                 how: extractor.how(named.space),
             });
         }
     }
-    Ok(output(scores, Some(n)))
+    Ok(Output { failures, ..output(scores, Some(n)) })
+}
+
+/// The numbers of one score.
+fn values(
+    extractor: &Extractor,
+    settings: &Settings,
+    samples: &Side,
+    real: &Side,
+    named: &Named,
+) -> anyhow::Result<Vec<Value>> {
+    let part = Part::of(named);
+    if named.measure == Measure::Frechet {
+        let computed;
+        let side = match &real.source {
+            Source::Statistics(statistics) => statistics,
+            _ => {
+                computed = extractor.statistics(real, part).context("the real data")?;
+                &*computed
+            }
+        };
+        if settings.repeats < 2 {
+            let own = extractor.statistics(samples, part)?;
+            return Ok(vec![Value::alone(own.distance(side)?.distance)]);
+        }
+        let rows = extractor.rows(samples, part)?;
+        return Ok(named.measure.evaluate(rows.view(), Real::Statistics(side), settings)?);
+    }
+    let rows = extractor.rows(samples, part)?;
+    let real_rows;
+    let side = match &real.source {
+        Source::Statistics(statistics) => Real::Statistics(statistics),
+        _ if !needs_real(named) => Real::Rows(rows.view()),
+        _ => {
+            real_rows = extractor.rows(real, part).context("the real data")?;
+            Real::Rows(real_rows.view())
+        }
+    };
+    Ok(named.measure.evaluate(rows.view(), side, settings)?)
 }
 
 /// The inception score asks nothing of the real data.
@@ -441,7 +619,7 @@ fn wanted(args: &Eval, given: Given, extractor: &Extractor) -> anyhow::Result<Ve
     let wanted = names.iter().map(|name| resolve(name).map_err(|message| Usage(message).into()));
     let wanted: Vec<Named> = wanted.collect::<anyhow::Result<_>>()?;
     for (named, name) in wanted.iter().zip(&names).filter(|(named, name)| named.label != **name) {
-        say!("{name}: of these samples, with the weights given, it is called {}", named.label);
+        say!("{name}: of these samples it is called {}", named.label);
     }
     Ok(wanted)
 }
@@ -460,34 +638,39 @@ fn same_kind(samples: &Source, real: &Source, space: Space) -> anyhow::Result<()
     }
 }
 
-/// One number a line after its name; the samples' number and the real data's digest last. With several inputs, each
-/// begins with its name.
-fn print_lines(outputs: &[Output]) {
-    for output in outputs {
-        if outputs.len() > 1 {
-            tell!("input {}", output.input);
-            if let Some(nfe) = output.nfe {
-                tell!("nfe {nfe}");
-            }
+/// One number a line after its name; then the samples' number, the real data's digest and what pictures went through. Where
+/// there are several inputs, each begins with its name.
+fn print_lines(output: &Output, several: bool) {
+    if several {
+        tell!("input {}", output.input);
+        if let Some(nfe) = output.nfe {
+            tell!("nfe {nfe}");
         }
-        for score in &output.scores {
-            tell!("{} {}", score.name, score.value.value);
-            if let Some([low, high]) = score.value.interval {
-                tell!("{}.low {low}\n{}.high {high}", score.name, score.name);
-            }
+    }
+    for score in &output.scores {
+        tell!("{} {}", score.name, score.value.value);
+        if let Some([low, high]) = score.value.interval {
+            tell!("{}.low {low}\n{}.high {high}", score.name, score.name);
         }
-        if let Some(n) = output.n {
-            tell!("n {n}");
-        }
-        if let Some(reference) = &output.reference {
-            tell!("reference {reference}");
-        }
-        if let Some(nearest) = &output.nearest {
-            say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
-            if let Some(found) = &nearest.compared {
-                tell!("nearest.samples {}\nnearest.held_out {}", found.samples, found.held_out);
-                tell!("nearest.close {}", found.close);
-            }
+    }
+    if let Some(n) = output.n {
+        tell!("n {n}");
+    }
+    if let Some(reference) = &output.reference {
+        tell!("reference {reference}");
+    }
+    let mut settings = BTreeSet::new();
+    for key in ["quantise", "resize", "weights"] {
+        settings.extend(output.scores.iter().filter_map(|score| Some((key, score.how.get(key)?.as_str()?))));
+    }
+    for (key, value) in settings {
+        tell!("{key} {value}");
+    }
+    if let Some(nearest) = &output.nearest {
+        say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
+        if let Some(found) = &nearest.compared {
+            tell!("nearest.samples {}\nnearest.held_out {}", found.samples, found.held_out);
+            tell!("nearest.close {}", found.close);
         }
     }
 }
@@ -503,7 +686,10 @@ fn print_json(outputs: &[Output]) {
             object.insert("reference".to_owned(), json!(output.reference));
             object.insert("reference_n".to_owned(), json!(score.real));
             for (name, value) in &score.value.with {
-                object.insert((*name).to_owned(), json!(value));
+                // Counts and keys are whole.
+                let whole = value.fract() == 0.0 && value.abs() < 1e15;
+                let value = if whole { json!(*value as i64) } else { json!(value) };
+                object.insert((*name).to_owned(), value);
             }
             object.extend(score.how.clone());
             (score.name.clone(), serde_json::Value::Object(object))

@@ -2,12 +2,14 @@
 
 use crate::{
     args::{DeviceKind, Eval},
-    commands::cache::{Cache, Entry},
+    commands::{
+        cache::{Cache, Entry},
+        progress::Progress,
+    },
     device::{Work, dispatch},
 };
 use anyhow::{Context, bail, ensure};
 use burn::tensor::backend::AutodiffBackend;
-use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
 use meanflow_metrics::{
     Images, InceptionWeights, InputError, Measure, Moments, Named, Quantise, Source, Space, Statistics,
@@ -215,17 +217,24 @@ impl Extractor {
         for (Need { part, .. }, found) in needs.into_iter().zip(found) {
             match found {
                 Found::Rows(rows) => {
-                    entry.put_rows(part.name(), &rows).context("the cache")?;
+                    self.unless_full(entry.put_rows(part.name(), &rows));
                     side.rows.borrow_mut().insert(part, Rc::new(rows));
                 }
                 Found::Moments(moments) => {
                     let statistics = Statistics::of(&moments)?;
-                    entry.put_statistics(part.name(), &statistics).context("the cache")?;
+                    self.unless_full(entry.put_statistics(part.name(), &statistics));
                     side.statistics.borrow_mut().insert(part, Rc::new(statistics));
                 }
             }
         }
         Ok(())
+    }
+
+    /// A cache that cannot be written costs no scores.
+    fn unless_full(&self, kept: anyhow::Result<()>) {
+        if let (Err(error), Some(folder)) = (kept, &self.cache.0) {
+            say!("{}: features are not kept: {error:#}; see --cache, --no-cache", folder.display());
+        }
     }
 
     /// The place on disk for these samples and this network.
@@ -321,7 +330,7 @@ impl Work for Extract<'_> {
         } else {
             FeatureNetwork::Inception(Box::new(Inception::new(self.weights, device)?), self.resize)
         };
-        let bar = ProgressBar::new(self.indices.len() as u64);
+        let mut progress = Progress::new("features of pictures", self.indices.len());
         let mut found: Vec<Found> = Vec::new();
         let mut refused = None;
         network.visit(self.images, self.indices, self.rule, device, |some| {
@@ -342,10 +351,10 @@ impl Work for Extract<'_> {
                     }
                 }
             }
-            bar.inc(some.pooled.nrows() as u64);
+            progress.more(some.pooled.nrows());
             Ok::<(), InputError>(())
         })?;
-        bar.finish_and_clear();
+        progress.finish();
         refused.map_or(Ok(found), |error| Err(error.into()))
     }
 }

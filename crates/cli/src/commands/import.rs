@@ -13,6 +13,10 @@ use meanflow_train::{
 
 /// Writes the weights of a file as a network that `sample` can use.
 pub fn run(args: Import) -> anyhow::Result<Done> {
+    if args.out.extension().is_none_or(|ending| ending != "safetensors") {
+        let message = format!("--out {}: give a file that ends in .safetensors", args.out.display());
+        return Err(Usage(message).into());
+    }
     let comparison = Comparison::load(&args.experiment, &args.set)?;
     let variant = match &args.variant {
         None => &comparison.variants[0],

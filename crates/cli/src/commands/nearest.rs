@@ -31,6 +31,7 @@ pub fn write(
     samples: &Side,
     real: &Side,
     held_out: Option<&Side>,
+    nfe: Option<usize>,
     path: &Path,
 ) -> anyhow::Result<Found> {
     let (Source::Images(ours), Source::Images(theirs)) = (&samples.source, &real.source) else {
@@ -70,6 +71,7 @@ pub fn write(
         "space": space,
         "searched": found.searched,
         "samples": samples.indices.len(),
+        "nfe": nfe,
         "held_out": held_out.map(|side| side.indices.len()),
         "median_of_samples": found.compared.map(|numbers| numbers.samples),
         "median_of_held_out": found.compared.map(|numbers| numbers.held_out),

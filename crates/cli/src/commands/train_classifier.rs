@@ -2,7 +2,7 @@
 
 use crate::{
     Done,
-    args::TrainClassifier,
+    args::{TrainClassifier, Usage},
     device::{Work, dispatch},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,6 +20,15 @@ use std::{
 
 /// Trains, prints the accuracy of the test and writes the file.
 pub fn run(args: TrainClassifier) -> anyhow::Result<Done> {
+    if args.out.extension().is_none_or(|ending| ending != "safetensors") {
+        let message = format!("--out {}: give a file that ends in .safetensors", args.out.display());
+        return Err(Usage(message).into());
+    }
+    // Said now, not after the training.
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Usage(format!("--out {}: there is no such folder", args.out.display())).into());
+    }
     let comparison = Comparison::load(&args.experiment, &args.set)?;
     let data = &comparison.variants[0].data;
     let training =

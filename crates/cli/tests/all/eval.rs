@@ -153,7 +153,7 @@ fn bad_input_is_refused() {
     pictures(&folder.join("real"), 10, 0);
     refused(folder, 2, &["real"], &["--real"]);
     refused(folder, 2, &[], &["required"]);
-    refused(folder, 1, &["nothing", "--real", "real"], &["cannot read", "nothing"]);
+    refused(folder, 1, &["nothing", "--real", "real"], &["no such file or folder", "nothing"]);
     refused(folder, 1, &["real", "--real", "real", "--samples", "11"], &["10 samples", "11"]);
     fs::create_dir(folder.join("empty")).unwrap();
     refused(folder, 1, &["empty", "--real", "real"], &["empty", "no .png"]);
@@ -262,4 +262,61 @@ fn samples_stand_beside_their_nearest_pictures() {
     assert_eq!((picture.width(), picture.height()), (8 * 73 - 1, 10 * 73 - 1));
     let numbers: Value = serde_json::from_slice(&fs::read(folder.join("n.json")).unwrap()).unwrap();
     assert_eq!((&numbers["samples"], &numbers["held_out"]), (&20.into(), &Value::Null));
+}
+
+#[test]
+fn what_can_be_computed_is_printed_and_what_contradicts_itself_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 70, 0);
+    pictures(&folder.join("near"), 8, 1);
+    // Eight samples have no seven neighbours in halves, nor nine at all.
+    let arguments = ["eval", "near", "--real", "real", "--metrics", "fd, prdc", "--neighbours", "9"];
+    let output = meanflow(folder).args(arguments).output().unwrap();
+    let (said, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(number(&said, "fd_pixels") > 0.0 && !said.contains("precision"), "{said}");
+    assert!(told.contains("near: prdc_pixels"), "{told}");
+    // A keyed choice of the real data, which the cost follows.
+    let all = eval(folder, &["near", "--real", "real", "--metrics", "fd", "--json", "--repeats", "0"]);
+    let some =
+        ["near", "--real", "real", "--metrics", "fd", "--json", "--repeats", "0", "--real-samples", "20"];
+    let some = eval(folder, &some);
+    let [all, some] = [all, some].map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());
+    assert_eq!(
+        (&all["fd_pixels"]["reference_n"], &some["fd_pixels"]["reference_n"]),
+        (&70.into(), &20.into())
+    );
+    assert_ne!(all["fd_pixels"]["value"], some["fd_pixels"]["value"]);
+    let with = |more: &[&'static str]| [&["near", "--real", "real"], more].concat();
+    for (more, word) in [
+        (&["--samples", "0"][..], "at least 1"),
+        (&["--kid-size", "1"], "at least 2"),
+        (&["--nfe", "0"], "at least 1"),
+        (&["--nfe", "1"], "--nfe is for runs"),
+        (&["--metrics", "fd,,kid"], "empty name"),
+        (&["--metrics", "fd,fd"], "twice"),
+        (&["near"], "twice"),
+        (&["--nearest", "auto"], "into a run"),
+        (&["--nearest", "x.json"], ".png"),
+        (&["--nearest", "nowhere/x.png"], "no such folder"),
+    ] {
+        refused(folder, 2, &with(more), &[word]);
+    }
+}
+
+#[test]
+fn points_of_a_known_density_have_a_likelihood_and_modes() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let points = crate::SMALL.replace("two-moons", "eight-gaussians");
+    fs::write(folder.join("x.toml"), &points).unwrap();
+    let text = eval(folder, &["x.toml", "--metrics", "nll,modes"]);
+    // The entropy of the mixture: ln 8 + ln(2πe·0.15²) where the Gaussians hardly overlap.
+    let entropy = 8f64.ln() + (std::f64::consts::TAU * std::f64::consts::E * 0.15 * 0.15).ln();
+    assert!((number(&text, "nll") - entropy).abs() < 0.1, "{text}");
+    assert_eq!(number(&text, "modes_covered"), 1.0);
+    assert!(number(&text, "modes_near") > 0.97 && number(&text, "modes_imbalance") < 0.05, "{text}");
+    fs::write(folder.join("y.toml"), crate::SMALL).unwrap();
+    refused(folder, 2, &["y.toml", "--metrics", "nll"], &["a density that is known"]);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chacha20::ChaCha8Rng;
 
 use crate::config::{DataKind, Description};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Gaussians};
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
 use crate::random;
@@ -40,10 +40,18 @@ struct EightGaussians {
 impl Density for EightGaussians {
     fn draw(&self, rng: &mut ChaCha8Rng) -> ([f64; 2], usize) {
         let mode = random::below(rng, MODES);
-        let (sin, cos) = (TAU * mode as f64 / MODES as f64).sin_cos();
-        let [dx, dy] = density::noise(rng, self.std);
-        ([SQRT_2 * cos + dx, SQRT_2 * sin + dy], mode)
+        let ([x, y], [dx, dy]) = (centre(mode), density::noise(rng, self.std));
+        ([x + dx, y + dy], mode)
     }
+
+    fn gaussians(&self) -> Option<Gaussians> {
+        Some(Gaussians { centres: (0..MODES).map(centre).collect(), std: self.std })
+    }
+}
+
+fn centre(mode: usize) -> [f64; 2] {
+    let (sin, cos) = (TAU * mode as f64 / MODES as f64).sin_cos();
+    [SQRT_2 * cos, SQRT_2 * sin]
 }
 
 impl DataKind for EightGaussiansConfig {

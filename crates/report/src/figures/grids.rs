@@ -165,19 +165,24 @@ pub fn nearest(runs: &[Run]) -> Option<Figure> {
             let tile = (run.label.clone(), variant_color(place), picture(&found.path)?, true);
             let number = |name: &str| found.numbers[name].as_f64();
             let space = found.numbers["space"].as_str().unwrap_or("features");
+            let of = match (found.numbers["samples"].as_u64(), found.numbers["nfe"].as_u64()) {
+                (Some(samples), Some(nfe)) => format!("{samples} samples of {nfe} NFE"),
+                _ => "its samples".to_owned(),
+            };
+            let searched = found.numbers["searched"].as_u64().unwrap_or(0);
             if let (Some(close), Some(ours), Some(theirs)) =
                 (number("close"), number("median_of_samples"), number("median_of_held_out"))
             {
                 captions.push(format!(
-                    "{}: {:.1} % of its samples are nearer to a training image than 99 in 100 held-out images are (about 1 % \
-                     where nothing is memorised); median distance {}, held-out images {}, by {space}.",
+                    "{}: {:.1} % of {of} are nearer to one of {searched} training images than 99 in 100 held-out images are \
+                     (about 1 % where nothing is memorised); median distance {}, held-out images {}, by {space}.",
                     run.label,
                     100.0 * close,
                     short(ours),
                     short(theirs),
                 ));
             } else {
-                captions.push(format!("{}: distances by {space}.", run.label));
+                captions.push(format!("{}: {of}, {searched} training images searched, by {space}.", run.label));
             }
             Some(tile)
         })

@@ -191,6 +191,13 @@ fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {
     let default: Vec<Metric> = Metric::ALL.into_iter().filter(applies).collect();
     let names = Choice(Metric::ALL.into_iter().map(|metric| (metric.name(), metric)).collect());
     let metrics = r.get("metrics", List { of: names, empty: true }, default.clone());
+    let items = data.and_then(|data| data.items).unwrap_or(usize::MAX);
+    for metric in metrics.iter().filter(|metric| applies(metric) && items < metric.least()) {
+        let (path, name, least) = (r.path("metrics"), metric.name(), metric.least());
+        let message =
+            format!("`{path}`: `{name}` needs {least} samples to compare with, the data has {items}");
+        r.problem(Problem::new(r.at("metrics"), message).help("set it to []"));
+    }
     if let Some(data) = data {
         for metric in metrics.iter().filter(|metric| !applies(metric)) {
             let [c, h, w] = data.shape;

@@ -99,6 +99,13 @@ pub enum Adjust {
     MatchRmsAdamW,
 }
 
+impl MuonConfig {
+    /// Whether `except` is the default, which is for all networks.
+    pub fn excepts_by_default(&self) -> bool {
+        self.except == NOT_HIDDEN
+    }
+}
+
 /// `[optimizer.*]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OptimizerConfig {
@@ -113,7 +120,8 @@ pub enum OptimizerConfig {
 }
 
 /// The first and the last layers, embeddings and tables, which Muon is not meant for.
-const NOT_HIDDEN: [&str; 4] = ["*embedder*", "*final_layer*", "*.input.*", "*.output.*"];
+const NOT_HIDDEN: [&str; 6] =
+    ["*embedder*", "*.mapping.*", "*_tokens", "*final_layer*", "*.input.*", "*.output.*"];
 
 impl OptimizerConfig {
     /// Names of the optimizers in experiment files.

@@ -97,6 +97,13 @@ impl Evaluation {
                     metric.name()
                 )));
             }
+            if found < metric.least() {
+                return Err(TrainError::Request(format!(
+                    "`{}` needs at least {} samples to compare with, the data has {found}; set eval.metrics to []",
+                    metric.name(),
+                    metric.least()
+                )));
+            }
             let named = |error| TrainError::Metric { metric: metric.name(), error };
             let reference = metric.reference(view(&real).into_dyn(), variant.seed).map_err(named)?;
             let floor = reference.score(view(&other).into_dyn()).map_err(named)?.value;

@@ -139,11 +139,12 @@ impl<B: AutodiffBackend> ParamVisitor<B> for Split<'_> {
     }
 }
 
-/// The first pattern of `weight-decay-except` that names no parameter of `module`: a misspelt one would decay in silence.
+/// The first pattern of `weight-decay-except`, or of Muon's `except` if that is not the default for all networks, that names no
+/// parameter of `module`: a misspelt one would do nothing in silence. With the key that it is of.
 pub fn idle_pattern<'a, B: Backend, M: Module<B>>(
     config: &'a OptimizerConfig,
     module: &M,
-) -> Option<&'a String> {
+) -> Option<(&'static str, &'a String)> {
     struct Paths(Vec<String>);
     impl<B: Backend> ParamVisitor<B> for Paths {
         fn visit<const D: usize>(&mut self, name: String, _id: ParamId, _tensor: Tensor<B, D>) {
@@ -154,7 +155,12 @@ pub fn idle_pattern<'a, B: Backend, M: Module<B>>(
     visit_parameters(module, &mut paths);
     let idle =
         |pattern: &&String| !paths.0.iter().any(|path| names::any(std::slice::from_ref(*pattern), path));
-    config.adam().weight_decay_except.iter().find(idle)
+    let except = match config {
+        OptimizerConfig::Muon(muon) if !muon.excepts_by_default() => &muon.except[..],
+        _ => &[],
+    };
+    let of = |key: &'static str, patterns: &'a [String]| Some((key, patterns.iter().find(idle)?));
+    of("weight-decay-except", &config.adam().weight_decay_except).or_else(|| of("except", except))
 }
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ fn other_constants_are_refused() {
         let conventions = config.conventions(SHAPE);
         let convention = conventions.last().unwrap();
         Model::bare(config.clone(), SHAPE, Some(3), &net).write_for(convention.key, &path).unwrap();
-        let mut tensors = tensor_file::read(&path, |reason| TrainError::Request(reason)).unwrap().1;
+        let mut tensors = tensor_file::read(&path, TrainError::Request).unwrap().1;
         let (_, HostTensor { shape, values }) = &convention.constants[0];
         tensors.insert(name.to_owned(), TensorData::new(values.clone(), shape.clone()));
         tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
@@ -277,7 +277,7 @@ fn other_constants_are_refused() {
 fn what_is_no_weight_is_an_error_where_it_is_needed_alone() {
     let integers = || TensorData::new(vec![1_i64, 2], [2]);
     let (_folder, path) = written(|name, _| vec![name.to_owned()]);
-    let mut tensors = tensor_file::read(&path, |reason| TrainError::Request(reason)).unwrap().1;
+    let mut tensors = tensor_file::read(&path, TrainError::Request).unwrap().1;
     tensors.insert("step".to_owned(), integers());
     tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
     let said = refused(&tiny(1), &path, &init(None, false));
