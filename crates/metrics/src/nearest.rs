@@ -46,10 +46,11 @@ pub fn nearest<T: Copy + Into<f64> + Sync>(
         // Squared distances, rising.
         |rows| vec![Vec::<Neighbour>::with_capacity(k + 1); rows.len()],
         |found, tile| {
+            let rounding = tile.rounding();
             for (i, nearest) in found.iter_mut().enumerate() {
                 for (j, index) in tile.columns.clone().enumerate() {
                     let fast = tile.squared_distance(i, j);
-                    if nearest.len() == k && nearest[k - 1].distance < fast - tile.rounding(i, j) {
+                    if nearest.len() == k && nearest[k - 1].distance < fast - rounding {
                         continue;
                     }
                     let distance = direct(samples.row(tile.rows.start + i), real.row(index));

@@ -77,11 +77,11 @@ impl<'a, T: Copy + Into<f64> + Sync> PrdcReference<'a, T> {
                 reached: vec![false; real.nrows()],
             },
             |part, tile| {
+                let rounding = tile.rounding();
                 for (j, of_real) in tile.columns.clone().enumerate() {
                     for (i, sample) in tile.rows.clone().enumerate() {
                         let (real_radius, sample_radius) = (self.radii[of_real], sample_radii[sample]);
                         let mut squared = tile.squared_distance(i, j);
-                        let rounding = tile.rounding(i, j);
                         // On a surface rounding would decide.
                         if (squared - real_radius).abs() <= rounding
                             || (squared - sample_radius).abs() <= rounding
@@ -126,11 +126,12 @@ fn radii<T: Copy + Into<f64> + Sync>(set: ArrayView2<'_, T>, k: usize, centre: &
         // The k least so far, rising.
         |rows| vec![vec![f64::INFINITY; k]; rows.len()],
         |least, tile| {
+            let rounding = tile.rounding();
             for (i, row) in tile.rows.clone().enumerate() {
                 let least = &mut least[i];
                 for (j, column) in tile.columns.clone().enumerate() {
                     let fast = tile.squared_distance(i, j);
-                    if row == column || fast - tile.rounding(i, j) >= least[k - 1] {
+                    if row == column || fast - rounding >= least[k - 1] {
                         continue;
                     }
                     let squared = direct(set.row(row), set.row(column));

@@ -118,6 +118,10 @@ fn double_precision_that_f32_cannot_hold_is_refused() {
     far[[7, 2]] = f64::INFINITY;
     write_npy(&path, &far).unwrap();
     assert_eq!(rows(&Source::open(&path).unwrap())[[7, 2]], f32::INFINITY);
+    for empty in [(0, 3), (3, 0)] {
+        write_npy(&path, &Array2::<f64>::zeros(empty)).unwrap();
+        assert_eq!(rows(&Source::open(&path).unwrap()).dim(), empty);
+    }
     write_npy(&path, &Array2::from_elem((9, 2), 0.1)).unwrap();
     assert_eq!(rows(&Source::open(&path).unwrap())[[8, 1]], 0.1);
 }
