@@ -342,6 +342,16 @@ pub fn array_names(path: &Path) -> Result<Vec<String>, DataError> {
     File::open(path)?.names()
 }
 
+/// The attribute `name` of an HDF5 file; `None` if there is none, or it is no text.
+///
+/// # Errors
+/// A file that cannot be read or is not HDF5.
+pub fn read_text(path: &Path, name: &str) -> Result<Option<String>, DataError> {
+    let file = File::open(path)?;
+    let attributes = file.file.root().attrs().map_err(|error| file.broken(error))?;
+    Ok(attributes.get(name).and_then(AttrValue::as_str).map(str::to_owned))
+}
+
 /// Reads the array `name` of single or double precision from an HDF5 file.
 ///
 /// # Errors
@@ -374,13 +384,28 @@ pub fn read_floats(path: &Path, name: &str) -> Result<Floats, DataError> {
 /// # Errors
 /// A file that cannot be written.
 pub fn write_floats(path: &Path, arrays: &[(&str, &Floats)]) -> Result<(), DataError> {
+    write_floats_with(path, arrays, &[])
+}
+
+/// [`write_floats`], and texts as attributes of the file.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_floats_with(
+    path: &Path,
+    arrays: &[(&str, &Floats)],
+    texts: &[(&str, String)],
+) -> Result<(), DataError> {
     let mut file = FileBuilder::new();
+    for (name, text) in texts {
+        file.set_attr(name, AttrValue::String(text.clone()));
+    }
     for (name, array) in arrays {
         let shape: Vec<u64> = array.shape.iter().map(|&side| side as u64).collect();
         file.create_dataset(name).with_f64_data(&array.values).with_shape(&shape);
     }
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
+    beside.push(format!(".part-{}", std::process::id()));
     file.write(&beside).map_err(|error| match error {
         hdf5_pure::Error::Io(source) => DataError::write(path)(source),
         error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },

@@ -1,15 +1,13 @@
 //! The energy distance.
 
-use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
+use ndarray::{ArrayView2, CowArray, Ix2};
 
 use crate::{
     MetricError,
-    samples::{checked_pair, rows, squared_distance},
+    pairs::{Kernel, PairReference, PairSums},
+    samples::check_pair,
+    tiles::mean_row,
 };
-
-/// Rows whose sums one task adds up. Fixed, so that the order of additions does not depend on the number of threads.
-const ROWS_PER_TASK: usize = 64;
 
 /// The energy distance of two sets, as a V-statistic.
 ///
@@ -22,28 +20,29 @@ const ROWS_PER_TASK: usize = 64;
 ///
 /// # Errors
 /// Sets that are empty, of unequal dimension, or not finite.
-pub fn energy_distance<T: Copy + Into<f64>>(
+pub fn energy_distance<T: Copy + Into<f64> + Sync>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
 ) -> Result<f64, MetricError> {
-    let (a, b) = checked_pair(a, b, 1)?;
-    let energy = 2.0 * mean_distance(&a, &b) - mean_distance(&a, &a) - mean_distance(&b, &b);
-    // Mathematically never negative; equal sets can come out a rounding below.
-    Ok(energy.max(0.0))
+    check_pair(a, b, 1)?;
+    Ok(of(&reference(b.into()).sums(a, &[])[0]))
 }
 
-fn mean_distance(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
-    let (a, b) = (rows(a), rows(b));
-    let sums: Vec<f64> = a
-        .par_chunks(ROWS_PER_TASK)
-        .map(|some| some.iter().map(|a| b.iter().map(|b| squared_distance(a, b).sqrt()).sum::<f64>()).sum())
-        .collect();
-    sums.iter().sum::<f64>() / (a.len() as f64 * b.len() as f64)
+/// The real side of [`energy_distance`].
+pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: CowArray<'_, T, Ix2>) -> PairReference<'_, T> {
+    let centre = mean_row(real.view());
+    PairReference::new(real, centre, Kernel::Distance)
+}
+
+pub(crate) fn of(sums: &PairSums) -> f64 {
+    let energy = sums.energy();
+    // Mathematically never negative; equal sets can come out a rounding below. (`max` would make zero of a NaN.)
+    if energy < 0.0 { 0.0 } else { energy }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
     use super::*;
 
@@ -63,8 +62,7 @@ mod tests {
     #[test]
     fn refuses_what_is_not_finite() {
         let error = energy_distance(array![[0.0], [f32::INFINITY]].view(), array![[0.0]].view()).unwrap_err();
-        let expected =
-            MetricError::NotFinite { set: "the first set", row: 1, column: 0, value: "inf".into() };
+        let expected = MetricError::NotFinite { set: "the samples", row: 1, column: 0, value: "inf".into() };
         assert_eq!(error, expected);
     }
 }

@@ -6,9 +6,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum MetricError {
     /// A NaN or an infinity in the samples.
-    #[error("{set} holds {value} at row {row}, column {column}")]
+    #[error("{set}: {value} at row {row}, column {column}")]
     NotFinite {
-        /// Which of the sets: `first`, `second`, `reference`, `samples`, …
+        /// Which of the sets: `the samples`, `the real data`, …
         set: &'static str,
         /// Row of the value.
         row: usize,
@@ -36,9 +36,9 @@ pub enum MetricError {
         second: usize,
     },
     /// Fewer samples than the metric can be computed from.
-    #[error("{what} needs at least {needed} samples, got {got}")]
+    #[error("{what}: at least {}, got {got}", counted(*needed))]
     TooFewSamples {
-        /// What needs them.
+        /// What is short of them, or needs them.
         what: &'static str,
         /// The least number.
         needed: usize,
@@ -87,6 +87,16 @@ pub enum MetricError {
         /// The size expected.
         expected: usize,
     },
+    /// Statistics of different spaces, or that were reached in different ways.
+    #[error("`{what}` is {first} in one of the statistics and {second} in the other")]
+    OtherOrigin {
+        /// What is different.
+        what: &'static str,
+        /// What the one says.
+        first: String,
+        /// What the other says.
+        second: String,
+    },
     /// The symmetric eigenvalue iteration did not converge.
     #[error("the eigenvalues of a symmetric {size} × {size} matrix did not converge")]
     NoConvergence {
@@ -101,4 +111,19 @@ pub enum MetricError {
         /// All names of the registry.
         known: Vec<&'static str>,
     },
+}
+
+impl MetricError {
+    /// The error, said of `set` where it is of one set's samples.
+    pub(crate) fn of(self, set: &'static str) -> Self {
+        match self {
+            Self::NotFinite { row, column, value, .. } => Self::NotFinite { set, row, column, value },
+            Self::TooFewSamples { needed, got, .. } => Self::TooFewSamples { what: set, needed, got },
+            other => other,
+        }
+    }
+}
+
+fn counted(samples: usize) -> String {
+    format!("{samples} sample{}", if samples == 1 { "" } else { "s" })
 }

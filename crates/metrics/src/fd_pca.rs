@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::{
     Frechet, MetricError, Moments, frechet,
     linalg::{Eigen, add_product, eigen, leading},
-    samples::checked,
+    samples::{REAL, SAMPLES, checked},
 };
 
 /// Samples that one task projects. Fixed, though rows do not meet: the blocking inside a product may depend on it.
@@ -70,10 +70,10 @@ impl FdPca {
             return Err(MetricError::TooFewDimensions { dimension, components });
         }
         if n <= components {
-            return Err(MetricError::TooFewSamples { what: "the reference", needed: components + 1, got: n });
+            return Err(MetricError::TooFewSamples { what: REAL, needed: components + 1, got: n });
         }
         let mut moments = Moments::new(dimension);
-        moments.add(real)?;
+        moments.add(real).map_err(|error| error.of(REAL))?;
         let (mean, covariance) = (moments.mean()?, moments.covariance()?);
         // Of images these are large; one is enough while the next is computed.
         drop(moments);
@@ -130,7 +130,7 @@ impl FdPca {
         if samples.ncols() != dimension {
             return Err(MetricError::UnequalDimensions { first: dimension, second: samples.ncols() });
         }
-        let mut rows = checked(samples, "the samples", 0)?;
+        let mut rows = checked(samples, SAMPLES, 0)?;
         for mut row in rows.rows_mut() {
             for (value, mean) in row.iter_mut().zip(&self.mean) {
                 *value -= mean;
@@ -164,8 +164,8 @@ impl FdPca {
         let mut moments = Moments::new(components);
         moments.add(projected.slice(s![.., ..]))?;
         let real = Array2::from_diag(&ndarray::ArrayView1::from(&self.variances));
-        let found =
-            frechet(&vec![0.0; components], real.view(), &moments.mean()?, moments.covariance()?.view())?;
+        let covariance = moments.covariance().map_err(|error| error.of(SAMPLES))?;
+        let found = frechet(&vec![0.0; components], real.view(), &moments.mean()?, covariance.view())?;
         Ok(FdPcaScore { frechet: found, n: moments.count(), reference: self.reference, components })
     }
 }
@@ -266,11 +266,11 @@ mod tests {
         let error = FdPca::fit(real.view(), 64).unwrap_err();
         assert_eq!(error, MetricError::TooFewDimensions { dimension: 20, components: 64 });
         let error = FdPca::fit(real.slice(s![..8, ..]), 8).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "the reference", needed: 9, got: 8 });
+        assert_eq!(error, MetricError::TooFewSamples { what: REAL, needed: 9, got: 8 });
         assert_eq!(FdPca::fit(real.view(), 0).unwrap_err(), MetricError::Zero("components"));
         let pca = FdPca::fit(real.view(), 8).unwrap();
         let error = pca.distance(real.slice(s![..1, ..])).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "a covariance", needed: 2, got: 1 });
+        assert_eq!(error, MetricError::TooFewSamples { what: SAMPLES, needed: 2, got: 1 });
         let error = pca.distance(gaussian(9, 19, 0.0, 6).view()).unwrap_err();
         assert_eq!(error, MetricError::UnequalDimensions { first: 20, second: 19 });
     }

@@ -111,12 +111,12 @@ impl Array {
     }
 }
 
-/// Reads a `.npy` file of bytes, f32 or f64, of either byte order and memory layout.
+/// Reads a `.npy` file of bytes, half precision (as f32), f32 or f64, of either byte order and memory layout.
 ///
 /// # Errors
 /// A file that cannot be read, is truncated, is no `.npy` file or holds another type.
 pub fn read_npy(path: &Path) -> Result<Array, InputError> {
-    let bytes = std::fs::read(path).map_err(InputError::read(path))?;
+    let mut bytes = std::fs::read(path).map_err(InputError::read(path))?;
     let wrong = |reason: String| InputError::invalid(path, "the array", reason);
     if let Some(array) = of_bytes(&bytes).map_err(wrong)? {
         return Ok(Array::F32(array));
@@ -127,10 +127,38 @@ pub fn read_npy(path: &Path) -> Result<Array, InputError> {
     if let Some(array) = of_bytes(&bytes).map_err(wrong)? {
         return Ok(Array::U8(array));
     }
+    // Half precision is read as the 16 bits that it is.
+    if let Some(at) = half_precision(&bytes) {
+        bytes[at] = b'u';
+        let bits: Option<ArrayD<u16>> = of_bytes(&bytes).map_err(wrong)?;
+        return bits.map(|bits| Array::F32(bits.mapv(half))).ok_or_else(|| wrong(OTHER_TYPE.to_owned()));
+    }
     Err(wrong(OTHER_TYPE.to_owned()))
 }
 
-const OTHER_TYPE: &str = "values are neither 8-bit unsigned integers nor f32 nor f64";
+const OTHER_TYPE: &str =
+    "values are neither 8-bit unsigned integers nor f32 nor f64 (nor, in a .npy file, half precision)";
+
+/// Where the `f` of `<f2` or `>f2` is in the header of a `.npy` file of half precision.
+fn half_precision(bytes: &[u8]) -> Option<usize> {
+    let header = &bytes[..bytes.len().min(256)];
+    ["'<f2'", "'>f2'"]
+        .into_iter()
+        .find_map(|name| header.windows(name.len()).position(|some| some == name.as_bytes()))
+        .map(|at| at + 2)
+}
+
+/// The value of an IEEE 754 binary16, which every f32 can hold.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let mantissa = f32::from(bits & 0x3ff) / 1024.0;
+    sign * match bits >> 10 & 0x1f {
+        0 => mantissa * 2f32.powi(-14),
+        31 if mantissa == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        exponent => (1.0 + mantissa) * 2f32.powi(i32::from(exponent) - 15),
+    }
+}
 
 /// The array in the bytes of a `.npy` file, or `None` if it is of another type. The view is asked first because it compares
 /// the length with the shape before anything is allocated.
@@ -185,6 +213,18 @@ impl Npz {
             return Ok(Array::U8(array));
         }
         Err(InputError::invalid(&self.path, name, OTHER_TYPE))
+    }
+
+    /// The text under `name`, which is an array of bytes with one axis; `None` if there is none, or something else.
+    ///
+    /// # Errors
+    /// A broken array.
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, InputError> {
+        if !self.names.iter().any(|other| other == name) {
+            return Ok(None);
+        }
+        let bytes = self.of::<u8>(name)?.filter(|bytes| bytes.ndim() == 1);
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes.into_iter().collect()).ok()))
     }
 
     fn of<T: ReadableElement>(&mut self, name: &str) -> Result<Option<ArrayD<T>>, InputError> {

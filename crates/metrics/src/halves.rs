@@ -1,10 +1,10 @@
 //! Intervals from random halves of the samples.
 
-use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
+use crate::draws::Draw;
 
 /// Keyed random halves of the indices below `n`: `repeats` choices of `n/2` without replacement, rising.
 pub(crate) fn halves(n: usize, repeats: usize, seed: u64) -> Vec<Vec<usize>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = Draw::Halves.rng(seed);
     (0..repeats)
         .map(|_| {
             let mut rows = rand::seq::index::sample(&mut rng, n, n / 2).into_vec();
@@ -21,18 +21,24 @@ pub(crate) fn halves(n: usize, repeats: usize, seed: u64) -> Vec<Vec<usize>> {
 /// The spread is taken around the subsets' own mean, so that a bias which depends on the number of samples, as a Fréchet
 /// distance has, does not enter; resampling with replacement would add one. `None` for fewer than two subsets.
 pub(crate) fn interval(value: f64, subsets: &[f64], size: usize, n: usize) -> Option<[f64; 2]> {
+    let error = squared_error(subsets, size, n)?.sqrt();
+    Some([value - 2.0 * error, value + 2.0 * error])
+}
+
+/// `s²` of [`interval`].
+pub(crate) fn squared_error(subsets: &[f64], size: usize, n: usize) -> Option<f64> {
     if subsets.len() < 2 || size >= n {
         return None;
     }
     let count = subsets.len() as f64;
     let mean = subsets.iter().sum::<f64>() / count;
     let variance = subsets.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (count - 1.0);
-    let error = (variance * size as f64 / (n - size) as f64).sqrt();
-    Some([value - 2.0 * error, value + 2.0 * error])
+    Some(variance * size as f64 / (n - size) as f64)
 }
 
 #[cfg(test)]
 mod tests {
+    use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;

@@ -165,6 +165,11 @@ impl Images {
         Ok(Array2::from_shape_vec((indices.len(), size), values).expect("whole rows"))
     }
 
+    /// Whether they are floats of a file and none is below zero, as pictures in [0, 1] are and those in [−1, 1] hardly ever.
+    pub(crate) fn not_negative(&self) -> bool {
+        matches!(&self.store, Store::Floats(values) if values.iter().all(|&value| value >= 0.0))
+    }
+
     /// Bytes, `[indices, channels, height, width]`, as a feature network wants them.
     ///
     /// # Errors

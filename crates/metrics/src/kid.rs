@@ -1,9 +1,14 @@
 //! The kernel inception distance.
 
 use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
-use ndarray::{ArrayView2, Axis};
+use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 
-use crate::{MetricError, mmd::unbiased, samples::check_pair, tiles::Tile};
+use crate::{
+    MetricError,
+    halves::{halves, squared_error},
+    pairs::{Kernel, PairReference},
+    samples::check_pair,
+};
 
 /// The result of [`kid_subsets`].
 #[derive(Clone, Debug, PartialEq)]
@@ -33,13 +38,14 @@ pub fn kid<T: Copy + Into<f64> + Sync>(
     b: ArrayView2<'_, T>,
 ) -> Result<f64, MetricError> {
     check_pair(a, b, 2)?;
-    Ok(of(a, b))
+    Ok(reference(b.into()).sums(a, &[])[0].unbiased())
 }
 
 /// [`kid`] of `subsets` pairs of subsets of `size` samples, each drawn without replacement: the published estimator, with
 /// 100 subsets of 1,000.
 ///
-/// Subset k takes its rows from ChaCha8 keyed by `seed`, in the order first set, second set.
+/// Subset k takes its rows from ChaCha8 keyed by `seed`, in the order `a`, `b`. The spread of the values has the draw of both
+/// sides in it, so that it is no error of the mean for new samples and the same real data.
 ///
 /// # Errors
 /// Those of [`kid`], a set smaller than `size`, no subsets.
@@ -50,36 +56,58 @@ pub fn kid_subsets<T: Copy + Into<f64> + Sync>(
     size: usize,
     seed: u64,
 ) -> Result<KidSubsets, MetricError> {
+    Ok(with_error(a, b, subsets, size, seed, 0)?.0)
+}
+
+/// [`kid_subsets`], and the standard error of its mean for other `a` from the same source and the same `b`, from `repeats`
+/// halves of each subset of `a`; `None` for fewer than two halves or subsets of fewer than eight.
+///
+/// Within a subset of size s the halves meet the same subset of `b`, so that the draw of `b` is left out; their spread gives
+/// the squared error `e²` of one subset's value (the delete-d jackknife of the other scores). The mean over S subsets,
+/// each without replacement from n samples, has `e²·(s/n + (1 − s/n)/S)`: the draw of the samples, and that of the subsets
+/// from them.
+pub(crate) fn with_error<T: Copy + Into<f64> + Sync>(
+    a: ArrayView2<'_, T>,
+    b: ArrayView2<'_, T>,
+    subsets: usize,
+    size: usize,
+    seed: u64,
+    repeats: usize,
+) -> Result<(KidSubsets, Option<f64>), MetricError> {
     if subsets == 0 {
         return Err(MetricError::Zero("subsets"));
     }
-    check_pair(a, b, size.max(2))?;
     if size < 2 {
         return Err(MetricError::TooFewSamples { what: "a subset", needed: 2, got: size });
     }
+    check_pair(a, b, size)?;
+    let halves = halves(size, if size < 8 { 0 } else { repeats }, seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let values: Vec<f64> = (0..subsets)
-        .map(|_| {
-            let mut some = |set: ArrayView2<'_, T>| {
-                let rows = rand::seq::index::sample(&mut rng, set.nrows(), size).into_vec();
-                set.select(Axis(0), &rows)
-            };
-            let (a, b) = (some(a), some(b));
-            of(a.view(), b.view())
-        })
-        .collect();
-    let mean = values.iter().sum::<f64>() / subsets as f64;
-    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / subsets as f64;
-    Ok(KidSubsets { mean, std: variance.sqrt(), values })
+    let (mut values, mut squares) = (Vec::new(), Vec::new());
+    for _ in 0..subsets {
+        let mut some = |set: ArrayView2<'_, T>| {
+            let rows = rand::seq::index::sample(&mut rng, set.nrows(), size).into_vec();
+            set.select(Axis(0), &rows)
+        };
+        let (a, b) = (some(a), some(b));
+        let sums = reference(b.into()).sums(a.view(), &halves);
+        let found: Vec<f64> = sums.iter().map(|sums| sums.unbiased()).collect();
+        values.push(found[0]);
+        squares.extend(squared_error(&found[1..], size / 2, size));
+    }
+    let count = subsets as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+    let share = size as f64 / a.nrows() as f64;
+    let error = (!squares.is_empty())
+        .then(|| (squares.iter().sum::<f64>() / count * (share + (1.0 - share) / count)).sqrt());
+    Ok((KidSubsets { mean, std: variance.sqrt(), values }, error))
 }
 
-fn of<T: Copy + Into<f64> + Sync>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> f64 {
-    let dimension = a.ncols() as f64;
-    let kernel = |tile: &Tile<'_>, i, j| {
-        let base = tile.product(i, j) / dimension + 1.0;
-        base * base * base
-    };
-    unbiased(a, b, &vec![0.0; a.ncols()], kernel)
+/// The real side of [`kid`].
+pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: CowArray<'_, T, Ix2>) -> PairReference<'_, T> {
+    let dimension = real.ncols();
+    PairReference::new(real, vec![0.0; dimension], Kernel::Cubic { dimension: dimension as f64 })
 }
 
 #[cfg(test)]
@@ -129,7 +157,7 @@ mod tests {
     fn refuses() {
         let a = features(10, 0.0);
         let error = kid_subsets(a.view(), a.view(), 10, 11, 0).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "the first set", needed: 11, got: 10 });
+        assert_eq!(error, MetricError::TooFewSamples { what: "the samples", needed: 11, got: 10 });
         assert_eq!(kid_subsets(a.view(), a.view(), 0, 5, 0).unwrap_err(), MetricError::Zero("subsets"));
         let error = kid_subsets(a.view(), a.view(), 1, 1, 0).unwrap_err();
         assert_eq!(error, MetricError::TooFewSamples { what: "a subset", needed: 2, got: 1 });

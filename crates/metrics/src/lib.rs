@@ -10,6 +10,7 @@
 
 mod assignment;
 mod auction;
+mod draws;
 mod energy;
 mod error;
 mod fd_pca;
@@ -27,8 +28,11 @@ mod moments;
 mod named;
 mod nearest;
 pub mod networks;
+mod origin;
+mod pairs;
 pub mod parity;
 mod prdc;
+mod prepared;
 mod registry;
 mod samples;
 mod sliced;
@@ -52,6 +56,7 @@ pub use mmd::{median_distance, mmd_gaussian};
 pub use moments::Moments;
 pub use named::{Given, InceptionWeights, Named, Space};
 pub use nearest::{Memorisation, Neighbour, memorisation, nearest};
+pub use origin::Origin;
 pub use prdc::{Prdc, prdc};
 pub use registry::{Applies, Metric, Reference, Score};
 pub use sliced::sliced_wasserstein2;

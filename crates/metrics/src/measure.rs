@@ -1,17 +1,9 @@
 //! The scores that `meanflow eval` prints, by name.
 
-use std::cell::OnceCell;
-
-use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use ndarray::ArrayView2;
 use serde::Serialize;
 
-use crate::{
-    FdPca, MetricError, Moments, Statistics, energy_distance,
-    halves::{halves, interval},
-    inception_score, kid, kid_subsets, median_distance, mmd_gaussian, prdc, sliced_wasserstein2,
-    wasserstein2,
-};
+use crate::{MetricError, Statistics, prepared::Prepared};
 
 /// A score, apart from the space that it is taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +14,7 @@ pub enum Measure {
     SlicedW2,
     /// `energy`: energy distance.
     Energy,
-    /// `mmd`: squared maximum mean discrepancy, Gaussian kernel with the real data's median distance.
+    /// `mmd`: squared maximum mean discrepancy, Gaussian kernel with the real data's [`median_distance`](crate::median_distance).
     Mmd,
     /// `fd_pca64`: Fréchet distance on the real data's first min(64, n − 1, dimension) principal components.
     FdPca64,
@@ -49,7 +41,7 @@ pub struct Settings {
     pub neighbours: usize,
     /// Subsets of KID.
     pub kid_subsets: usize,
-    /// Samples of a subset of KID; cut to half of the smaller set.
+    /// Samples of a subset of KID, at least 2; cut to half of the smaller set. [`Value::with`] says as `size` what was taken.
     pub kid_size: usize,
     /// Splits of the inception score.
     pub splits: usize,
@@ -102,163 +94,33 @@ impl Measure {
         matches!(self, Self::W2 | Self::SlicedW2)
     }
 
-    /// Computes it, with intervals from [`Settings::repeats`] random halves of the samples.
+    /// Computes it, with intervals from [`Settings::repeats`] random halves of the samples (for [`Measure::Kid`], of each of its
+    /// subsets); without where there are fewer than eight, or too few in a half.
+    ///
+    /// Measures of equal sizes take a keyed choice of the larger set; [`Value::with`] says as `n` how many were compared.
     ///
     /// # Shapes
     /// `samples`: `[n, dimension]`, real rows the same dimension; for [`Measure::InceptionScore`] the samples' logits.
     ///
     /// # Errors
-    /// Those of the measure's own function; [`MetricError::NeedsRows`] if statistics are not enough.
+    /// Those of the measure's own function; [`MetricError::NeedsRows`] if statistics are not enough; a subset of KID of fewer than
+    /// two samples.
     pub fn evaluate(
         self,
         samples: ArrayView2<'_, f32>,
         real: Real<'_>,
         settings: &Settings,
     ) -> Result<Vec<Value>, MetricError> {
-        let prepared = Prepared::new(self, real, *settings)?;
-        let n = samples.nrows();
-        let mut values = prepared.values(samples)?;
-        // The subsets of KID give its interval already; fewer than eight samples have no halves to speak of.
-        let repeats = if self == Self::Kid || n < 8 { 0 } else { settings.repeats };
-        let mut parts = vec![Vec::new(); values.len()];
-        for half in halves(n, repeats, settings.seed) {
-            let some = samples.select(Axis(0), &half);
-            for (part, value) in parts.iter_mut().zip(prepared.values(some.view())?) {
-                part.push(value.value);
-            }
-        }
-        for (value, halves) in values.iter_mut().zip(&parts) {
-            value.interval = value.interval.or(interval(value.value, halves, n / 2, n));
-        }
-        Ok(values)
-    }
-}
-
-/// A measure with its real data; what the halves have in common is computed once.
-struct Prepared<'a> {
-    measure: Measure,
-    real: Real<'a>,
-    settings: Settings,
-    statistics: OnceCell<Statistics>,
-    pca: OnceCell<FdPca>,
-    bandwidth: OnceCell<f64>,
-}
-
-impl<'a> Prepared<'a> {
-    fn new(measure: Measure, real: Real<'a>, settings: Settings) -> Result<Self, MetricError> {
-        let prepared = Self {
-            measure,
-            real,
-            settings,
-            statistics: OnceCell::new(),
-            pca: OnceCell::new(),
-            bandwidth: OnceCell::new(),
-        };
-        match measure {
-            Measure::Frechet => {
-                let statistics = match real {
-                    Real::Statistics(statistics) => statistics.clone(),
-                    Real::Rows(rows) => statistics(rows)?,
-                };
-                let _ = prepared.statistics.set(statistics);
-            }
-            Measure::FdPca64 => {
-                let rows = prepared.rows()?;
-                let components = 64.min(rows.nrows().saturating_sub(1)).min(rows.ncols());
-                let _ = prepared.pca.set(FdPca::fit(rows, components.max(1))?);
-            }
-            Measure::Mmd => {
-                let _ = prepared.bandwidth.set(median_distance(prepared.rows()?)?);
-            }
-            _ => {}
-        }
-        Ok(prepared)
+        Prepared::new(self, real, *settings)?.evaluate(samples)
     }
 
-    fn rows(&self) -> Result<ArrayView2<'a, f32>, MetricError> {
-        match self.real {
-            Real::Rows(rows) => Ok(rows),
-            Real::Statistics(_) => Err(MetricError::NeedsRows),
+    /// What a value of it, or of a part of it, can be at least and at most.
+    pub(crate) fn range(self, part: &str) -> [f64; 2] {
+        match (self, part) {
+            // Unbiased estimates of what is not negative can be.
+            (Self::Kid | Self::KidFull | Self::Mmd, _) => [f64::NEG_INFINITY, f64::INFINITY],
+            (Self::Prdc, "precision" | "recall" | "coverage") => [0.0, 1.0],
+            _ => [0.0, f64::INFINITY],
         }
     }
-
-    /// As many real rows as there are samples, a keyed choice, for the measures of equal sizes.
-    fn as_many(&self, n: usize) -> Result<CowArray<'a, f32, Ix2>, MetricError> {
-        let rows = self.rows()?;
-        if rows.nrows() <= n {
-            return Ok(rows.into());
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        let chosen = rand::seq::index::sample(&mut rng, rows.nrows(), n).into_vec();
-        Ok(rows.select(Axis(0), &chosen).into())
-    }
-
-    fn values(&self, samples: ArrayView2<'_, f32>) -> Result<Vec<Value>, MetricError> {
-        let settings = &self.settings;
-        let one = |value: f64, with: Vec<(&'static str, f64)>| {
-            vec![Value { part: "", value, interval: None, with }]
-        };
-        let seed = ("seed", settings.seed as f64);
-        Ok(match self.measure {
-            Measure::W2 => one(wasserstein2(samples, self.as_many(samples.nrows())?.view())?, vec![]),
-            Measure::SlicedW2 => {
-                let projections = crate::Metric::PROJECTIONS;
-                let real = self.as_many(samples.nrows())?;
-                let value = sliced_wasserstein2(samples, real.view(), projections, settings.seed)?;
-                one(value, vec![("projections", projections as f64), seed])
-            }
-            Measure::Energy => one(energy_distance(samples, self.rows()?)?, vec![]),
-            Measure::Mmd => {
-                let bandwidth = *self.bandwidth.get().expect("prepared");
-                one(mmd_gaussian(samples, self.rows()?, bandwidth)?, vec![("bandwidth", bandwidth)])
-            }
-            Measure::FdPca64 => {
-                let pca = self.pca.get().expect("prepared");
-                let value = pca.distance(samples)?.frechet.distance;
-                one(value, vec![("components", pca.components() as f64), ("explained", pca.explained())])
-            }
-            Measure::Frechet => {
-                let real = self.statistics.get().expect("prepared");
-                one(statistics(samples)?.distance(real)?.distance, vec![])
-            }
-            Measure::Kid => {
-                let real = self.rows()?;
-                let least = samples.nrows().min(real.nrows());
-                let size = settings.kid_size.min(least / 2).max(2);
-                let found = kid_subsets(samples, real, settings.kid_subsets, size, settings.seed)?;
-                let with = vec![
-                    ("subsets", found.values.len() as f64),
-                    ("size", size as f64),
-                    ("std", found.std),
-                    seed,
-                ];
-                let interval = interval(found.mean, &found.values, size, least);
-                vec![Value { part: "", value: found.mean, interval, with }]
-            }
-            Measure::KidFull => one(kid(samples, self.rows()?)?, vec![]),
-            Measure::Prdc => {
-                let found = prdc(self.rows()?, samples, settings.neighbours)?;
-                let with = vec![("neighbours", settings.neighbours as f64)];
-                let value = |part, value| Value { part, value, interval: None, with: with.clone() };
-                vec![
-                    value("precision", found.precision),
-                    value("recall", found.recall),
-                    value("density", found.density),
-                    value("coverage", found.coverage),
-                ]
-            }
-            Measure::InceptionScore => {
-                let splits = settings.splits.min(samples.nrows());
-                let found = inception_score(samples, splits)?;
-                let with = vec![("splits", splits as f64), ("std", found.std)];
-                vec![Value { part: "", value: found.mean, interval: None, with }]
-            }
-        })
-    }
-}
-
-fn statistics(rows: ArrayView2<'_, f32>) -> Result<Statistics, MetricError> {
-    let mut moments = Moments::new(rows.ncols());
-    moments.add(rows)?;
-    Statistics::of(&moments)
 }

@@ -1,11 +1,13 @@
 //! The maximum mean discrepancy with a Gaussian kernel.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 
 use crate::{
     MetricError,
-    samples::check_pair,
-    tiles::{Tile, mean_row, over_pairs, over_some_pairs},
+    draws::Draw,
+    pairs::{Kernel, PairReference},
+    samples::{SAMPLES, check, check_pair},
+    tiles::{mean_row, over_pairs},
 };
 
 /// The squared maximum mean discrepancy with the kernel `exp(−|x − y|²/(2h²))`, as the unbiased U-statistic.
@@ -24,25 +26,37 @@ pub fn mmd_gaussian<T: Copy + Into<f64> + Sync>(
     bandwidth: f64,
 ) -> Result<f64, MetricError> {
     check_pair(a, b, 2)?;
+    Ok(reference(b.into(), bandwidth)?.sums(a, &[])[0].unbiased())
+}
+
+/// The real side of [`mmd_gaussian`].
+pub(crate) fn reference<T: Copy + Into<f64> + Sync>(
+    real: CowArray<'_, T, Ix2>,
+    bandwidth: f64,
+) -> Result<PairReference<'_, T>, MetricError> {
     if !(bandwidth > 0.0 && bandwidth.is_finite()) {
         return Err(MetricError::Positive { what: "the bandwidth", value: bandwidth.to_string() });
     }
-    let scale = -0.5 / (bandwidth * bandwidth);
-    let kernel = |tile: &Tile<'_>, i, j| (scale * tile.squared_distance(i, j)).exp();
-    Ok(unbiased(a, b, &mean_row(b), kernel))
+    let centre = mean_row(real.view());
+    Ok(PairReference::new(real, centre, Kernel::Gaussian { scale: -0.5 / (bandwidth * bandwidth) }))
 }
 
-/// The median of the distances between the first 1,000 samples (each pair once), the usual bandwidth of a Gaussian kernel.
+/// The median of the distances between samples (each pair once, the mean of the two in the middle), the usual bandwidth of a
+/// Gaussian kernel. Of more than 1,000 samples, it is that of a choice of 1,000 keyed by `seed`.
 ///
 /// # Errors
 /// Fewer than two samples, values that are not finite.
-pub fn median_distance<T: Copy + Into<f64> + Sync>(samples: ArrayView2<'_, T>) -> Result<f64, MetricError> {
-    let some = samples.slice(ndarray::s![..samples.nrows().min(1000), ..]);
-    crate::samples::check(some, "the samples", 2)?;
+pub fn median_distance<T: Copy + Into<f64> + Sync>(
+    samples: ArrayView2<'_, T>,
+    seed: u64,
+) -> Result<f64, MetricError> {
+    check(samples, SAMPLES, 2)?;
+    let n = samples.nrows();
+    let some = samples.select(Axis(0), &Draw::Bandwidth.choice(n, n.min(1000), seed));
     let distances = over_pairs(
-        some,
-        some,
-        &mean_row(some),
+        some.view(),
+        some.view(),
+        &mean_row(some.view()),
         |_| Vec::new(),
         |distances, tile| {
             for (i, row) in tile.rows.clone().enumerate() {
@@ -56,40 +70,11 @@ pub fn median_distance<T: Copy + Into<f64> + Sync>(samples: ArrayView2<'_, T>) -
     );
     let mut distances = distances.concat();
     distances.sort_unstable_by(f64::total_cmp);
-    Ok(distances[distances.len() / 2])
-}
-
-/// `mean_{i≠j} k(a_i, a_j) + mean_{i≠j} k(b_i, b_j) − 2·mean k(a_i, b_j)`, for sets of at least two.
-pub(crate) fn unbiased<T: Copy + Into<f64> + Sync>(
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
-    centre: &[f64],
-    kernel: impl Fn(&Tile<'_>, usize, usize) -> f64 + Sync,
-) -> f64 {
-    let sum = |a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, same: bool| -> f64 {
-        // Of a set with itself the tiles below the diagonal repeat those above it.
-        let sums = over_some_pairs(
-            a,
-            b,
-            centre,
-            |rows, columns| !same || rows.start <= columns.start,
-            |_| 0.0,
-            |sum, tile| {
-                let mut part = 0.0;
-                for (j, column) in tile.columns.clone().enumerate() {
-                    for (i, row) in tile.rows.clone().enumerate() {
-                        if !(same && row == column) {
-                            part += kernel(tile, i, j);
-                        }
-                    }
-                }
-                *sum += if same && tile.rows.start < tile.columns.start { 2.0 * part } else { part };
-            },
-        );
-        sums.into_iter().sum()
-    };
-    let (n, m) = (a.nrows() as f64, b.nrows() as f64);
-    sum(a, a, true) / (n * (n - 1.0)) + sum(b, b, true) / (m * (m - 1.0)) - 2.0 * sum(a, b, false) / (n * m)
+    let middle = distances.len() / 2;
+    Ok(match distances.len() % 2 {
+        0 => 0.5 * (distances[middle - 1] + distances[middle]),
+        _ => distances[middle],
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +91,13 @@ mod tests {
         let cross: f64 = [0.0, 1.0, 3.0].iter().map(|&x| k(x, 2.0) + k(x, 2.5)).sum();
         let expected = aa + k(2.0, 2.5) - 2.0 * cross / 6.0;
         assert!((mmd_gaussian(a.view(), b.view(), 1.5).unwrap() - expected).abs() < 1e-14);
-        assert_eq!(median_distance(a.view()).unwrap(), 2.0);
+        assert_eq!(median_distance(a.view(), 0).unwrap(), 2.0);
+        // Distances 1, 1, 2, 2, 3, 4.
+        let four = array![[0.0], [1.0], [2.0], [4.0]];
+        assert_eq!(median_distance(four.view(), 0).unwrap(), 2.0);
+        // Distances 1, 1, 1.5, 2, 2.5, 3.5: between 1.5 and 2.
+        let four = array![[0.0], [1.0], [2.0], [3.5]];
+        assert_eq!(median_distance(four.view(), 0).unwrap(), 1.75);
     }
 
     #[test]
@@ -133,12 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn the_bandwidth_is_of_a_choice_and_not_of_the_first() {
+        // The first thousand are all the same.
+        let rows = Array2::from_shape_fn((4000, 1), |(i, _)| if i < 1000 { 0.0 } else { (i % 10) as f64 });
+        let median = median_distance(rows.view(), 1).unwrap();
+        assert!((2.0..=4.0).contains(&median), "{median}");
+        assert_eq!(median_distance(rows.view(), 1).unwrap(), median);
+    }
+
+    #[test]
     fn refuses() {
         let a = array![[0.0], [1.0]];
         let error = mmd_gaussian(a.view(), a.view(), 0.0).unwrap_err();
         assert_eq!(error.to_string(), "the bandwidth must be a positive number, got 0");
         let one = array![[0.0]];
         let error = mmd_gaussian(a.view(), one.view(), 1.0).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "the second set", needed: 2, got: 1 });
+        assert_eq!(error, MetricError::TooFewSamples { what: "the real data", needed: 2, got: 1 });
     }
 }

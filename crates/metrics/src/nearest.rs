@@ -4,8 +4,8 @@ use ndarray::ArrayView2;
 
 use crate::{
     MetricError,
-    samples::check_pair,
-    tiles::{mean_row, over_pairs},
+    samples::{REAL, check_pair},
+    tiles::{direct, mean_row, over_pairs},
 };
 
 /// A real row beside a sample.
@@ -36,7 +36,7 @@ pub fn nearest<T: Copy + Into<f64> + Sync>(
     }
     check_pair(samples, real, 1)?;
     if real.nrows() < k {
-        return Err(MetricError::TooFewSamples { what: "the second set", needed: k, got: real.nrows() });
+        return Err(MetricError::TooFewSamples { what: REAL, needed: k, got: real.nrows() });
     }
     let centre = mean_row(real);
     let parts = over_pairs(
@@ -46,12 +46,14 @@ pub fn nearest<T: Copy + Into<f64> + Sync>(
         // Squared distances, rising.
         |rows| vec![Vec::<Neighbour>::with_capacity(k + 1); rows.len()],
         |found, tile| {
+            let rounding = tile.rounding();
             for (i, nearest) in found.iter_mut().enumerate() {
                 for (j, index) in tile.columns.clone().enumerate() {
-                    let distance = tile.squared_distance(i, j);
-                    if nearest.len() == k && nearest[k - 1].distance <= distance {
+                    let fast = tile.squared_distance(i, j);
+                    if nearest.len() == k && nearest[k - 1].distance < fast - rounding {
                         continue;
                     }
+                    let distance = direct(samples.row(tile.rows.start + i), real.row(index));
                     let place = nearest.partition_point(|other| other.distance <= distance);
                     nearest.insert(place, Neighbour { index, distance });
                     nearest.truncate(k);
@@ -139,6 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn of_equal_distances_the_first_comes_first() {
+        let set = Array2::from_shape_fn((400, 3), |(i, j)| ((i * 7 + j * 13 + i * i) % 3) as f32);
+        for (i, found) in nearest(set.view(), set.view(), 6).unwrap().iter().enumerate() {
+            let squared = |j: usize| direct(set.row(i), set.row(j));
+            let mut expected: Vec<usize> = (0..400).collect();
+            expected.sort_by(|&a, &b| squared(a).total_cmp(&squared(b)));
+            let found: Vec<usize> = found.iter().map(|neighbour| neighbour.index).collect();
+            assert_eq!(found, expected[..6]);
+        }
+    }
+
+    #[test]
     fn copies_are_seen() {
         let held_out: Vec<f64> = (0..1000).map(|k| 1.0 + f64::from(k) / 1000.0).collect();
         let fresh = memorisation(&held_out, &held_out).unwrap();
@@ -153,7 +167,7 @@ mod tests {
         let set = Array2::<f32>::zeros((3, 2));
         assert_eq!(nearest(set.view(), set.view(), 0).unwrap_err(), MetricError::Zero("neighbours"));
         let error = nearest(set.view(), set.view(), 4).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "the second set", needed: 4, got: 3 });
+        assert_eq!(error, MetricError::TooFewSamples { what: REAL, needed: 4, got: 3 });
         let mut bad = set.clone();
         bad[[1, 0]] = f32::NAN;
         assert!(matches!(nearest(bad.view(), set.view(), 1), Err(MetricError::NotFinite { row: 1, .. })));

@@ -2,7 +2,12 @@
 
 use ndarray::{Array2, ArrayViewD, CowArray, Ix2};
 
-use crate::{FdPca, MetricError, energy_distance, sliced_wasserstein2, wasserstein2};
+use crate::{
+    FdPca, MetricError, energy,
+    pairs::PairReference,
+    samples::{REAL, check, check_pair},
+    sliced_wasserstein2, wasserstein2,
+};
 
 /// What kind of data a metric is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +23,7 @@ pub enum Applies {
 pub enum Metric {
     /// `w2`: exact 2-Wasserstein distance, [`wasserstein2`].
     W2,
-    /// `energy`: energy distance, [`energy_distance`].
+    /// `energy`: energy distance, [`energy_distance`](crate::energy_distance).
     Energy,
     /// `sliced_w2`: sliced 2-Wasserstein distance over [`Metric::PROJECTIONS`] directions, [`sliced_wasserstein2`].
     SlicedW2,
@@ -97,7 +102,10 @@ impl Metric {
         let real = flat(&real);
         let kind = match self {
             Self::W2 => Kind::W2(real.into_owned()),
-            Self::Energy => Kind::Energy(real.into_owned()),
+            Self::Energy => {
+                check(real.view(), REAL, 1)?;
+                Kind::Energy(Box::new(energy::reference(real.into_owned().into())))
+            }
             Self::SlicedW2 => Kind::SlicedW2(real.into_owned(), seed),
             Self::FdPca64 => Kind::FdPca(Box::new(FdPca::fit(real.view(), 64)?)),
         };
@@ -115,7 +123,7 @@ pub struct Reference {
 #[derive(Clone, Debug)]
 enum Kind {
     W2(Array2<f32>),
-    Energy(Array2<f32>),
+    Energy(Box<PairReference<'static, f32>>),
     SlicedW2(Array2<f32>, u64),
     FdPca(Box<FdPca>),
 }
@@ -145,7 +153,11 @@ impl Reference {
         let samples = flat(&samples);
         let (value, reference) = match &self.kind {
             Kind::W2(real) => (wasserstein2(samples.view(), real.view())?, real.nrows()),
-            Kind::Energy(real) => (energy_distance(samples.view(), real.view())?, real.nrows()),
+            Kind::Energy(reference) => {
+                check_pair(samples.view(), reference.real(), 1)?;
+                let sums = reference.sums(samples.view(), &[]);
+                (energy::of(&sums[0]), reference.real().nrows())
+            }
             Kind::SlicedW2(real, seed) => {
                 let value = sliced_wasserstein2(samples.view(), real.view(), Metric::PROJECTIONS, *seed)?;
                 (value, real.nrows())

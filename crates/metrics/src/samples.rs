@@ -25,14 +25,20 @@ pub(crate) fn check<T: Copy + Into<f64>>(
     Ok(())
 }
 
+/// What the second of two sets is called in errors; the first is [`SAMPLES`].
+pub(crate) const REAL: &str = "the real data";
+
+/// What is scored, in errors.
+pub(crate) const SAMPLES: &str = "the samples";
+
 /// [`check`] of two sets in the same space.
 pub(crate) fn check_pair<T: Copy + Into<f64>>(
     a: ArrayView2<'_, T>,
     b: ArrayView2<'_, T>,
     needed: usize,
 ) -> Result<(), MetricError> {
-    check(a, "the first set", needed)?;
-    check(b, "the second set", needed)?;
+    check(a, SAMPLES, needed)?;
+    check(b, REAL, needed)?;
     if a.ncols() != b.ncols() {
         return Err(MetricError::UnequalDimensions { first: a.ncols(), second: b.ncols() });
     }
@@ -57,7 +63,7 @@ pub(crate) fn checked_pair<T: Copy + Into<f64>>(
     needed: usize,
 ) -> Result<(Array2<f64>, Array2<f64>), MetricError> {
     check_pair(a, b, needed)?;
-    Ok((checked(a, "the first set", needed)?, checked(b, "the second set", needed)?))
+    Ok((checked(a, SAMPLES, needed)?, checked(b, REAL, needed)?))
 }
 
 /// Squared Euclidean distance of two rows.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
-use ndarray::{Array2, ArrayD, Ix2};
+use ndarray::{Array2, ArrayD, Axis, Ix2};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Images, InputError, Statistics, StatisticsNames,
+    draws::Draw,
     files::{Array, Npz, read_npy},
 };
 
@@ -25,7 +25,7 @@ pub enum Source {
 impl Source {
     /// Reads a folder of PNG or JPEG files, a `.npy` or a `.npz` file.
     ///
-    /// An array of two axes is rows. One of three or four is pictures: bytes, or floats in [−1, 1]; `[n, height, width]`,
+    /// An array of two axes is rows (see [`rows`](Self::rows) for double precision). One of three or four is pictures: bytes, or floats in [−1, 1]; `[n, height, width]`,
     /// `[n, height, width, channels]` or `[n, channels, height, width]` with one or three channels. An `.npz` with `mu` and
     /// `sigma` (or `ref_mu` and `ref_sigma`) is statistics, whatever else it holds; else its array `arr_0`, or its only one.
     ///
@@ -42,9 +42,17 @@ impl Source {
                 if StatisticsNames::among(file.names()).is_some() {
                     return Ok(Self::Statistics(Statistics::read(path)?));
                 }
+                if let Some([there, missing]) = StatisticsNames::half(file.names()) {
+                    return Err(InputError::invalid(
+                        path,
+                        missing,
+                        format!("is missing, but {there} is there"),
+                    ));
+                }
                 let name = match file.names() {
                     [only] => only.clone(),
                     names if names.iter().any(|name| name == "arr_0") => "arr_0".to_owned(),
+                    [] => return Err(InputError::invalid(path, "the archive", "holds no array")),
                     names => {
                         let reason = format!("holds {}, and neither statistics nor arr_0", names.join(", "));
                         return Err(InputError::invalid(path, "the archive", reason));
@@ -62,6 +70,48 @@ impl Source {
         }
     }
 
+    /// Rows of double precision, which scores take as f32.
+    ///
+    /// # Errors
+    /// Values whose rounding would be seen: beyond the range of f32, or changed by more than 10⁻⁴ of the rows' spread (the root
+    /// of the mean variance of a column), as where an offset is large beside it. A file and an item are named.
+    pub fn rows(values: Array2<f64>, path: &Path, item: &str) -> Result<Self, InputError> {
+        let mut worst = (0.0, 0, 0);
+        for ((row, column), &value) in values.indexed_iter() {
+            let error = (value - f64::from(value as f32)).abs();
+            if value.is_finite() && error > f64::from(f32::MAX) {
+                let reason = format!("holds {value:e} at row {row}, column {column}, which f32 cannot hold");
+                return Err(InputError::invalid(path, item, reason));
+            }
+            if error > worst.0 {
+                worst = (error, row, column);
+            }
+        }
+        let (error, row, column) = worst;
+        let spread = values.var_axis(Axis(0), 0.0).mean().unwrap_or_default().sqrt();
+        // Constant rows have no spread, and rows with a NaN are refused where they are scored.
+        if spread > 0.0 && error > 1e-4 * spread {
+            let reason = format!(
+                "holds {} at row {row}, column {column}, which f32 changes by {error:e}, and the rows' standard deviation is \
+                 {spread:e}; subtract the same offset from both sides",
+                values[[row, column]]
+            );
+            return Err(InputError::invalid(path, item, reason));
+        }
+        let rows = values.mapv(|value| value as f32);
+        Ok(Self::Rows(rows.as_standard_layout().into_owned()))
+    }
+
+    /// What to tell the user of it, if it looks as if it were meant otherwise: pictures of floats without a value below 0.
+    pub fn note(&self) -> Option<String> {
+        match self {
+            Self::Images(images) if images.not_negative() => Some(
+                "no value is below 0: floats are taken to be in [−1, 1]; if these are in [0, 1], give 2·x − 1".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     /// Samples in it; `None` for statistics, which do not say.
     pub fn len(&self) -> Option<usize> {
         match self {
@@ -76,19 +126,13 @@ impl Source {
         self.len() == Some(0)
     }
 
-    /// `n` of `all` indices, rising: a choice without replacement keyed by `seed`, or all of them.
+    /// `n` of `all` indices, rising: a choice without replacement keyed by `seed`, or all of them. Under the same seed it has
+    /// nothing in common with the choices that [`Measure::evaluate`](crate::Measure::evaluate) makes.
     ///
     /// # Panics
     /// If `n` is larger than `all`.
     pub fn choice(all: usize, n: usize, seed: u64) -> Vec<usize> {
-        let mut chosen = if n == all {
-            (0..all).collect()
-        } else {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rand::seq::index::sample(&mut rng, all, n).into_vec()
-        };
-        chosen.sort_unstable();
-        chosen
+        Draw::Samples.choice(all, n, seed)
     }
 
     /// sha256 (hex) of the content, wherever it lies: [`Images::digest`], [`Statistics::digest`], and for rows the shape as
@@ -117,6 +161,9 @@ impl Source {
 fn of_array(array: Array, path: &Path, item: &str) -> Result<Source, InputError> {
     let shape = array.shape().to_vec();
     if shape.len() == 2 {
+        if let Array::F64(rows) = array {
+            return Source::rows(rows.into_dimensionality::<Ix2>().expect("two axes"), path, item);
+        }
         let rows = array.into_f32().into_dimensionality::<Ix2>().expect("two axes");
         return Ok(Source::Rows(rows.as_standard_layout().into_owned()));
     }

@@ -7,7 +7,7 @@ use ndarray_npy::NpzWriter;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Frechet, InputError, MetricError, Moments,
+    Frechet, InputError, MetricError, Moments, Origin,
     files::{Npz, axes},
     frechet,
 };
@@ -19,6 +19,8 @@ pub struct Statistics {
     pub mean: Vec<f64>,
     /// `[dimension, dimension]`, symmetric, unbiased.
     pub covariance: Array2<f64>,
+    /// What they are of, where it is known.
+    pub origin: Option<Origin>,
 }
 
 /// How mean and covariance are called in a file.
@@ -41,6 +43,16 @@ impl StatisticsNames {
         }
     }
 
+    /// Of a pair of names with only one among these, the one that is there and the one that is missing.
+    pub fn half(names: &[String]) -> Option<[&'static str; 2]> {
+        let has = |name: &str| names.iter().any(|other| other == name);
+        Self::ALL.into_iter().find_map(|pair| match pair.names() {
+            [mean, covariance] if has(mean) && !has(covariance) => Some([mean, covariance]),
+            [mean, covariance] if !has(mean) && has(covariance) => Some([covariance, mean]),
+            _ => None,
+        })
+    }
+
     /// The pair of names that is among these.
     pub fn among(names: &[String]) -> Option<Self> {
         let has = |name: &str| names.iter().any(|other| other == name);
@@ -57,7 +69,7 @@ impl Statistics {
     /// # Errors
     /// Fewer than two samples.
     pub fn of(moments: &Moments) -> Result<Self, MetricError> {
-        Ok(Self { covariance: moments.covariance()?, mean: moments.mean()? })
+        Ok(Self { covariance: moments.covariance()?, mean: moments.mean()?, origin: None })
     }
 
     /// Features compared.
@@ -68,12 +80,15 @@ impl Statistics {
     /// The squared Fréchet distance to another Gaussian.
     ///
     /// # Errors
-    /// Those of [`frechet`].
+    /// Those of [`frechet`], and those of [`Origin::agrees`] where both know what they are of.
     pub fn distance(&self, other: &Self) -> Result<Frechet, MetricError> {
+        if let (Some(own), Some(other)) = (&self.origin, &other.origin) {
+            own.agrees(other)?;
+        }
         frechet(&self.mean, self.covariance.view(), &other.mean, other.covariance.view())
     }
 
-    /// sha256 (hex) of the values as little-endian f64, mean first.
+    /// sha256 (hex) of the values as little-endian f64, mean first; the origin does not count.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for value in self.mean.iter().chain(&self.covariance) {
@@ -82,7 +97,7 @@ impl Statistics {
         format!("{:x}", hash.finalize())
     }
 
-    /// Reads `mu` and `sigma`, or `ref_mu` and `ref_sigma`, from an `.npz` file.
+    /// Reads `mu` and `sigma`, or `ref_mu` and `ref_sigma`, from an `.npz` file, and what [`write`](Self::write) puts beside them.
     ///
     /// # Errors
     /// A file without them, and those of [`checked`](Self::checked).
@@ -96,7 +111,8 @@ impl Statistics {
         let [mu, sigma] = pair.names();
         let mean = axes::<Ix1>(file.array(mu)?.to_f64(), path, mu)?.to_vec();
         let covariance = axes::<Ix2>(file.array(sigma)?.to_f64(), path, sigma)?;
-        Self::checked(mean, covariance, path, pair)
+        let origin = Origin::read(|name| file.text(name))?;
+        Ok(Self { origin, ..Self::checked(mean, covariance, path, pair)? })
     }
 
     /// Mean and covariance from a file, which names them so in its errors.
@@ -135,20 +151,24 @@ impl Statistics {
                 );
             }
         }
-        Ok(Self { mean, covariance })
+        Ok(Self { mean, covariance, origin: None })
     }
 
-    /// Writes them as f64 into an `.npz` file, whole or not at all.
+    /// Writes them as f64 into an `.npz` file, whole or not at all; the origin as text under [`Origin::NAMES`], each an array
+    /// of bytes (in NumPy `bytes(file["space"]).decode()`).
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn write(&self, path: &Path, names: StatisticsNames) -> Result<(), InputError> {
         let [mu, sigma] = names.names();
-        let beside = path.with_extension("npz.part");
+        let beside = path.with_extension(format!("npz.part-{}", std::process::id()));
         let write = || -> Result<(), ndarray_npy::WriteNpzError> {
             let mut file = NpzWriter::new(File::create(&beside).map_err(ndarray_npy::WriteNpyError::Io)?);
             file.add_array(mu, &ArrayView1::from(&self.mean))?;
             file.add_array(sigma, &self.covariance)?;
+            for (name, text) in self.origin.iter().flat_map(Origin::entries) {
+                file.add_array(name, &ArrayView1::from(text.as_bytes()))?;
+            }
             file.finish()?.sync_all().map_err(ndarray_npy::WriteNpyError::Io)?;
             Ok(())
         };

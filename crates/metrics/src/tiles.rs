@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use faer::{Mat, MatRef};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::linalg::set_product;
@@ -60,6 +60,37 @@ impl Tile<'_> {
         }
         self.a.rows.row(i).iter().zip(self.b.rows.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
     }
+
+    /// How far [`squared_distance`](Self::squared_distance) may be from [`direct`] by rounding, anywhere in the tile: the usual
+    /// bound of inner products of as many terms, for the two ways together.
+    pub fn rounding(&self) -> f64 {
+        let terms = (self.a.rows.ncols() + 4) as f64;
+        let largest = |block: &Block| block.squares.iter().copied().fold(0.0, f64::max);
+        4.0 * terms * f64::EPSILON * (largest(self.a) + largest(self.b))
+    }
+}
+
+/// `|a − b|²` of two rows as they are given, term by term: exact for integers, so that equal distances are equal. Slow, and
+/// only for pairs that [`Tile::squared_distance`] does not decide.
+pub(crate) fn direct<T: Copy + Into<f64>>(a: ArrayView1<'_, T>, b: ArrayView1<'_, T>) -> f64 {
+    const LANES: usize = 8;
+    let square = |a: T, b: T| {
+        let difference: f64 = a.into() - b.into();
+        difference * difference
+    };
+    let mut sums = [0.0; LANES];
+    if let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) {
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+                *sum += square(a, b);
+            }
+        }
+        sums.iter_mut().zip(a_rest.iter().zip(b_rest)).for_each(|(sum, (&a, &b))| *sum += square(a, b));
+    } else {
+        a.iter().zip(b).enumerate().for_each(|(k, (&a, &b))| sums[k % LANES] += square(a, b));
+    }
+    sums.iter().sum()
 }
 
 /// Calls `visit` with every tile of `a × b`, in parallel over the rows of `a` and in order over those of `b`; returns the

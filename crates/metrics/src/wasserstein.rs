@@ -55,6 +55,6 @@ mod tests {
         assert_eq!(error, MetricError::UnequalDimensions { first: 2, second: 1 });
         let empty = Array2::<f32>::zeros((0, 2));
         let error = wasserstein2(empty.view(), empty.view()).unwrap_err();
-        assert_eq!(error, MetricError::TooFewSamples { what: "the first set", needed: 1, got: 0 });
+        assert_eq!(error, MetricError::TooFewSamples { what: "the samples", needed: 1, got: 0 });
     }
 }

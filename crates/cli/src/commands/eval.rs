@@ -17,7 +17,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
-use meanflow_metrics::{Given, Measure, Named, Real, Settings, Source, Space, Value};
+use meanflow_metrics::{Given, Measure, Named, Real, Settings, Source, Space, Statistics, Value};
 use meanflow_train::{
     config::Variant,
     model::variant_of,
@@ -292,6 +292,8 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
     let named = Named::resolve(name, given, extractor.inception()).map_err(Usage)?;
     ensure_usage(named.measure == Measure::Frechet, || format!("{name} does not compare statistics"))?;
     let statistics = extractor.statistics(&side, Part::of(&named))?;
+    let origin = Some(extractor.origin(&side, named.space));
+    let statistics = Statistics { origin, ..(*statistics).clone() };
     source::write_statistics(&statistics, path)?;
     tell!("dimension {}", statistics.dimension());
     tell!("n {}", side.indices.len());
@@ -574,7 +576,12 @@ fn values(
     if named.measure == Measure::Frechet {
         let computed;
         let side = match &real.source {
-            Source::Statistics(statistics) => statistics,
+            Source::Statistics(statistics) => {
+                if let Some(origin) = &statistics.origin {
+                    origin.agrees(&extractor.origin(samples, named.space))?;
+                }
+                statistics
+            }
             _ => {
                 computed = extractor.statistics(real, part).context("the real data")?;
                 &*computed

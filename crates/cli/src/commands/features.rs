@@ -12,7 +12,8 @@ use anyhow::{Context, bail, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use meanflow_core::objective::TrainBackend;
 use meanflow_metrics::{
-    Images, InceptionWeights, InputError, Measure, Moments, Named, Quantise, Source, Space, Statistics,
+    Images, InceptionWeights, InputError, Measure, Moments, Named, Origin, Quantise, Source, Space,
+    Statistics,
     networks::{EfficientNetLite0, FeatureNetwork, Features, Inception, InceptionResize, Weights},
 };
 use ndarray::{Array2, Axis};
@@ -56,6 +57,17 @@ impl Part {
             Self::InceptionSpatial => "inception-spatial",
             Self::InceptionLogits => "inception-logits",
             Self::Lite0 => "efficientnet-lite0",
+        }
+    }
+
+    /// Columns of its rows; `None` where the samples say.
+    fn columns(self) -> Option<usize> {
+        match self {
+            Self::Given => None,
+            Self::Inception => Some(Inception::<Any>::FEATURES),
+            Self::InceptionSpatial => Some(Inception::<Any>::SPATIAL_FEATURES),
+            Self::InceptionLogits => Some(Inception::<Any>::LOGITS),
+            Self::Lite0 => Some(EfficientNetLite0::<Any>::FEATURES),
         }
     }
 
@@ -195,10 +207,13 @@ impl Extractor {
         });
         needs.retain(|need| {
             let part = need.part;
-            if let Some(statistics) = entry.statistics(part.name()).filter(|_| !need.rows) {
+            let columns = part.columns();
+            let fit = |statistics: &Statistics| !need.rows && columns == Some(statistics.dimension());
+            if let Some(statistics) = entry.statistics(part.name()).filter(fit) {
                 side.statistics.borrow_mut().insert(part, Rc::new(statistics));
-            } else if let Some(rows) =
-                entry.rows(part.name()).filter(|rows| rows.nrows() == side.indices.len())
+            } else if let Some(rows) = entry
+                .rows(part.name())
+                .filter(|rows| Some(rows.ncols()) == columns && rows.nrows() == side.indices.len())
             {
                 side.rows.borrow_mut().insert(part, Rc::new(rows));
             } else {
@@ -280,6 +295,26 @@ impl Extractor {
         how.insert("quantise".to_owned(), json!(self.rule_name()));
         how.insert("weights".to_owned(), json!(weights.map(Weights::digest)));
         how
+    }
+
+    /// What statistics of these samples in this space are of.
+    pub fn origin(&self, side: &Side, space: Space) -> Origin {
+        let digest = |name: &str, weights: Option<&Weights>| {
+            weights.map(|weights| format!("{name}:{}", weights.digest()))
+        };
+        let n = Some(side.indices.len());
+        let (space, resized) = match space {
+            // Rows may be anything.
+            Space::Given => {
+                let pixels = matches!(side.source, Source::Images(_)).then(|| "pixels".to_owned());
+                return Origin { space: pixels, n, ..Origin::default() };
+            }
+            Space::Inception => (digest("inception", self.inception.as_ref()), true),
+            Space::InceptionSpatial => (digest("inception-spatial", self.inception.as_ref()), true),
+            Space::EfficientNetLite0 => (digest("efflite0", self.lite.get()), false),
+        };
+        let resize = resized.then(|| self.resize_name().to_owned());
+        Origin { space, resize, quantise: Some(self.rule_name().to_owned()), n }
     }
 
     fn weights(&self, lite: bool) -> anyhow::Result<&Weights> {

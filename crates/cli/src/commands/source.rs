@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use meanflow_data::{
-    DataConfig, Dataset, Floats, Hdf5Config, array_names, read_floats, read_rows, write_floats,
+    DataConfig, Dataset, Floats, Hdf5Config, array_names, read_floats, read_rows, read_text,
+    write_floats_with,
 };
-use meanflow_metrics::{Images, Pictures, Source, Statistics, StatisticsNames};
+use meanflow_metrics::{Images, Origin, Pictures, Source, Statistics, StatisticsNames};
 use meanflow_train::config::Comparison;
 use ndarray::Array2;
 use std::{error::Error, path::Path, sync::Arc};
@@ -70,11 +71,15 @@ fn of_hdf5(path: &Path) -> anyhow::Result<Source> {
         let [mu, sigma] = pair.names();
         let (mean, covariance) = (read_floats(path, mu)?, read_floats(path, sigma)?);
         let covariance = matrix(covariance, path, sigma)?;
-        return Ok(Source::Statistics(Statistics::checked(mean.values, covariance, path, pair)?));
+        let origin = Origin::read(|name| read_text(path, name))?;
+        let statistics = Statistics::checked(mean.values, covariance, path, pair)?;
+        return Ok(Source::Statistics(Statistics { origin, ..statistics }));
     }
     if names.iter().any(|name| name == FEATURES) {
-        let rows = matrix(read_floats(path, FEATURES)?, path, FEATURES)?;
-        return Ok(Source::Rows(rows.mapv(|value| value as f32)));
+        return Ok(Source::rows(matrix(read_floats(path, FEATURES)?, path, FEATURES)?, path, FEATURES)?);
+    }
+    if let Some([there, missing]) = StatisticsNames::half(&names) {
+        anyhow::bail!("{}: {missing}: is missing, but {there} is there", path.display());
     }
     of_dataset(DataConfig::Hdf5(Hdf5Config::new(path)).open()?)
 }
@@ -97,7 +102,8 @@ pub fn write_statistics(statistics: &Statistics, path: &Path) -> anyhow::Result<
             let values = statistics.covariance.iter().copied().collect();
             let covariance = Floats { shape: vec![size, size], values };
             let [mu, sigma] = names.names();
-            write_floats(path, &[(mu, &mean), (sigma, &covariance)]).context("statistics")
+            let texts = statistics.origin.as_ref().map(Origin::entries).unwrap_or_default();
+            write_floats_with(path, &[(mu, &mean), (sigma, &covariance)], &texts).context("statistics")
         }
         _ => unreachable!("checked before"),
     }

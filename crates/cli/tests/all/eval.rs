@@ -2,7 +2,8 @@
 
 use crate::{SMALL, meanflow};
 use image::GrayImage;
-use meanflow_data::{Floats, write_floats};
+use meanflow_data::{Floats, read_text, write_floats};
+use meanflow_metrics::{Origin, Statistics, StatisticsNames};
 use ndarray::Array2;
 use ndarray_npy::{NpzWriter, write_npy};
 use serde_json::Value;
@@ -232,6 +233,20 @@ fn statistics_are_written_and_read_as_npz_and_hdf5() {
         let found = eval(folder, &["a.npy", "--real", name, "--metrics", "fd", "--repeats", "0"]);
         assert!((number(&found, "fd") - expected).abs() < 1e-9 * expected, "{found}{direct}");
     }
+    // What a file says it is of must be what is compared with it.
+    pictures(&folder.join("p"), 30, 0);
+    let pixels = ["p", "--metrics", "fd_pixels", "--repeats", "0", "--real"];
+    for name in ["p.npz", "p.h5"] {
+        eval(folder, &["p", "--write-stats", name, "--metrics", "fd_pixels"]);
+        eval(folder, &[&pixels[..], &[name]].concat());
+    }
+    assert_eq!(read_text(&folder.join("p.h5"), "space").unwrap().as_deref(), Some("pixels"));
+    assert_eq!(read_text(&folder.join("p.h5"), "n").unwrap().as_deref(), Some("30"));
+    let mut other = Statistics::read(&folder.join("p.npz")).unwrap();
+    other.origin = Some(Origin { space: Some("inception:ab".to_owned()), ..other.origin.unwrap() });
+    other.write(&folder.join("other.npz"), StatisticsNames::Plain).unwrap();
+    let all = [&pixels[..], &["other.npz"]].concat();
+    refused(folder, 1, &all, &["space", "inception:ab", "pixels"]);
     let same = eval(folder, &["b.h5", "--real", "b.npy", "--metrics", "fd,kid_full"]);
     assert!(number(&same, "fd").abs() < 1e-9 && number(&same, "kid_full") < 0.0, "{same}");
     refused(folder, 2, &["a.npy", "--write-stats", "s.txt"], &["s.txt", ".npz"]);

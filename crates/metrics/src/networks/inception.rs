@@ -57,6 +57,13 @@ impl<B: Backend> Inception<B> {
     /// Channels of the sFID's features.
     pub const SPATIAL: usize = 7;
 
+    /// Features of the FID, of the sFID, and logits.
+    pub const FEATURES: usize = 2048;
+    /// See [`FEATURES`](Self::FEATURES).
+    pub const SPATIAL_FEATURES: usize = Self::SPATIAL * 17 * 17;
+    /// See [`FEATURES`](Self::FEATURES).
+    pub const LOGITS: usize = CLASSES;
+
     /// The first digits of the sha256 of the published file `pt_inception-2015-12-05-6726825d.pth`.
     pub const PUBLISHED: &'static str = "6726825d";
 

@@ -1,7 +1,7 @@
 //! Files that samples and statistics come in.
 
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use meanflow_metrics::{Images, Pictures, Quantise, Source, Statistics, StatisticsNames};
+use meanflow_metrics::{Images, Origin, Pictures, Quantise, Source, Statistics, StatisticsNames};
 use ndarray::{Array1, Array2, Array3, Array4, array};
 use ndarray_npy::{NpzWriter, write_npy};
 use std::{fs, path::Path, sync::Arc};
@@ -31,11 +31,23 @@ fn images(source: &Source) -> &Images {
 fn statistics_survive_a_round_trip_under_both_names() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    let statistics = Statistics { mean: vec![0.1, -2.0], covariance: array![[2.0, 0.3], [0.3, 1.0 / 3.0]] };
+    let origin = Origin { space: Some("inception:ab".into()), n: Some(500), ..Origin::default() };
+    let covariance = array![[2.0, 0.3], [0.3, 1.0 / 3.0]];
+    let statistics = Statistics { mean: vec![0.1, -2.0], covariance, origin: Some(origin) };
+    let without = Statistics { origin: None, ..statistics.clone() };
+    assert_eq!(without.digest(), statistics.digest());
     for names in [StatisticsNames::Plain, StatisticsNames::Reference] {
-        statistics.write(&path, names).unwrap();
-        assert_eq!(Statistics::read(&path).unwrap(), statistics);
+        for statistics in [&statistics, &without] {
+            statistics.write(&path, names).unwrap();
+            assert_eq!(&Statistics::read(&path).unwrap(), statistics);
+        }
     }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let pixels = Origin { space: Some("pixels".into()), ..Origin::default() };
+    let other = Statistics { origin: Some(pixels), ..statistics.clone() };
+    let error = statistics.distance(&other).unwrap_err().to_string();
+    assert!(error.contains("inception:ab") && error.contains("pixels"), "{error}");
+    statistics.distance(&without).unwrap();
     // As pytorch-fid writes them: f64 or f32, beside other arrays.
     let mut file = NpzWriter::new(fs::File::create(&path).unwrap());
     file.add_array("mu", &array![1.0f32, 2.0]).unwrap();
@@ -77,6 +89,79 @@ fn statistics_that_are_none_are_refused() {
     file.add_array("b", &array![1.0]).unwrap();
     file.finish().unwrap();
     refused(&path, &["a, b", "arr_0"]);
+    for (there, missing) in [("mu", "sigma"), ("ref_sigma", "ref_mu")] {
+        let mut file = NpzWriter::new(fs::File::create(&path).unwrap());
+        file.add_array(there, &array![1.0]).unwrap();
+        file.finish().unwrap();
+        refused(&path, &[&format!("{missing}: is missing"), there]);
+    }
+    NpzWriter::new(fs::File::create(&path).unwrap()).finish().unwrap();
+    refused(&path, &["holds no array"]);
+}
+
+#[test]
+fn double_precision_that_f32_cannot_hold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let spread = Array2::from_shape_fn((50, 3), |(i, j)| ((i * 37 + j * 11) % 29) as f64 / 9.0);
+    let mut far = spread.clone();
+    far.column_mut(1).mapv_inplace(|x| x + 1e8);
+    write_npy(&path, &far).unwrap();
+    refused(&path, &["x.npy", "column 1", "f32 changes by", "the same offset"]);
+    far.column_mut(1).mapv_inplace(|x| x - 1e8 + 100.0);
+    write_npy(&path, &far).unwrap();
+    assert_eq!(rows(&Source::open(&path).unwrap()), &far.mapv(|x| x as f32));
+    far[[7, 2]] = -1e40;
+    write_npy(&path, &far).unwrap();
+    refused(&path, &["-1e40 at row 7, column 2", "f32 cannot hold"]);
+    // What is not finite is refused where it is scored, and constant columns have nothing to lose.
+    far[[7, 2]] = f64::INFINITY;
+    write_npy(&path, &far).unwrap();
+    assert_eq!(rows(&Source::open(&path).unwrap())[[7, 2]], f32::INFINITY);
+    for empty in [(0, 3), (3, 0)] {
+        write_npy(&path, &Array2::<f64>::zeros(empty)).unwrap();
+        assert_eq!(rows(&Source::open(&path).unwrap()).dim(), empty);
+    }
+    write_npy(&path, &Array2::from_elem((9, 2), 0.1)).unwrap();
+    assert_eq!(rows(&Source::open(&path).unwrap())[[8, 1]], 0.1);
+}
+
+#[test]
+fn half_precision_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    // 1, −2, the largest, the least above zero, 1/3 as near as it gets, 0.
+    let bits: [u16; 6] = [0x3c00, 0xc000, 0x7bff, 0x0001, 0x3555, 0x0000];
+    let values = [1.0, -2.0, 65504.0, 2f32.powi(-24), 0.333_251_95, 0.0];
+    for (order, kind) in [("<", "<u2"), (">", ">u2")] {
+        write_npy(&path, &Array2::from_shape_vec((2, 3), bits.to_vec()).unwrap()).unwrap();
+        let mut file = fs::read(&path).unwrap();
+        let at = file.windows(3).position(|some| some == b"<u2").unwrap();
+        file[at..at + 3].copy_from_slice(kind.replace('u', "f").as_bytes());
+        if order == ">" {
+            let data = file.len() - 12;
+            file[data..].chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+        }
+        fs::write(&path, &file).unwrap();
+        assert_eq!(rows(&Source::open(&path).unwrap()).iter().copied().collect::<Vec<_>>(), values, "{kind}");
+        fs::write(&path, &file[..file.len() - 1]).unwrap();
+        refused(&path, &["x.npy"]);
+    }
+}
+
+#[test]
+fn pictures_of_floats_from_zero_on_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let mut pictures = Array3::from_shape_fn((2, 2, 2), |(n, y, x)| (n + y + x) as f32 / 3.0);
+    write_npy(&path, &pictures).unwrap();
+    let note = Source::open(&path).unwrap().note().unwrap();
+    assert!(note.contains("no value is below 0") && note.contains("[−1, 1]"), "{note}");
+    pictures[[0, 0, 0]] = -0.1;
+    write_npy(&path, &pictures).unwrap();
+    assert_eq!(Source::open(&path).unwrap().note(), None);
+    write_npy(&path, &Array3::<u8>::zeros((2, 2, 2))).unwrap();
+    assert_eq!(Source::open(&path).unwrap().note(), None);
 }
 
 #[test]

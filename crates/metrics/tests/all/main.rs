@@ -1,5 +1,6 @@
 //! The crate from outside: reference numbers, files, scores by name.
 
+mod edges;
 mod files;
 mod measures;
 mod parity;
