@@ -21,7 +21,13 @@ pub fn open(path: &Path) -> anyhow::Result<Source> {
             of_dataset(comparison.variants[0].data.open()?)
         }
         "h5" | "hdf5" if path.is_file() => of_hdf5(path),
-        _ => Ok(Source::open(path)?),
+        _ => {
+            let source = Source::open(path)?;
+            if let Some(note) = source.note() {
+                say!("note: {}: {note}", path.display());
+            }
+            Ok(source)
+        }
     }
 }
 
