@@ -1,6 +1,7 @@
 //! What the Fréchet distance in EfficientNet-Lite0 says of damaged pictures: `cargo run --release -p meanflow-metrics --example
-//! damage_ladder TRAIN TEST WEIGHTS N`, with two files of grey pictures in the IDX format, raw, and the weights that `meanflow
-//! data fetch efficientnet-lite0` gets. N pictures of TRAIN are set against N of TEST, as they are and with noise and blur.
+//! damage_ladder TRAIN TEST WEIGHTS N [DAMAGE…]`, with two files of grey pictures in the IDX format, raw, and the weights that
+//! `meanflow data fetch efficientnet-lite0` gets. N pictures of TRAIN are set against N of TEST, as they are and with noise and
+//! blur. Names of damages (`test`, `noise-10`, `blur-0.5`, …) leave out the others.
 
 use std::{error::Error, path::Path, time::Instant};
 
@@ -57,7 +58,9 @@ fn blurred(pixels: &[u8], [height, width]: [usize; 2], sigma: f64) -> Vec<u8> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [train, test, weights, n] = &arguments[..] else { return Err("give TRAIN TEST WEIGHTS N".into()) };
+    let [train, test, weights, n, wanted @ ..] = &arguments[..] else {
+        return Err("give TRAIN TEST WEIGHTS N, and damages".into());
+    };
     let n: usize = n.parse()?;
     let device = Default::default();
     let net = EfficientNetLite0::<Flex>::new(&Weights::read(Path::new(weights))?, &device)?;
@@ -73,23 +76,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         let all: Vec<usize> = (0..images.len()).collect();
         Ok(network.features(&images, &all, Quantise::Round, &device, |_| ())?.pooled)
     };
+    let ladder: [(&str, &dyn Fn() -> Vec<u8>); 7] = [
+        ("test", &|| test.clone()),
+        ("noise-10", &|| noisy(&test, 10.0)),
+        ("noise-30", &|| noisy(&test, 30.0)),
+        ("noise-80", &|| noisy(&test, 80.0)),
+        ("blur-0.5", &|| blurred(&test, size, 0.5)),
+        ("blur-1", &|| blurred(&test, size, 1.0)),
+        ("blur-2", &|| blurred(&test, size, 2.0)),
+    ];
+    if let Some(name) = wanted.iter().find(|name| ladder.iter().all(|(known, _)| known != name)) {
+        return Err(format!("{name}: known are {}", ladder.map(|(known, _)| known).join(", ")).into());
+    }
     let start = Instant::now();
     let real = features(train)?;
     eprintln!("{:.1} ms a picture", 1e3 * start.elapsed().as_secs_f64() / n as f64);
     let settings = Settings { repeats: 0, ..Settings::default() };
-    let report = |name: &str, pixels: Vec<u8>| -> Result<(), Box<dyn Error>> {
-        let rows = features(pixels)?;
+    for (name, damaged) in ladder {
+        if !wanted.is_empty() && !wanted.iter().any(|other| other == name) {
+            continue;
+        }
+        let rows = features(damaged())?;
         let value = |measure: Measure| measure.evaluate(rows.view(), Real::Rows(real.view()), &settings);
         let (distance, kid) = (value(Measure::Frechet)?, value(Measure::Kid)?);
         println!("{name:<12} fd_efflite0 {:>8.2}  kid_efflite0 {:>9.5}", distance[0].value, kid[0].value);
-        Ok(())
-    };
-    report("test", test.clone())?;
-    for sigma in [10.0, 30.0, 80.0] {
-        report(&format!("noise {sigma}"), noisy(&test, sigma))?;
-    }
-    for sigma in [0.5, 1.0, 2.0] {
-        report(&format!("blur {sigma}"), blurred(&test, size, sigma))?;
     }
     Ok(())
 }

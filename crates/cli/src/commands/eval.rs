@@ -17,7 +17,9 @@ use crate::{
 use anyhow::{Context, ensure};
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
-use meanflow_metrics::{Given, Measure, Named, Real, Settings, Source, Space, Statistics, Value};
+use meanflow_metrics::{
+    Given, Measure, MetricError, Named, Real, Settings, Source, Space, Statistics, Value,
+};
 use meanflow_train::{
     config::Variant,
     model::variant_of,
@@ -525,8 +527,13 @@ fn score(
     let of_input = || input.display().to_string();
     for named in &wanted {
         if needs_real(named) {
-            same_kind(&samples.source, &real.side.source, named.space)
-                .with_context(|| format!("{}: {}", input.display(), named.label))?;
+            let of_score = || format!("{}: {}", input.display(), named.label);
+            same_kind(&samples.source, &real.side.source, named.space).with_context(of_score)?;
+            if let Source::Statistics(statistics) = &real.side.source {
+                let enough = named.measure.takes_statistics();
+                enough.then_some(()).ok_or(MetricError::NeedsRows).with_context(of_score)?;
+                extractor.fits(samples, statistics, named).with_context(of_score)?;
+            }
         }
     }
     let statistics_do = |named: &Named| named.measure == Measure::Frechet && settings.repeats < 2;
@@ -576,12 +583,7 @@ fn values(
     if named.measure == Measure::Frechet {
         let computed;
         let side = match &real.source {
-            Source::Statistics(statistics) => {
-                if let Some(origin) = &statistics.origin {
-                    origin.agrees(&extractor.origin(samples, named.space))?;
-                }
-                statistics
-            }
+            Source::Statistics(statistics) => statistics,
             _ => {
                 computed = extractor.statistics(real, part).context("the real data")?;
                 &*computed
@@ -597,7 +599,6 @@ fn values(
     let rows = extractor.rows(samples, part)?;
     let real_rows;
     let side = match &real.source {
-        Source::Statistics(statistics) => Real::Statistics(statistics),
         _ if !needs_real(named) => Real::Rows(rows.view()),
         _ => {
             real_rows = extractor.rows(real, part).context("the real data")?;

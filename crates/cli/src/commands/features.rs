@@ -317,6 +317,25 @@ impl Extractor {
         Origin { space, resize, quantise: Some(self.rule_name().to_owned()), n }
     }
 
+    /// Whether the statistics may be compared with those of these samples in the space of a score, before anything is computed.
+    pub fn fits(&self, side: &Side, statistics: &Statistics, named: &Named) -> anyhow::Result<()> {
+        let part = Part::of(named);
+        if part != Part::Given {
+            self.weights(part == Part::Lite0)?;
+        }
+        if let Some(origin) = &statistics.origin {
+            origin.agrees(&self.origin(side, named.space))?;
+        }
+        let columns = part.columns().unwrap_or_else(|| match &side.source {
+            Source::Images(images) => images.shape().iter().product(),
+            Source::Rows(rows) => rows.ncols(),
+            Source::Statistics(own) => own.dimension(),
+        });
+        let dimension = statistics.dimension();
+        ensure!(columns == dimension, "samples have {columns} features, the statistics are of {dimension}");
+        Ok(())
+    }
+
     fn weights(&self, lite: bool) -> anyhow::Result<&Weights> {
         if !lite {
             return self.inception.as_ref().context("Inception-v3 has no weights here");

@@ -247,6 +247,13 @@ fn statistics_are_written_and_read_as_npz_and_hdf5() {
     other.write(&folder.join("other.npz"), StatisticsNames::Plain).unwrap();
     let all = [&pixels[..], &["other.npz"]].concat();
     refused(folder, 1, &all, &["space", "inception:ab", "pixels"]);
+    refused(folder, 1, &["b.npy", "--real", "p.npz", "--metrics", "fd"], &["5 features", "are of 144"]);
+    refused(
+        folder,
+        1,
+        &["p", "--real", "p.npz", "--metrics", "kid_pixels"],
+        &["p: kid_pixels", "mean and covariance"],
+    );
     let same = eval(folder, &["b.h5", "--real", "b.npy", "--metrics", "fd,kid_full"]);
     assert!(number(&same, "fd").abs() < 1e-9 && number(&same, "kid_full") < 0.0, "{same}");
     refused(folder, 2, &["a.npy", "--write-stats", "s.txt"], &["s.txt", ".npz"]);
