@@ -153,6 +153,9 @@ impl Hdf5Config {
             (_, kind) => return Err(rows.problem(format!("latents must be single precision, not {kind:?}"))),
         };
         let (shape, channels_last) = sample_shape(&rows, encoding)?;
+        // Points may be anywhere.
+        let rows =
+            if encoding == Encoding::Pixels && shape[1] * shape[2] > 1 { rows.of_pixels() } else { rows };
         if let (Kind::F32, None, &[first, second, last]) = (rows.kind(), self.shape, rows.shape())
             && looks_channels_last(encoding, [first, second, last])
         {

@@ -483,6 +483,21 @@ fn values_that_are_not_finite_are_named_by_row() {
 }
 
 #[test]
+fn pixels_of_another_range_are_named_by_row() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    let mut values = vec![-1.01f32; 30 * 4];
+    values[4 * 11 + 1] = 255.0;
+    let mut builder = hdf5_pure::FileBuilder::new();
+    builder.create_dataset("images").with_f32_data(&values).with_shape(&[30, 1, 2, 2]);
+    builder.write(&file).expect("a writable folder");
+    let error = message(Hdf5Config::new(&file));
+    assert!(error.contains("x.h5: array `images`: row 11 holds the value 255; pixels"), "{error}");
+    let latents = Hdf5Config { encoding: Encoding::Latents, ..Hdf5Config::new(&file) };
+    DataConfig::Hdf5(latents).open().expect("latents may be anywhere");
+}
+
+#[test]
 fn channels_come_first_in_single_precision() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let file = here.path().join("x.h5");
