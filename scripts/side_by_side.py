@@ -176,6 +176,20 @@ def line(name, result):
     return values
 
 
+def inputs(options):
+    """What is compared: pictures and weights, features."""
+    work = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    if options.part != "host":
+        pictures(work / "a", options.pictures, 1, 1.0, [0, 0, 0])
+        pictures(work / "b", options.pictures, 2, 1.15, [12, 0, -8])
+        if not (work / f"{WEIGHTS}.pth").exists():
+            weights(work)
+    if options.part != "whole":
+        features(work / "a.npy", options.rows, 0.0, 3)
+        features(work / "b.npy", options.rows, 0.02, 4)
+
+
 def whole(options):
     """From pictures to scores."""
     work = options.work
@@ -221,24 +235,21 @@ def main():
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--part", choices=["whole", "host", "both"], default="both")
-    parser.add_argument("--tool", choices=TOOLS, help=argparse.SUPPRESS)
+    parser.add_argument("--tool", choices=[*TOOLS, "inputs"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.meanflow = options.meanflow.resolve()
+    if options.tool == "inputs":
+        inputs(options)
+        return
     if options.tool:
         result = TOOLS[options.tool](options.work)
         print(json.dumps(result))
         return
-    work = options.work
+    # In a process of its own: the largest resident set of a child begins with that of its parent.
+    subprocess.run([sys.executable, *sys.argv, "--tool", "inputs"], check=True)
     if options.part != "host":
-        pictures(work / "a", options.pictures, 1, 1.0, [0, 0, 0])
-        pictures(work / "b", options.pictures, 2, 1.15, [12, 0, -8])
-        if not (work / f"{WEIGHTS}.pth").exists():
-            weights(work)
         whole(options)
     if options.part != "whole":
-        work.mkdir(exist_ok=True)
-        features(work / "a.npy", options.rows, 0.0, 3)
-        features(work / "b.npy", options.rows, 0.02, 4)
         host(options)
 
 

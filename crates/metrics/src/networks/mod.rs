@@ -14,6 +14,8 @@ pub use inception::{Inception, InceptionOutput};
 pub use resize::{InceptionResize, bicubic, bilinear_half_pixel, bilinear_tf1};
 pub use weights::{HostTensor, Weights};
 
+use std::{panic::resume_unwind, thread};
+
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -42,6 +44,14 @@ pub struct Features {
 
 /// Pictures that go through a network at once; more only take more memory.
 const BATCH: usize = 4;
+
+/// Most batches next to each other, each with memory of its own.
+const WIDTH: usize = 16;
+
+/// Batches next to each other: on the processor, since Flex runs products on all threads and most of the rest on one.
+fn width<B: Backend>(device: &B::Device) -> usize {
+    if B::name(device).contains("flex") { rayon::current_num_threads().min(WIDTH) } else { 1 }
+}
 
 impl<B: Backend> FeatureNetwork<B> {
     /// Features of the pictures at `indices`, which are made bytes by `rule`; grey ones are given three equal channels.
@@ -82,27 +92,46 @@ impl<B: Backend> FeatureNetwork<B> {
         device: &B::Device,
         mut visit: impl FnMut(Features) -> Result<(), InputError>,
     ) -> Result<(), InputError> {
-        for some in indices.chunks(BATCH) {
-            let bytes = images.quantised(some, rule)?;
-            let input = self.input(&bytes, images.shape(), device);
-            let host = |tensor: Tensor<B, 2>| rows(tensor.into_data().iter::<f32>().collect(), some.len());
-            visit(match self {
-                Self::Inception(net, _) => {
-                    let output = net.forward(input);
-                    Features {
-                        pooled: host(output.pool3),
-                        logits: host(output.logits_unbiased),
-                        spatial: host(output.spatial.flatten(1, 3)),
-                    }
-                }
-                Self::EfficientNetLite0(net) => {
-                    let (pooled, logits) = net.forward(input);
-                    let spatial = Array2::zeros((some.len(), 0));
-                    Features { pooled: host(pooled), logits: host(logits), spatial }
-                }
+        let batch = |some| self.batch(images, some, rule, device);
+        for group in indices.chunks(BATCH * width::<B>(device)) {
+            let found = thread::scope(|scope| {
+                let started: Vec<_> =
+                    group.chunks(BATCH).map(|some| scope.spawn(move || batch(some))).collect();
+                let joined = |thread: thread::ScopedJoinHandle<'_, _>| {
+                    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+                };
+                started.into_iter().map(joined).collect::<Result<Vec<Features>, InputError>>()
             })?;
+            found.into_iter().try_for_each(&mut visit)?;
         }
         Ok(())
+    }
+
+    fn batch(
+        &self,
+        images: &Images,
+        some: &[usize],
+        rule: Quantise,
+        device: &B::Device,
+    ) -> Result<Features, InputError> {
+        let bytes = images.quantised(some, rule)?;
+        let input = self.input(&bytes, images.shape(), device);
+        let host = |tensor: Tensor<B, 2>| rows(tensor.into_data().iter::<f32>().collect(), some.len());
+        Ok(match self {
+            Self::Inception(net, _) => {
+                let output = net.forward(input);
+                Features {
+                    pooled: host(output.pool3),
+                    logits: host(output.logits_unbiased),
+                    spatial: host(output.spatial.flatten(1, 3)),
+                }
+            }
+            Self::EfficientNetLite0(net) => {
+                let (pooled, logits) = net.forward(input);
+                let spatial = Array2::zeros((some.len(), 0));
+                Features { pooled: host(pooled), logits: host(logits), spatial }
+            }
+        })
     }
 
     /// Bytes `[n, channels, height, width]` as the network wants them, `[n, 3, side, side]`.
