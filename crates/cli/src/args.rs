@@ -353,6 +353,9 @@ pub enum Config {
     Show {
         /// The experiment file.
         experiment: PathBuf,
+        /// Print only the variant with this name, which makes a valid experiment file; may be repeated.
+        #[arg(long, value_name = "NAME")]
+        variant: Vec<String>,
         /// Override a key; may be repeated.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
@@ -409,7 +412,7 @@ pub enum Data {
         /// Level of compression, 0 to 9.
         #[arg(long, value_name = "LEVEL", default_value_t = 4)]
         gzip: u32,
-        /// Size of a file before compression, in MiB; about three times as much memory is needed.
+        /// Size of a file before compression, in MiB; about five times as much memory is needed.
         #[arg(long, value_name = "MIB", default_value_t = 128)]
         shard: usize,
         /// Seed of the order of the rows.

@@ -97,6 +97,13 @@ impl Rows {
         self.parts[0].problem(problem)
     }
 
+    /// An error about a row.
+    pub fn problem_of(&self, index: usize, problem: &str) -> DataError {
+        let number = self.blocks.partition_point(|block| block.indices.end <= index);
+        let Block { part, rows, indices } = &self.blocks[number];
+        self.parts[*part].problem(format!("row {} {problem}", rows.start + index - indices.start))
+    }
+
     /// Rows that are read together, and how many such blocks are kept.
     pub fn blocks(&self) -> (Vec<Range<usize>>, usize) {
         (self.blocks.iter().map(|block| block.indices.clone()).collect(), self.window)

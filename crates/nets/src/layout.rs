@@ -14,13 +14,19 @@ pub enum Layout {
         /// Channels of a patch.
         channels: usize,
     },
+    /// The last layer: weights as [`Layout::Transposed`], a bias as it is, with outputs `(row, column, channel)`. A file may
+    /// have twice the channels, of which the second half is a variance that is left out.
+    Head {
+        /// Channels of a sample.
+        channels: usize,
+    },
 }
 
 impl Layout {
     /// Sizes in a file of a parameter that has `shape` here.
     pub fn there(self, shape: &[usize]) -> Vec<usize> {
         match (self, shape) {
-            (Self::Transposed, &[inputs, outputs]) => vec![outputs, inputs],
+            (Self::Transposed | Self::Head { .. }, &[inputs, outputs]) => vec![outputs, inputs],
             (Self::PatchKernel { channels }, &[inputs, outputs]) => {
                 let side = (inputs / channels).isqrt();
                 vec![outputs, channels, side, side]
@@ -34,7 +40,7 @@ impl Layout {
         let &[inputs, outputs] = shape else { return None };
         let place = |input: usize| match self {
             Self::Same => None,
-            Self::Transposed => Some(input),
+            Self::Transposed | Self::Head { .. } => Some(input),
             Self::PatchKernel { channels } => {
                 let (pixel, channel) = (input / channels, input % channels);
                 Some(channel * (inputs / channels) + pixel)
@@ -46,8 +52,14 @@ impl Layout {
     /// The numbers, row-major, of a parameter that has `shape` here; `None` if the tensor has another shape.
     pub fn read(self, tensor: &HostTensor, shape: &[usize]) -> Option<Vec<f32>> {
         let there = self.there(shape);
+        if let Self::Head { channels } = self
+            && tensor.shape.first() == Some(&(2 * there[0]))
+        {
+            return self.read(&without_variance(tensor, channels), shape);
+        }
         let fits = match self {
             Self::Same => tensor.shape == there || same_matrix(&tensor.shape, &there),
+            Self::Head { .. } => tensor.shape == there,
             Self::Transposed | Self::PatchKernel { .. } => tensor.shape == there && shape.len() == 2,
         };
         if !fits {
@@ -69,6 +81,15 @@ impl Layout {
         }
         HostTensor { shape: self.there(&shape), values: there }
     }
+}
+
+/// The first `channels` of each pixel's `2·channels` along the first dimension.
+fn without_variance(tensor: &HostTensor, channels: usize) -> HostTensor {
+    let size: usize = tensor.shape[1..].iter().product();
+    let values = tensor.values.chunks(2 * channels * size).flat_map(|pixel| &pixel[..channels * size]);
+    let mut shape = tensor.shape.clone();
+    shape[0] /= 2;
+    HostTensor { shape, values: values.copied().collect() }
 }
 
 /// Whether `a` is the matrix or vector `b` once all but its last dimension are merged.
@@ -102,8 +123,16 @@ mod tests {
         assert_eq!(read(kernel, &[1, 2, 2, 2], &[8, 1]), Some(vec![0., 4., 1., 5., 2., 6., 3., 7.]));
         // Two outputs, two channels, patches of one pixel.
         assert_eq!(read(kernel, &[2, 2, 1, 1], &[2, 2]), Some(vec![0., 2., 1., 3.]));
+        let head = Layout::Head { channels: 1 };
+        assert_eq!(read(head, &[2, 3], &[3, 2]), Some(vec![0., 3., 1., 4., 2., 5.]));
+        assert_eq!(read(head, &[3], &[3]), Some(vec![0., 1., 2.]));
+        // Two pixels of one channel and its variance.
+        assert_eq!(head.read(&tensor(&[4, 2]), &[2, 2]), Some(vec![0., 4., 1., 5.]));
+        assert_eq!(head.read(&tensor(&[4]), &[2]), Some(vec![0., 2.]));
         for (layout, from, to) in [
-            (Layout::Same, &[2, 3][..], &[3, 2][..]),
+            (head, &[6, 2][..], &[2, 2][..]),
+            (head, &[2], &[2, 2]),
+            (Layout::Same, &[2, 3], &[3, 2]),
             (Layout::Same, &[4], &[5]),
             // Kernels of convolutions: as many numbers, and equal last sizes.
             (Layout::Same, &[2, 3, 1, 1], &[3, 2, 1, 1]),

@@ -25,6 +25,7 @@ impl Names for TorchDitNames {
         let (leaf, layout) = match (*leaf, module) {
             ("table", _) => ("weight", Layout::Same),
             ("weight", ["x_embedder"]) => ("weight", Layout::PatchKernel { channels: self.channels }),
+            (leaf, ["final_layer", "linear"]) => (leaf, Layout::Head { channels: self.channels }),
             ("weight", _) => ("weight", Layout::Transposed),
             (leaf, _) => (leaf, Layout::Same),
         };
@@ -49,7 +50,8 @@ mod tests {
             ("blocks.11.fc2.weight", "blocks.11.mlp.fc2.weight", Layout::Transposed),
             ("blocks.0.modulation.weight", "blocks.0.adaLN_modulation.1.weight", Layout::Transposed),
             ("final_layer.modulation.bias", "final_layer.adaLN_modulation.1.bias", Layout::Same),
-            ("final_layer.linear.weight", "final_layer.linear.weight", Layout::Transposed),
+            ("final_layer.linear.weight", "final_layer.linear.weight", Layout::Head { channels: 4 }),
+            ("final_layer.linear.bias", "final_layer.linear.bias", Layout::Head { channels: 4 }),
         ] {
             let path: Vec<&str> = path.split('.').collect();
             assert_eq!(TorchDitNames { channels: 4 }.of(&path), (name.to_owned(), layout), "{path:?}");

@@ -80,7 +80,8 @@ impl<B: Backend> ModuleMapper<B> for Lerp<B> {
         let (id, average, mapper) = param.consume();
         let current = self.weights.queue.pop_front().expect("average and current are the same module");
         let current = Tensor::<B, D>::from_primitive(TensorPrimitive::Float(current));
-        let average = average * self.decay + current * (1.0 - self.decay);
+        // Not `average·decay + current·(1−decay)`, whose factors rounded to f32 do not add up to one: near 1 the average shrinks.
+        let average = average.clone() + (current - average) * (1.0 - self.decay);
         Param::from_mapped_value(id, average, mapper)
     }
 }
@@ -138,6 +139,17 @@ mod tests {
         let average = update(layer(1.0), &layer(3.0), 0.75);
         let values: Vec<f32> = average.weight.val().into_data().iter().collect();
         assert_eq!(values, [1.5; 4]);
+    }
+
+    #[test]
+    fn an_average_of_a_constant_stays() {
+        use burn::{backend::Flex, nn::LinearConfig, tensor::Distribution};
+        let mut current: burn::nn::Linear<Flex> = LinearConfig::new(4, 4).init(&Default::default());
+        current.weight = current.weight.map(|weight| weight.random_like(Distribution::Default));
+        let average = (0..1000).fold(current.clone(), |average, _| update(average, &current, 0.99995));
+        let values =
+            |layer: &burn::nn::Linear<Flex>| layer.weight.val().into_data().to_vec::<f32>().expect("f32");
+        assert_eq!(values(&average), values(&current));
     }
 
     #[test]

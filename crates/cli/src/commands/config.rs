@@ -1,13 +1,13 @@
 //! `meanflow config show`.
 
-use crate::{Done, args::Config};
+use crate::{Done, args::Config, commands::run::chosen};
 use meanflow_train::config::Comparison;
 
 /// Prints every variant in full.
 pub fn run(command: Config) -> anyhow::Result<Done> {
-    let Config::Show { experiment, set, origin } = command;
+    let Config::Show { experiment, variant, set, origin } = command;
     let comparison = Comparison::load(&experiment, &set)?;
-    for (index, variant) in comparison.variants.iter().enumerate() {
+    for (index, variant) in chosen(&comparison, &variant)?.into_iter().enumerate() {
         if index > 0 {
             tell!();
         }

@@ -1,23 +1,32 @@
 //! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Conversion, Presence, contact_sheet, convert, fetch, inspect, list};
+use meanflow_data::{Conversion, DataError, Presence, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
 use meanflow_train::config::data_of_file;
 use serde_json::json;
 use std::path::Path;
+
+/// Weights to score with are fetched like data.
+const LITE0: &str = "efficientnet-lite0";
 
 /// Lists, fetches or looks at data.
 pub fn run(command: Data) -> anyhow::Result<Done> {
     match command {
         Data::List { datasets, json } => show_list(&datasets, json),
         Data::Fetch { name, datasets } => {
-            if name == "efficientnet-lite0" {
+            if name == LITE0 {
                 let file = fetch_efficientnet_lite0(&datasets.join(&name), |line| say!("{line}"))?;
                 tell!("{}", file.display());
                 return Ok(Done::Yes);
             }
-            let files = fetch(&name, &datasets.join(&name), &mut |line| say!("{line}"))?;
+            let files = fetch(&name, &datasets.join(&name), &mut |line| say!("{line}"));
+            let files = files.map_err(|error| match error {
+                DataError::NotFetchable { name, known } => {
+                    DataError::NotFetchable { name, known: format!("{known}, {LITE0}") }
+                }
+                other => other,
+            })?;
             files.iter().for_each(|file| tell!("{}", file.display()));
         }
         Data::Inspect { experiment, out, json } => show(&experiment, out.as_deref(), json)?,

@@ -90,7 +90,8 @@ impl Work for Train<'_> {
     }
 }
 
-fn chosen<'a>(comparison: &'a Comparison, names: &[String]) -> anyhow::Result<Vec<&'a Variant>> {
+/// The variants with these names, all if there are none.
+pub fn chosen<'a>(comparison: &'a Comparison, names: &[String]) -> anyhow::Result<Vec<&'a Variant>> {
     if names.is_empty() {
         return Ok(comparison.variants.iter().collect());
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod classifier;
+mod config;
 mod data;
 mod eval;
 mod export;

@@ -150,6 +150,10 @@ impl Hdf5Config {
             (Encoding::Auto, Kind::F32) if name.starts_with("moments") => Encoding::Moments,
             (Encoding::Auto, Kind::F32) => Encoding::Latents,
             (encoding, Kind::F32) => encoding,
+            (Encoding::Auto | Encoding::Pixels, kind) => {
+                let wanted = "bytes (pixels) or single precision (pixels, latents, moments)";
+                return Err(rows.problem(format!("values must be {wanted}, not {kind:?}")));
+            }
             (_, kind) => return Err(rows.problem(format!("latents must be single precision, not {kind:?}"))),
         };
         let (shape, channels_last) = sample_shape(&rows, encoding)?;
@@ -419,6 +423,12 @@ impl Hdf5 {
                 let mut moments = vec![0.0; 2 * size];
                 rows.read(index, &mut moments)?;
                 let (means, stds) = moments.split_at(size);
+                if let Some(std) = stds.iter().find(|std| **std < 0.0) {
+                    let problem = format!(
+                        "holds the standard deviation {std}; moments are means and standard deviations, not log-variances"
+                    );
+                    return Err(rows.problem_of(index, &problem));
+                }
                 let mut rng = random::of_sample(view.seed, "latents", view.epoch, index);
                 for ((to, mean), std) in sample.iter_mut().zip(means).zip(stds) {
                     let normal: f32 = StandardNormal.sample(&mut rng);

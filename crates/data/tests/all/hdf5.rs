@@ -312,7 +312,10 @@ fn arrays_that_are_wrong_are_named() {
         |images: &str| latents(Hdf5Config { images: Some(images.to_owned()), ..Hdf5Config::new("") });
     for (config, expected) in [
         (newest("doubles"), "latents_newest.h5: array `doubles`: values of type f64 cannot be used"),
-        (newest("words"), "latents_newest.h5: array `words`: latents must be single precision, not Integer"),
+        (
+            newest("words"),
+            "latents_newest.h5: array `words`: values must be bytes (pixels) or single precision (pixels, latents, moments), not Integer",
+        ),
         (
             newest("flat"),
             "latents_newest.h5: array `flat`: rows of shape [64], not [channels, height, width]",
@@ -480,6 +483,22 @@ fn values_that_are_not_finite_are_named_by_row() {
     builder.write(&file).expect("a writable folder");
     let error = message(Hdf5Config::new(&file));
     assert!(error.ends_with("x.h5: array `latents`: row 17 holds the value NaN"), "{error}");
+}
+
+#[test]
+fn deviations_below_zero_are_named_by_row() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let file = here.path().join("x.h5");
+    let mut values = vec![0.5f32; 30 * 8 * 4];
+    values[32 * 21 + 30] = -3.0;
+    let mut builder = hdf5_pure::FileBuilder::new();
+    builder.create_dataset("moments").with_f32_data(&values).with_shape(&[30, 8, 2, 2]);
+    builder.write(&file).expect("a writable folder");
+    let data = open(Hdf5Config::new(&file));
+    row(&*data, 20);
+    let error = read_rows(&*data, [21]).expect_err("a negative deviation").to_string();
+    let expected = "x.h5: array `moments`: row 21 holds the standard deviation -3; moments are";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

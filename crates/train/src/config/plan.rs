@@ -29,6 +29,8 @@ pub struct VariantPlan {
     pub data: String,
     /// What of the data is not there and where it comes from; `None` if its files are there or it needs none.
     pub data_missing: Option<String>,
+    /// The file of `init.weights` if there is none.
+    pub weights_missing: Option<String>,
     /// Shape of a sample, `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Number of classes.
@@ -73,6 +75,12 @@ impl VariantPlan {
             variant: variant.name.clone(),
             data: variant.data.name().to_owned(),
             data_missing: variant.data.missing().map(|error| error.to_string()),
+            weights_missing: variant
+                .init
+                .weights
+                .as_ref()
+                .filter(|path| !path.is_file())
+                .map(|path| path.display().to_string()),
             shape,
             classes,
             objective: variant.objective.name().to_owned(),
@@ -160,6 +168,9 @@ impl fmt::Display for Plan {
             writeln!(f, "data         {}, {c}×{h}×{w}, {classes}", plan.data)?;
             if let Some(missing) = &plan.data_missing {
                 writeln!(f, "             not there: {missing}")?;
+            }
+            if let Some(missing) = &plan.weights_missing {
+                writeln!(f, "weights      not there: {missing}")?;
             }
             writeln!(f, "parameters   {}", plan.parameters)?;
             writeln!(f, "steps        {}", plan.steps)?;

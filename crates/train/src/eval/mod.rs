@@ -99,7 +99,7 @@ impl Evaluation {
             }
             if found < metric.least() {
                 return Err(TrainError::Request(format!(
-                    "`{}` needs at least {} samples to compare with, the data has {found}; set eval.metrics to []",
+                    "`{}` needs at least {} samples to compare with, the data has {found} (a `held-out` part where there is one); set eval.metrics to []",
                     metric.name(),
                     metric.least()
                 )));

@@ -181,18 +181,24 @@ fn difference(there: &NetConfig, here: &NetConfig) -> String {
 /// Everything is there and nothing is left.
 fn strict(report: &Report) -> Result<(), String> {
     let help = "it holds another network; `init.partial = true` (`--partial`) takes what fits";
-    let count = |names: &[String]| names.len();
-    match (report.missing.first(), report.unused.first()) {
-        (Some(first), _) => {
-            Err(format!("{} tensors are missing, the first is `{first}`; {help}", count(&report.missing)))
-        }
-        (None, Some(first)) => Err(format!(
-            "the network has no place for {} tensors, the first is `{first}`; {help}",
-            count(&report.unused)
-        )),
-        (None, None) => Ok(()),
+    let some = |names: &[String]| {
+        let more = names.len().saturating_sub(NAMED);
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{rest}", names[..names.len() - more].join(", "))
+    };
+    let Report { missing, unused, .. } = report;
+    if !missing.is_empty() {
+        return Err(format!("{} tensors are missing: {}; {help}", missing.len(), some(missing)));
     }
+    if !unused.is_empty() {
+        let count = unused.len();
+        return Err(format!("the network has no place for {count} tensors: {}; {help}", some(unused)));
+    }
+    Ok(())
 }
+
+/// Most tensors that an error names.
+const NAMED: usize = 12;
 
 /// A parameter that is looked for.
 struct Parameter {
@@ -230,7 +236,12 @@ fn choose<'a>(
             for entry in &entries {
                 let Some(before) = name.strip_suffix(entry.as_str()) else { continue };
                 let whole = before.is_empty() || before.ends_with('.');
-                if whole && prefix.is_none_or(|prefix| prefix == before) {
+                if whole
+                    && prefix.is_none_or(|prefix| {
+                        before.strip_suffix('.').unwrap_or(before)
+                            == prefix.strip_suffix('.').unwrap_or(prefix)
+                    })
+                {
                     *counts.entry(before).or_default() += 1;
                 }
             }

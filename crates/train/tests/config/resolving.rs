@@ -232,5 +232,7 @@ fn a_plan_needs_neither_weights_nor_data() {
     assert!(shown.contains(&format!("             {missing}\n")), "{shown}");
     assert!(missing.ends_with(json["variants"][0]["data_missing"].as_str().unwrap()), "{json:#}");
     let built_in = Plan::new(&load(IMAGES, &[]).unwrap(), Path::new("runs"));
-    assert_eq!(built_in.variants[0].data_missing, None);
+    assert_eq!((&built_in.variants[0].data_missing, &built_in.variants[0].weights_missing), (&None, &None));
+    let weights = load(IMAGES, &["init.weights=nowhere.pth"]).unwrap();
+    assert!(Plan::new(&weights, Path::new("runs")).to_string().contains("weights      not there: "));
 }
