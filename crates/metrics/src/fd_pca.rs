@@ -249,6 +249,13 @@ mod tests {
     }
 
     #[test]
+    fn constant_data_is_at_zero_from_itself() {
+        let constant = Array2::from_elem((10, 768), 0.5f32);
+        let fitted = FdPca::fit(constant.view(), 9).unwrap();
+        assert_eq!(fitted.distance(constant.view()).unwrap().frechet.distance, 0.0);
+    }
+
+    #[test]
     fn the_number_of_threads_does_not_matter() {
         let (real, fake) = (gaussian(2000, 150, 0.0, 3), gaussian(700, 150, 0.1, 4));
         let bits = |threads| {

@@ -47,6 +47,10 @@ pub(crate) fn eigen(symmetric: MatRef<'_, f64>) -> Result<Eigen, MetricError> {
 /// lower rank.
 pub(crate) fn leading(symmetric: MatRef<'_, f64>, count: usize) -> Option<Eigen> {
     let size = symmetric.nrows();
+    // Of a zero matrix the iteration would not end.
+    if (0..size).all(|i| symmetric[(i, i)] == 0.0) {
+        return None;
+    }
     let mut vectors = Mat::zeros(size, count);
     let mut values = vec![0.0; count];
     // Any start with a share of every eigenvector will do.

@@ -22,6 +22,7 @@ use meanflow_metrics::{
 };
 use meanflow_train::{
     config::Variant,
+    eval::most_compared,
     model::variant_of,
     sample::{self, Request, Samples},
 };
@@ -336,7 +337,7 @@ impl Reference {
     /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
     fn of_run(args: &Eval, variant: &Variant, count: usize) -> anyhow::Result<Self> {
         let data = variant.data.open()?;
-        let source = match data.held_out(count, 1)? {
+        let source = match data.held_out(most_compared(data.shape(), count), 1)? {
             Some(values) => source::of_values(values, data.shape()),
             None => source::of_dataset(data)?,
         };

@@ -12,11 +12,12 @@ use crate::{
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use features::FeatureScore;
 use meanflow_core::{Solver, Streams, solver::Grid};
-use meanflow_data::{DataError, Dataset, grid_png, labels_in_turn, order, read_rows};
+use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, Reference};
 use meanflow_nets::Net;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Shape of a point of the plane.
 const POINT: [usize; 3] = [2, 1, 1];
@@ -70,20 +71,29 @@ impl Evaluation {
         });
         // Points are scored against as many points. Images are scored against every one that there is to compare with.
         let points = shape == POINT;
-        let most = match (points, variant.eval.metrics.is_empty()) {
-            (true, _) => samples,
-            (false, false) => REFERENCE / dimension,
-            (false, true) => 0,
-        };
+        let unscored = !points && variant.eval.metrics.is_empty();
+        let most = if unscored { 0 } else { most_compared(shape, samples) };
         let (real, held) = match data.held_out(most, 1)? {
             Some(real) => (real, true),
-            None => (beginning_of_an_epoch(data, variant.seed, most)?, false),
+            None => (read_rows(data, beginning_of_an_epoch(data, variant.seed, most))?, false),
         };
-        // The floor compares other real data: held out as well where enough is left, else a keyed choice of the training data.
+        // The floor compares other real data: held out as well where enough is left, else a keyed choice of the training data,
+        // and where that is the reference itself, with what the choice leaves of it.
         let aside = if points { data.held_out(samples, 2)? } else { None };
+        let mut rest = None;
         let other = match aside.filter(|other| other.len() == samples * dimension) {
             Some(other) => other,
-            None => read_rows(data, choice(&streams, data.len(), samples.min(most)))?,
+            None if held => read_rows(data, choice(&streams, data.len(), samples.min(most)))?,
+            None => {
+                let found = real.len() / dimension;
+                let chosen = choice(&streams, found, samples.min(found / 2));
+                let taken: BTreeSet<usize> = chosen.iter().copied().collect();
+                let row = |place: usize| &real[place * dimension..][..dimension];
+                rest = Some(
+                    (0..found).filter(|k| !taken.contains(k)).flat_map(row).copied().collect::<Vec<f32>>(),
+                );
+                chosen.into_iter().flat_map(row).copied().collect::<Vec<f32>>()
+            }
         };
         let view = |values| rows_of(values, dimension);
         let mut references = Vec::new();
@@ -106,7 +116,16 @@ impl Evaluation {
             }
             let named = |error| TrainError::Metric { metric: metric.name(), error };
             let reference = metric.reference(view(&real).into_dyn(), variant.seed).map_err(named)?;
-            let floor = reference.score(view(&other).into_dyn()).map_err(named)?.value;
+            let floor = match &rest {
+                None => reference.score(view(&other).into_dyn()),
+                Some(rest) => {
+                    let kept = if metric.needs_equal_sizes() { other.len() } else { rest.len() };
+                    let reference =
+                        metric.reference(view(&rest[..kept]).into_dyn(), variant.seed).map_err(named)?;
+                    reference.score(view(&other).into_dyn())
+                }
+            };
+            let floor = floor.map_err(named)?.value;
             references.push((metric, reference, floor));
             observer.on(Event::Part);
         }
@@ -269,15 +288,21 @@ impl Evaluation {
     }
 }
 
+/// As many real samples as a run is compared with, if there are so many. Points are scored against as many points as
+/// `samples`; images against every one that there is to compare with.
+pub fn most_compared(shape: [usize; 3], samples: usize) -> usize {
+    if shape == POINT { samples } else { REFERENCE / shape.iter().product::<usize>() }
+}
+
 /// `count` samples in the order of an epoch that training does not come to, which of a set on disk reads few blocks; all of
 /// them, in their own order, if there are not more.
-fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Result<Vec<f32>, DataError> {
+fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Vec<usize> {
     if data.len() <= count {
-        return read_rows(data, 0..data.len());
+        return (0..data.len()).collect();
     }
     let mut indices = order::of_epoch(data, seed, u64::MAX);
     indices.truncate(count);
-    read_rows(data, indices)
+    indices
 }
 
 /// Samples to draw: those of the grid, and those that are scored or drawn as points.

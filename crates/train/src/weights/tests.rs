@@ -281,7 +281,7 @@ fn what_is_no_weight_is_an_error_where_it_is_needed_alone() {
     tensors.insert("step".to_owned(), integers());
     tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
     let said = refused(&tiny(1), &path, &init(None, false));
-    assert!(said.contains("no place for 1 tensors") && said.contains("`step`"), "{said}");
+    assert!(said.contains("no place for 1 tensors: step;"), "{said}");
     assert_eq!(load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, true)).unwrap().1.loaded, 25);
     tensors.insert("Dit.blocks.0.qkv.bias".to_owned(), integers());
     tensor_file::write(&path, &tensors, Metadata::new()).unwrap();
