@@ -184,6 +184,9 @@ pub struct Eval {
     /// Real samples to compare with, a keyed choice; default: all.
     #[arg(long, value_parser = at_least::<1>)]
     pub real_samples: Option<usize>,
+    /// Print for each score its floor too: real samples, as many as are scored and at most half, against the rest.
+    #[arg(long)]
+    pub floor: bool,
     /// Network evaluations a sample of a run, separated by commas; default: the experiment's.
     #[arg(long, value_delimiter = ',', value_parser = at_least::<1>)]
     pub nfe: Option<Vec<usize>>,

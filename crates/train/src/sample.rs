@@ -27,13 +27,21 @@ pub struct Request {
     pub seed: Option<u64>,
 }
 
-/// Samples with their shape, `[count, channels, height, width]`, row-major.
+/// Samples with their shape, `[count, channels, height, width]`, row-major, and what they are of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     /// The values.
     pub values: Vec<f32>,
     /// The shape.
     pub shape: [usize; 4],
+    /// Label of the average, `none` for the weights themselves.
+    pub ema: String,
+    /// Updates of the weights.
+    pub step: u64,
+    /// The solver.
+    pub solver: Solver,
+    /// Key of the noise.
+    pub seed: u64,
 }
 
 /// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
@@ -87,13 +95,15 @@ pub fn sample<B: Backend>(
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
     let guidance = guidance(&model, request)?;
-    let streams = Streams::new(request.seed.unwrap_or(model.seed));
+    let seed = request.seed.unwrap_or(model.seed);
+    let streams = Streams::new(seed);
+    let (ema, step) = (model.ema.clone(), model.step);
     let net: Net<B> = model.network(device)?;
     let noise = streams.normal(NOISE, 0, request.count * dimension);
     let shape = [channels, height, width];
     let (labels, done) = (labels.as_deref(), |done| progress(done, request.count));
     let values = from_noise(&net, solver, request.nfe, &noise, shape, labels, guidance, device, done);
-    Ok(Samples { values, shape: [request.count, channels, height, width] })
+    Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
 }
 
 /// The stream of the fixed noise that evaluations start from.

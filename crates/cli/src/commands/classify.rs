@@ -10,10 +10,13 @@ use burn::tensor::backend::AutodiffBackend;
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::{Dataset, read_rows};
 use meanflow_metrics::{Source, prdc};
-use meanflow_train::classifier::{Classifier, Seen};
+use meanflow_train::{
+    classifier::{Classifier, Seen},
+    env::sha256,
+};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde_json::{Map, json};
-use std::{ops::Range, path::PathBuf};
+use std::{fs, ops::Range, path::PathBuf};
 
 /// Share of the samples that the classifier takes for the class they were asked for.
 const ACCURACY: &str = "accuracy";
@@ -25,6 +28,7 @@ pub struct Judge {
     names: Vec<String>,
     classifier: Classifier,
     path: PathBuf,
+    digest: String,
     device: DeviceKind,
     neighbours: usize,
 }
@@ -33,6 +37,8 @@ pub struct Judge {
 pub struct Judged {
     pub name: String,
     pub value: f64,
+    /// As of other scores.
+    pub interval: Option<[f64; 2]>,
     /// Digest of the real data that it was compared with.
     pub reference: Option<String>,
     /// What it depends on, and the value of each class.
@@ -70,6 +76,7 @@ impl Judge {
                 names,
                 classifier: Classifier::read(path)?,
                 path: path.clone(),
+                digest: sha256(&fs::read(path).with_context(|| path.display().to_string())?),
                 device: args.on.device,
                 neighbours: args.neighbours,
             })),
@@ -97,11 +104,14 @@ impl Judge {
         for name in &self.names {
             let mut how = Map::new();
             how.insert("classifier".to_owned(), json!(self.path));
+            how.insert("classifier_sha256".to_owned(), json!(self.digest));
             how.insert("classifier_accuracy".to_owned(), json!(self.classifier.accuracy));
-            let mut reference = None;
+            let (mut reference, mut interval) = (None, None);
             let value = if name == ACCURACY {
                 how.insert("by_class".to_owned(), json!(self.accuracies(&seen, &samples.labels)));
-                seen.accuracy(&samples.labels)
+                let accuracy = seen.accuracy(&samples.labels);
+                interval = Some(of_share(accuracy, samples.labels.len()));
+                accuracy
             } else {
                 let Some(real) = real.take() else { continue };
                 let real = real()?;
@@ -114,7 +124,7 @@ impl Judge {
                 mean
             };
             how.insert("reference".to_owned(), json!(reference));
-            scores.push(Judged { name: name.clone(), value, reference, how });
+            scores.push(Judged { name: name.clone(), value, interval, reference, how });
         }
         Ok(scores)
     }
@@ -176,6 +186,14 @@ impl Judge {
     fn look(&self, count: usize, read: &Read) -> anyhow::Result<Seen> {
         dispatch(self.device, Look { classifier: &self.classifier, count, read })
     }
+}
+
+/// The shares from which that of `n` samples is at most two standard errors away (E. B. Wilson, J. Am. Stat. Assoc. 22 (1927)).
+pub fn of_share(share: f64, n: usize) -> [f64; 2] {
+    let (n, z) = (n as f64, 2.0);
+    let centre = share + z * z / (2.0 * n);
+    let reach = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    [centre - reach, centre + reach].map(|end| (end / (1.0 + z * z / n)).clamp(0.0, 1.0))
 }
 
 /// Classes of a data set's samples.

@@ -19,6 +19,7 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
 use meanflow_metrics::{
     Given, Measure, MetricError, Named, Real, Settings, Source, Space, Statistics, Value,
+    networks::LITE0_PATH,
 };
 use meanflow_train::{
     config::Variant,
@@ -26,6 +27,7 @@ use meanflow_train::{
     model::variant_of,
     sample::{self, Request, Samples},
 };
+use ndarray::Axis;
 use serde_json::{Map, json};
 use std::{
     collections::BTreeSet,
@@ -88,6 +90,9 @@ fn check(args: &mut Eval) -> anyhow::Result<()> {
     ensure_usage(!names.iter().any(String::is_empty), || "--metrics has an empty name".to_owned())?;
     twice("--metrics", names)?;
     twice("--nfe", args.nfe.as_deref().unwrap_or_default())?;
+    ensure_usage(args.efflite0.is_file() || args.efflite0.as_os_str() == LITE0_PATH, || {
+        format!("--efflite0 {}: there is no such file", args.efflite0.display())
+    })?;
     if let Some(path) = &args.nearest {
         let is_png = path.extension().is_some_and(|ending| ending == "png");
         ensure_usage(is_png || path.as_os_str() == AUTO, || {
@@ -186,9 +191,11 @@ impl Scorer<'_> {
             None => None,
         };
         for (place, &nfe) in job.nfe.iter().enumerate() {
-            let samples = Side::new(drawn(args, input, count, nfe)?, (0..count).collect(), None);
+            let (source, of) = drawn(args, input, count, nfe)?;
+            let samples = Side::new(source, (0..count).collect(), None);
+            let scored = score(args, &self.extractor, input, &samples, real)?;
             let mut output =
-                Output { nfe: Some(nfe), ..score(args, &self.extractor, input, &samples, real)? };
+                Output { nfe: Some(nfe), of: of.into_iter().chain(scored.of.clone()).collect(), ..scored };
             if let Some(judge) = &self.judge {
                 let judged = judge_run(args, judge, input, variant, &samples, &mut output);
                 output.failures.extend(judged.err());
@@ -225,6 +232,7 @@ impl Scorer<'_> {
             output.failures.extend(judged.err());
         }
         if let Some(density) = &self.density {
+            density.fits(&samples.source).with_context(|| input.display().to_string())?;
             let real = args.real.as_deref().unwrap_or(input);
             let found = source::labelled(real).and_then(|data| output.of_density(density, &samples, &*data));
             output.failures.extend(found.with_context(|| input.display().to_string()).err());
@@ -306,6 +314,8 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
 
 /// Sets the key of the choice of real samples apart.
 const REAL: u64 = 0x7265_616c;
+/// And that of the floor.
+const FLOOR: u64 = 0x666c_6f6f;
 
 /// The real side, with what every output says of it.
 struct Reference {
@@ -414,12 +424,23 @@ fn judge_data(
 }
 
 /// Samples of a run, from the noise of its own evaluation unless there is a key.
-fn drawn(args: &Eval, run: &Path, count: usize, nfe: usize) -> anyhow::Result<Source> {
+fn drawn(
+    args: &Eval,
+    run: &Path,
+    count: usize,
+    nfe: usize,
+) -> anyhow::Result<(Source, Map<String, serde_json::Value>)> {
     let (ema, seed) = (args.ema.clone(), args.noise);
     let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
     let samples = dispatch(args.on.device, Draw { run, request })?;
     let [_, channels, height, width] = samples.shape;
-    Ok(source::of_values(samples.values, [channels, height, width]))
+    let serde_json::Value::Object(of) = json!({
+        "run": run, "nfe": nfe, "step": samples.step, "ema": samples.ema, "solver": samples.solver.name(),
+        "noise": samples.seed,
+    }) else {
+        unreachable!("an object was written");
+    };
+    Ok((source::of_values(samples.values, [channels, height, width]), of))
 }
 
 struct Draw<'a> {
@@ -444,8 +465,12 @@ impl Work for Draw<'_> {
 struct Output {
     input: String,
     nfe: Option<usize>,
+    /// What run the samples are of and how they were drawn, and the key of what was chosen.
+    of: Map<String, serde_json::Value>,
     scores: Vec<Score>,
     n: Option<usize>,
+    /// How many real samples there are.
+    reference_n: Option<usize>,
     /// Digest of the real data, where something was compared with it.
     reference: Option<String>,
     nearest: Option<nearest::Found>,
@@ -457,16 +482,17 @@ impl Output {
     /// Adds what a classifier said of `n` samples.
     fn judged(&mut self, scores: Vec<Judged>, n: usize) {
         self.n = Some(n);
-        for Judged { name, value, reference, how } in scores {
+        for Judged { name, value, interval, reference, how } in scores {
             self.reference = self.reference.take().or(reference);
-            self.scores.push(Score { name, value: Value::alone(value), real: None, how });
+            let value = Value { interval, ..Value::alone(value) };
+            self.scores.push(Score { name, value, floor: None, real: None, how });
         }
     }
 
     /// Adds what a density says.
     fn of_density(&mut self, asked: &Asked, samples: &Side, data: &dyn Dataset) -> anyhow::Result<()> {
         for (name, value) in asked.scores(&samples.source, &samples.indices, data)? {
-            self.scores.push(Score { name, value: Value::alone(value), real: None, how: Map::new() });
+            self.scores.push(Score { name, value, floor: None, real: None, how: Map::new() });
         }
         self.n = Some(samples.indices.len());
         Ok(())
@@ -476,6 +502,8 @@ impl Output {
 struct Score {
     name: String,
     value: Value,
+    /// The same of real samples.
+    floor: Option<f64>,
     /// Real samples it was computed from, where the source says.
     real: Option<usize>,
     /// How pictures came to the network, in words.
@@ -500,8 +528,10 @@ fn score(
     let output = |scores, n| Output {
         input: input.display().to_string(),
         nfe: None,
+        of: chosen(args, samples, real),
         scores,
         n,
+        reference_n: real.and_then(|real| real.side.count()),
         reference: real.map(|real| real.digest.clone()),
         nearest: None,
         failures: Vec::new(),
@@ -518,8 +548,8 @@ fn score(
                 "of two files of statistics there is only `fd`".to_owned()
             })?;
             let value = statistics.distance(other)?.distance;
-            let score =
-                Score { name: "fd".to_owned(), value: Value::alone(value), real: None, how: Map::new() };
+            let (name, value) = ("fd".to_owned(), Value::alone(value));
+            let score = Score { name, value, floor: None, real: None, how: Map::new() };
             return Ok(output(vec![score], None));
         }
     };
@@ -544,9 +574,12 @@ fn score(
     let of_samples = needs(&|named| !statistics_do(named), &mut wanted.iter());
     extractor.prepare(samples, &of_samples).with_context(of_input)?;
     let given_statistics = matches!(real.side.source, Source::Statistics(_));
+    ensure_usage(!(args.floor && given_statistics), || {
+        "--floor needs the real data itself, and --real holds statistics".to_owned()
+    })?;
     if !given_statistics {
         let mut wanted = wanted.iter().filter(|named| needs_real(named));
-        let of_real = needs(&|named| named.measure != Measure::Frechet, &mut wanted);
+        let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut wanted);
         extractor.prepare(&real.side, &of_real).context("the real data")?;
     }
     let (mut scores, mut failures) = (Vec::new(), Vec::new());
@@ -558,11 +591,25 @@ fn score(
                 continue;
             }
         };
+        let mut floors = Vec::new();
+        if args.floor && needs_real(&named) {
+            match floor(extractor, &settings, &real.side, &named, n) {
+                Ok(found) => floors = found,
+                Err(error) => {
+                    failures.push(error.context(format!(
+                        "{}: the floor of {}",
+                        input.display(),
+                        named.label
+                    )));
+                }
+            }
+        }
         let equal = named.measure.needs_equal_sizes();
         let count = real.side.source.len().map(|_| real.side.indices.len());
         for value in values {
             scores.push(Score {
                 name: named.part(value.part),
+                floor: floors.iter().find(|floor| floor.part == value.part).map(|floor| floor.value),
                 value,
                 real: count.map(|real| if equal { real.min(n) } else { real }),
                 how: extractor.how(named.space),
@@ -570,6 +617,31 @@ fn score(
         }
     }
     Ok(Output { failures, ..output(scores, Some(n)) })
+}
+
+/// The key of what was chosen, if it was.
+fn chosen(args: &Eval, samples: &Side, real: Option<&Reference>) -> Map<String, serde_json::Value> {
+    let part = |side: &Side| side.source.len().is_some_and(|all| side.indices.len() < all);
+    let any = part(samples) || real.is_some_and(|real| part(&real.side));
+    any.then(|| ("seed".to_owned(), json!(args.seed))).into_iter().collect()
+}
+
+/// Real samples against real samples: a keyed choice of as many as `n`, at most half, and the rest.
+fn floor(
+    extractor: &Extractor,
+    settings: &Settings,
+    real: &Side,
+    named: &Named,
+    n: usize,
+) -> anyhow::Result<Vec<Value>> {
+    let rows = extractor.rows(real, Part::of(named)).context("the real data")?;
+    let count = n.min(rows.nrows() / 2);
+    let chosen = Source::choice(rows.nrows(), count, settings.seed ^ FLOOR);
+    let taken: BTreeSet<usize> = chosen.iter().copied().collect();
+    let rest: Vec<usize> = (0..rows.nrows()).filter(|row| !taken.contains(row)).collect();
+    let (some, rest) = (rows.select(Axis(0), &chosen), rows.select(Axis(0), &rest));
+    let settings = Settings { repeats: 0, ..*settings };
+    Ok(named.measure.evaluate(some.view(), Real::Rows(rest.view()), &settings)?)
 }
 
 /// The numbers of one score.
@@ -627,6 +699,7 @@ fn wanted(args: &Eval, given: Given, extractor: &Extractor) -> anyhow::Result<Ve
     let resolve = |name: &String| Named::resolve(name, given, extractor.inception());
     let wanted = names.iter().map(|name| resolve(name).map_err(|message| Usage(message).into()));
     let wanted: Vec<Named> = wanted.collect::<anyhow::Result<_>>()?;
+    twice("--metrics", &wanted.iter().map(|named| named.label.as_str()).collect::<Vec<_>>())?;
     for (named, name) in wanted.iter().zip(&names).filter(|(named, name)| named.label != **name) {
         say!("{name}: of these samples it is called {}", named.label);
     }
@@ -661,12 +734,26 @@ fn print_lines(output: &Output, several: bool) {
         if let Some([low, high]) = score.value.interval {
             tell!("{}.low {low}\n{}.high {high}", score.name, score.name);
         }
+        if let Some(floor) = score.floor {
+            tell!("{}.floor {floor}", score.name);
+        }
+        // Of sets of equal size, how many were compared.
+        let compared = score.value.with.iter().find(|(name, _)| *name == "n").map(|(_, n)| *n as usize);
+        if let Some(n) = compared.filter(|n| output.n != Some(*n)) {
+            tell!("{}.n {n}", score.name);
+        }
     }
     if let Some(n) = output.n {
         tell!("n {n}");
     }
     if let Some(reference) = &output.reference {
         tell!("reference {reference}");
+    }
+    if let Some(n) = output.reference_n {
+        tell!("reference_n {n}");
+    }
+    for (key, value) in output.of.iter().filter(|(key, _)| !["run", "nfe"].contains(&key.as_str())) {
+        tell!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     }
     let mut settings = BTreeSet::new();
     for key in ["quantise", "resize", "weights"] {
@@ -700,6 +787,8 @@ fn print_json(outputs: &[Output]) {
                 let value = if whole { json!(*value as i64) } else { json!(value) };
                 object.insert((*name).to_owned(), value);
             }
+            object.extend(score.floor.map(|floor| ("floor".to_owned(), json!(floor))));
+            object.extend(output.of.clone());
             object.extend(score.how.clone());
             (score.name.clone(), serde_json::Value::Object(object))
         });

@@ -93,6 +93,11 @@ pub struct Side {
 }
 
 impl Side {
+    /// How many samples; `None` of statistics.
+    pub fn count(&self) -> Option<usize> {
+        self.source.len().map(|_| self.indices.len())
+    }
+
     pub fn new(source: Source, indices: Vec<usize>, digest: Option<String>) -> Self {
         Self { source, indices, digest, rows: RefCell::default(), statistics: RefCell::default() }
     }

@@ -54,9 +54,19 @@ fn pictures_score_without_any_weights() {
     let text = eval(folder, &["near", "--real", "real"]);
     assert!(text.lines().all(|line| line.split(' ').count() == 2), "one number a line:\n{text}");
     let names: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    let expected =
-        ["fd_pca64", "fd_pca64.low", "fd_pca64.high", "sw2", "sw2.low", "sw2.high", "n", "reference"];
+    let expected = [
+        "fd_pca64",
+        "fd_pca64.low",
+        "fd_pca64.high",
+        "sw2",
+        "sw2.low",
+        "sw2.high",
+        "n",
+        "reference",
+        "reference_n",
+    ];
     assert_eq!(names, expected);
+    assert_eq!(number(&text, "reference_n"), 120.0);
     assert_eq!(number(&text, "n"), 90.0);
     let value = number(&text, "fd_pca64");
     assert!(number(&text, "fd_pca64.low") < value && value < number(&text, "fd_pca64.high"));
@@ -66,7 +76,7 @@ fn pictures_score_without_any_weights() {
     assert_eq!(json["fd_pca64"]["value"].as_f64().unwrap(), value);
     assert_eq!((&json["fd_pca64"]["n"], &json["fd_pca64"]["reference_n"]), (&90.into(), &120.into()));
     assert_eq!(json["fd_pca64"]["components"], 64.0);
-    let digest = text.lines().last().unwrap().split(' ').nth(1).unwrap();
+    let digest = text.lines().find_map(|line| line.strip_prefix("reference ")).unwrap();
     assert_eq!((json["sw2"]["reference"].as_str().unwrap(), digest.len()), (digest, 64));
     assert_eq!(json["sw2"]["interval"].as_array().unwrap().len(), 2);
 
@@ -79,7 +89,15 @@ fn pictures_score_without_any_weights() {
     // KID on pixels is not called KID.
     assert!(same.lines().any(|line| line.starts_with("kid_pixels ")) && !same.contains("kid "), "{same}");
     let some = eval(folder, &["near", "--real", "real", "--samples", "40", "--repeats", "0"]);
-    assert_eq!(number(&some, "n"), 40.0);
+    assert_eq!((number(&some, "n"), number(&some, "seed")), (40.0, 0.0));
+    // Real against real is nearer than what is scored, and half of the real ones at most.
+    let floors = eval(folder, &["near", "--real", "real", "--metrics", "fd_pca64,kid,sw2", "--floor"]);
+    for name in ["fd_pca64", "kid_pixels", "sw2"] {
+        let floor = number(&floors, &format!("{name}.floor"));
+        assert!(floor < number(&floors, name), "{floors}");
+    }
+    refused(folder, 2, &["near", "--real", "real", "--metrics", "kid,kid_pixels"], &["kid_pixels", "twice"]);
+    refused(folder, 2, &["near", "--real", "real", "--efflite0", "none.pth"], &["none.pth"]);
 
     // Several inputs.
     let json: Value =
@@ -192,8 +210,34 @@ fn a_run_scores_as_it_scored_itself() {
         serde_json::from_str(&eval(folder, &[run, "--nfe", "2", "--metrics", "energy", "--json"])).unwrap();
     assert_eq!(json["energy"]["value"], last["value"], "{json:#}\n{last:#}");
     assert_eq!(json["energy"]["n"], 100);
+    let of = |key: &str| json["energy"][key].to_string();
+    assert_eq!(["nfe", "step", "ema", "solver"].map(of), ["2", "40", "\"0.99\"", "\"meanflow\""]);
     let both = eval(folder, &[run, "--samples", "50"]);
     assert!(both.contains("nfe 1\n") && both.contains("nfe 2\n") && both.contains("sliced_w2 "), "{both}");
+}
+
+#[test]
+fn a_run_with_held_out_pictures_scores_as_it_scored_itself() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let experiment = r#"
+name = "garments"
+data.fashion-mnist.held-out = 0.02
+net.dit = { patch = 14, width = 16, depth = 1, heads = 2 }
+objective.meanflow.share = 0.5
+train = { batch = 8, steps = 3 }
+ema = [{ decay = 0.9 }]
+eval = { samples = 70, nfe = [1], metrics = ["fd_pca64"], efflite0 = "off" }
+"#;
+    fs::write(folder.join("x.toml"), experiment).unwrap();
+    meanflow(folder).args(["run", "x.toml"]).assert().success();
+    let log = fs::read_to_string(find(&folder.join("runs"), "metrics.jsonl")).unwrap();
+    let last: Value = log.lines().rfind(|line| line.contains("fd_pca64")).unwrap().parse().unwrap();
+    assert_eq!(last["digest"].as_str().unwrap().len(), 64, "{last:#}");
+    let json: Value =
+        serde_json::from_str(&eval(folder, &["runs/garments", "--metrics", "fd_pca64", "--json"])).unwrap();
+    assert_eq!(json["fd_pca64"]["value"], last["value"], "{json:#}\n{last:#}");
+    assert_eq!(json["fd_pca64"]["reference_n"], 200);
 }
 
 /// The file of this name below a folder.

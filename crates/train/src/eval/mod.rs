@@ -33,6 +33,8 @@ pub struct Evaluation {
     guidance: Option<SampleGuidance>,
     references: Vec<(Metric, Reference, f64)>,
     reference_name: String,
+    /// Digest of the data set.
+    digest: String,
     /// Held-out points, to draw beside the samples.
     points: Option<Vec<f32>>,
     /// A score in a network's features, at the end.
@@ -149,6 +151,7 @@ impl Evaluation {
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
+            digest: data.digest(),
             points: points.then_some(real),
             features,
         })
@@ -195,7 +198,7 @@ impl Evaluation {
                 json!({
                     "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": ema,
                     "solver": eval.solver.name(), "nfe": nfe, "metric": metric, "value": value,
-                    "n": n, "reference": reference, "floor": floor,
+                    "n": n, "reference": reference, "digest": self.digest, "floor": floor,
                 })
             };
         let mut lines = Vec::new();
