@@ -87,6 +87,18 @@ pub enum MetricError {
         /// The size expected.
         expected: usize,
     },
+    /// A matrix with an eigenvalue well below zero.
+    #[error(
+        "{what} has an eigenvalue of {lowest:.3e}, the largest being at most {largest:.3e}; these are no covariances"
+    )]
+    NotPositive {
+        /// Which matrix.
+        what: &'static str,
+        /// Its lowest eigenvalue.
+        lowest: f64,
+        /// Its largest eigenvalue, or a bound of it.
+        largest: f64,
+    },
     /// Statistics of different spaces, or that were reached in different ways.
     #[error("`{what}` is {first} in one of the statistics and {second} in the other")]
     OtherOrigin {

@@ -8,6 +8,10 @@ use crate::{
     linalg::{eigen, eigenvalues, product},
 };
 
+/// An eigenvalue further below zero than this part of the largest is no rounding, not even of statistics of two thousand
+/// dimensions that were kept in single precision.
+const ROUNDING: f64 = 1e-3;
+
 /// The squared Fréchet (2-Wasserstein) distance of two Gaussians, with its parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frechet {
@@ -18,8 +22,7 @@ pub struct Frechet {
     pub mean_term: f64,
     /// `tr(S1 + S2 − 2 (S1 S2)^½)`.
     pub covariance_term: f64,
-    /// The most negative eigenvalue that was taken for zero, or 0: rounding of a singular covariance. Much more than
-    /// 1e-12 of the largest variance says that an input was no covariance.
+    /// The most negative eigenvalue that was taken for zero, or 0: rounding of a singular covariance.
     pub most_negative: f64,
 }
 
@@ -27,14 +30,15 @@ pub struct Frechet {
 ///
 /// D. C. Dowson, B. V. Landau, "The Fréchet distance between multivariate normal distributions", J. Multivar. Anal. 12
 /// (1982). The trace of the root is the sum of the roots of the eigenvalues of the symmetric `S1^½ S2 S1^½`, which exists
-/// for singular covariances too; nothing is added to the diagonal. Eigenvalues below zero are rounding: they count as
+/// for singular covariances too; nothing is added to the diagonal. Eigenvalues a little below zero are rounding: they count as
 /// zero and the worst is reported.
 ///
 /// # Shapes
 /// means `[d]`, covariances `[d, d]`, symmetric (the lower half is read).
 ///
 /// # Errors
-/// Shapes that do not fit, values that are not finite, an eigenvalue iteration that does not converge.
+/// Shapes that do not fit, values that are not finite, an eigenvalue iteration that does not converge,
+/// [`MetricError::NotPositive`] for what is no covariance.
 pub fn frechet(
     mean1: &[f64],
     covariance1: ArrayView2<'_, f64>,
@@ -54,10 +58,15 @@ pub fn frechet(
     let s2 = symmetric(covariance2, size, "the second covariance")?;
 
     let first = eigen(s1.as_ref())?;
-    let mut most_negative = first.values.iter().copied().fold(0.0, f64::min);
+    let lowest = first.values.iter().copied().fold(0.0, f64::min);
+    let largest = first.values.iter().copied().fold(0.0, f64::max);
+    if lowest < -ROUNDING * largest {
+        return Err(MetricError::NotPositive { what: "the first covariance", lowest, largest });
+    }
+    let mut most_negative = lowest;
     // S1 = R Rᵀ with R = U diag(λ^½), without the directions in which S1 is zero up to rounding: they add nothing, and
     // their rounding would. Rᵀ S2 R has the spectrum of S1^½ S2 S1^½, zeros apart.
-    let zero = first.values.iter().copied().fold(0.0, f64::max) * size as f64 * f64::EPSILON;
+    let zero = largest * size as f64 * f64::EPSILON;
     let kept: Vec<usize> = (0..size).filter(|&k| first.values[k] > zero).collect();
     let root =
         Mat::from_fn(size, kept.len(), |i, k| first.vectors[(i, kept[k])] * first.values[kept[k]].sqrt());
@@ -65,8 +74,14 @@ pub fn frechet(
     // Rounding leaves the product a little asymmetric, and only its lower half would be read.
     let middle = Mat::from_fn(kept.len(), kept.len(), |i, j| 0.5 * (middle[(i, j)] + middle[(j, i)]));
     let spectrum = eigenvalues(middle.as_ref())?;
-    // The spectrum of the product is in squared units: its root is comparable with the first one.
     let lowest = spectrum.iter().copied().fold(0.0, f64::min);
+    // No eigenvalue of the product can be larger than this, whatever the two have in common.
+    let bound = largest * trace(s2.as_ref());
+    if lowest < -ROUNDING * bound {
+        let what = "the product of the covariances";
+        return Err(MetricError::NotPositive { what, lowest, largest: bound });
+    }
+    // The spectrum of the product is in squared units: its root is comparable with the first one.
     most_negative = most_negative.min(-(-lowest).sqrt());
 
     let mean_term = mean1.iter().zip(mean2).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
@@ -126,6 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_covariance_is_refused() {
+        let a = array![[1.0, 0.0], [0.0, 2.0]];
+        let b = array![[1.0, 1.5], [1.5, 1.0]];
+        let (c, eye) = (Array2::from_diag(&array![1.0, -0.5]), Array2::eye(2));
+        for (first, second) in [(&a, &b), (&b, &a), (&c, &eye), (&eye, &c)] {
+            let error = frechet(&[0.0; 2], first.view(), &[0.0; 2], second.view()).unwrap_err();
+            assert!(matches!(error, MetricError::NotPositive { lowest, .. } if lowest < -0.4), "{error}");
+        }
+    }
+
+    #[test]
     fn singular_covariances_and_equal_ones() {
         let a = array![[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
         let found = frechet(&[0.0; 3], a.view(), &[0.0; 3], a.view()).unwrap();
@@ -138,10 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_that_is_no_covariance_shows() {
-        let a = Array2::from_diag(&array![1.0, -0.5]);
+    fn rounding_counts_as_zero_and_is_told() {
+        let a = Array2::from_diag(&array![1.0, -1e-5]);
         let found = frechet(&[0.0; 2], a.view(), &[0.0; 2], Array2::eye(2).view()).unwrap();
-        assert!((found.most_negative + 0.5).abs() < 1e-12, "{found:?}");
+        assert!((found.most_negative + 1e-5).abs() < 1e-12, "{found:?}");
+        assert!((found.covariance_term - (1.0 - 1e-5)).abs() < 1e-12, "{found:?}");
     }
 
     #[test]
