@@ -72,6 +72,9 @@ pub enum MetricError {
         /// Its value, as text, because a NaN does not compare.
         value: String,
     },
+    /// A comparison with nothing.
+    #[error("this metric compares with real data, and there is none")]
+    NeedsReal,
     /// Mean and covariance are not enough of the real data.
     #[error("the real data is given by its mean and covariance, and this metric needs the data itself")]
     NeedsRows,

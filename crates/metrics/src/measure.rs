@@ -81,9 +81,16 @@ pub enum Real<'a> {
     Rows(ArrayView2<'a, f32>),
     /// Their mean and covariance, which is enough for a Fréchet distance.
     Statistics(&'a Statistics),
+    /// Nothing, which is enough for the inception score.
+    None,
 }
 
 impl Measure {
+    /// Whether it compares with real data at all.
+    pub fn needs_real(self) -> bool {
+        self != Self::InceptionScore
+    }
+
     /// Whether statistics are enough of the real data.
     pub fn takes_statistics(self) -> bool {
         matches!(self, Self::Frechet | Self::InceptionScore)
@@ -103,7 +110,8 @@ impl Measure {
     /// `samples`: `[n, dimension]`, real rows the same dimension; for [`Measure::InceptionScore`] the samples' logits.
     ///
     /// # Errors
-    /// Those of the measure's own function; [`MetricError::NeedsRows`] if statistics are not enough; a subset of KID of fewer than
+    /// Those of the measure's own function; [`MetricError::NeedsReal`] without real data and [`MetricError::NeedsRows`] with its
+    /// statistics where they are not enough; a subset of KID of fewer than
     /// two samples.
     pub fn evaluate(
         self,

@@ -127,6 +127,11 @@ impl Named {
         named(measure, Space::Given, &format!("{base}{PIXELS}"))
     }
 
+    /// Whether the score of this name compares with real data; any name that is not known does.
+    pub fn is_comparison(name: &str) -> bool {
+        name.strip_suffix(INCEPTION).unwrap_or(name) != "is"
+    }
+
     /// All names for samples of this kind.
     pub fn names(given: Given) -> Vec<String> {
         let rows = || ROWS.into_iter().map(|(name, _)| name.to_owned());
@@ -239,6 +244,10 @@ mod tests {
     fn every_listed_name_resolves() {
         for given in [Given::Rows, Given::Images] {
             let names = Named::names(given);
+            for name in &names {
+                let named = Named::resolve(name, given, Published).unwrap();
+                assert_eq!(named.measure.needs_real(), Named::is_comparison(name), "{name}");
+            }
             assert!(names.iter().all(|name| Named::resolve(name, given, Published).is_ok()));
             assert!(Named::defaults(given).iter().all(|name| Named::resolve(name, given, None).is_ok()));
             let error = Named::resolve("fod", given, Published).unwrap_err();

@@ -50,6 +50,7 @@ impl<'a> Prepared<'a> {
         let rows = |needed| match real {
             Real::Rows(rows) => check(rows, REAL, needed).map(|()| rows),
             Real::Statistics(_) => Err(MetricError::NeedsRows),
+            Real::None => Err(MetricError::NeedsReal),
         };
         let side = match measure {
             Measure::W2 => Side::W2(rows(1)?),
@@ -76,6 +77,7 @@ impl<'a> Prepared<'a> {
             Measure::Frechet => Side::Gaussian(match real {
                 Real::Statistics(statistics) => statistics.clone(),
                 Real::Rows(rows) => statistics(rows).map_err(|error| error.of(REAL))?,
+                Real::None => return Err(MetricError::NeedsReal),
             }),
             Measure::Prdc => Side::Prdc(PrdcReference::new(rows(1)?, settings.neighbours)?),
             Measure::InceptionScore => Side::Nothing,

@@ -44,11 +44,13 @@ pub fn run(mut args: Eval) -> anyhow::Result<Done> {
     }
     let judge = Judge::new(&mut args)?;
     let density = Asked::new(&mut args);
-    // A classifier or a density alone compares with nothing.
-    let compares = args.metrics.as_deref() != Some(&[]);
+    // A classifier, a density or the inception score alone compares with nothing.
+    let compares =
+        args.metrics.as_ref().is_none_or(|names| names.iter().any(|name| Named::is_comparison(name)));
     let jobs = jobs(&args, compares)?;
+    let takes_real = compares || args.nearest.is_some();
     let real =
-        args.real.as_deref().filter(|_| compares).map(|path| Reference::open(&args, path)).transpose()?;
+        args.real.as_deref().filter(|_| takes_real).map(|path| Reference::open(&args, path)).transpose()?;
     let scorer = Scorer { args: &args, extractor, judge, density, real, compares };
     let several = jobs.iter().map(|job| job.nfe.len().max(1)).sum::<usize>() > 1;
     let (mut outputs, mut failures) = (Vec::new(), Vec::new());
@@ -536,12 +538,11 @@ fn score(
         nearest: None,
         failures: Vec::new(),
     };
-    let Some(real) = real else { return Ok(output(Vec::new(), None)) };
     let given = match &samples.source {
         Source::Images(_) => Given::Images,
         Source::Rows(_) => Given::Rows,
         Source::Statistics(statistics) => {
-            let Source::Statistics(other) = &real.side.source else {
+            let Some(Source::Statistics(other)) = real.map(|real| &real.side.source) else {
                 anyhow::bail!("{} holds statistics; they compare with statistics only", input.display());
             };
             ensure_usage(args.metrics.as_deref().is_none_or(|names| names == ["fd"]), || {
@@ -556,8 +557,13 @@ fn score(
     let wanted = wanted(args, given, extractor)?;
     let n = samples.indices.len();
     let of_input = || input.display().to_string();
-    for named in &wanted {
-        if needs_real(named) {
+    let comparisons = || wanted.iter().filter(|named| named.measure.needs_real());
+    let statistics_do = |named: &Named| named.measure == Measure::Frechet && settings.repeats < 2;
+    let needs = |rows: &dyn Fn(&Named) -> bool, wanted: &mut dyn Iterator<Item = &Named>| -> Vec<Need> {
+        wanted.map(|named| Need { part: Part::of(named), rows: rows(named) }).collect()
+    };
+    if let Some(real) = real {
+        for named in comparisons() {
             let of_score = || format!("{}: {}", input.display(), named.label);
             same_kind(&samples.source, &real.side.source, named.space).with_context(of_score)?;
             if let Source::Statistics(statistics) = &real.side.source {
@@ -567,24 +573,22 @@ fn score(
             }
         }
     }
-    let statistics_do = |named: &Named| named.measure == Measure::Frechet && settings.repeats < 2;
-    let needs = |rows: &dyn Fn(&Named) -> bool, wanted: &mut dyn Iterator<Item = &Named>| -> Vec<Need> {
-        wanted.map(|named| Need { part: Part::of(named), rows: rows(named) }).collect()
-    };
     let of_samples = needs(&|named| !statistics_do(named), &mut wanted.iter());
     extractor.prepare(samples, &of_samples).with_context(of_input)?;
-    let given_statistics = matches!(real.side.source, Source::Statistics(_));
-    ensure_usage(!(args.floor && given_statistics), || {
-        "--floor needs the real data itself, and --real holds statistics".to_owned()
-    })?;
-    if !given_statistics {
-        let mut wanted = wanted.iter().filter(|named| needs_real(named));
-        let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut wanted);
-        extractor.prepare(&real.side, &of_real).context("the real data")?;
+    if let Some(real) = real {
+        let given_statistics = matches!(real.side.source, Source::Statistics(_));
+        ensure_usage(!(args.floor && given_statistics), || {
+            "--floor needs the real data itself, and --real holds statistics".to_owned()
+        })?;
+        if !given_statistics {
+            let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut comparisons());
+            extractor.prepare(&real.side, &of_real).context("the real data")?;
+        }
     }
     let (mut scores, mut failures) = (Vec::new(), Vec::new());
     for named in wanted {
-        let values = match values(extractor, &settings, samples, &real.side, &named) {
+        let compared = real.filter(|_| named.measure.needs_real());
+        let values = match values(extractor, &settings, samples, compared.map(|real| &real.side), &named) {
             Ok(values) => values,
             Err(error) => {
                 failures.push(error.context(format!("{}: {}", input.display(), named.label)));
@@ -592,7 +596,7 @@ fn score(
             }
         };
         let mut floors = Vec::new();
-        if args.floor && needs_real(&named) {
+        if let Some(real) = compared.filter(|_| args.floor) {
             match floor(extractor, &settings, &real.side, &named, n) {
                 Ok(found) => floors = found,
                 Err(error) => {
@@ -605,7 +609,7 @@ fn score(
             }
         }
         let equal = named.measure.needs_equal_sizes();
-        let count = real.side.source.len().map(|_| real.side.indices.len());
+        let count = compared.and_then(|real| real.side.count());
         for value in values {
             scores.push(Score {
                 name: named.part(value.part),
@@ -649,10 +653,14 @@ fn values(
     extractor: &Extractor,
     settings: &Settings,
     samples: &Side,
-    real: &Side,
+    real: Option<&Side>,
     named: &Named,
 ) -> anyhow::Result<Vec<Value>> {
     let part = Part::of(named);
+    let Some(real) = real else {
+        let rows = extractor.rows(samples, part)?;
+        return Ok(named.measure.evaluate(rows.view(), Real::None, settings)?);
+    };
     if named.measure == Measure::Frechet {
         let computed;
         let side = match &real.source {
@@ -670,20 +678,8 @@ fn values(
         return Ok(named.measure.evaluate(rows.view(), Real::Statistics(side), settings)?);
     }
     let rows = extractor.rows(samples, part)?;
-    let real_rows;
-    let side = match &real.source {
-        _ if !needs_real(named) => Real::Rows(rows.view()),
-        _ => {
-            real_rows = extractor.rows(real, part).context("the real data")?;
-            Real::Rows(real_rows.view())
-        }
-    };
-    Ok(named.measure.evaluate(rows.view(), side, settings)?)
-}
-
-/// The inception score asks nothing of the real data.
-fn needs_real(named: &Named) -> bool {
-    named.measure != Measure::InceptionScore
+    let real = extractor.rows(real, part).context("the real data")?;
+    Ok(named.measure.evaluate(rows.view(), Real::Rows(real.view()), settings)?)
 }
 
 fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {

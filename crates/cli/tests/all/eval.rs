@@ -154,6 +154,9 @@ fn fid_is_refused_without_its_network() {
     pictures(&folder.join("real"), 10, 0);
     let fid = ["real", "--real", "real", "--metrics", "fid"];
     refused(folder, 2, &fid, &["fid", "--inception", "fd_pca64"]);
+    // The inception score compares with nothing, so what is missing is its network.
+    refused(folder, 2, &["real", "--metrics", "is_inception"], &["is_inception", "--inception"]);
+    refused(folder, 2, &["real", "--metrics", "is,sw2"], &["--real"]);
     fs::write(folder.join("w.pth"), b"no weights").unwrap();
     refused(folder, 1, &[&fid[..], &["--inception", "w.pth"]].concat(), &["w.pth", "no PyTorch file"]);
     refused(

@@ -170,10 +170,11 @@ fn nan_and_other_dimensions_are_refused() {
 #[test]
 fn the_inception_score_takes_logits() {
     let logits = Array2::from_shape_fn((120, 4), |(i, j)| if i % 4 == j { 1e3 } else { 0.0 });
-    let statistics = statistics(&gaussian(10, 2, 0.0, 0));
-    let found = Measure::InceptionScore
-        .evaluate(logits.view(), Real::Statistics(&statistics), &Settings::default())
-        .unwrap();
+    let found = Measure::InceptionScore.evaluate(logits.view(), Real::None, &Settings::default()).unwrap();
     assert!((found[0].value - 4.0).abs() < 1e-9, "{found:?}");
     assert_eq!(found[0].with[0], ("splits", 10.0));
+    for measure in [Measure::Frechet, Measure::W2] {
+        let error = measure.evaluate(logits.view(), Real::None, &Settings::default()).unwrap_err();
+        assert_eq!(error, MetricError::NeedsReal);
+    }
 }
