@@ -312,6 +312,9 @@ impl<A: Backend, M: Mode<A>> FloatTensorOps<Self> for Jvp<A, M> {
     }
 
     fn float_cat(tensors: Vec<FloatTensor<Self>>, dim: usize) -> FloatTensor<Self> {
+        // Burn's `Autodiff` lets go of the inputs before the output is on the tape, and a tape without a live tensor is freed
+        // at the end of any thread's `backward`.
+        let _alive: Vec<_> = tensors.iter().map(|x| x.primal.clone()).collect();
         if tensors.iter().all(|x| x.tangent.is_none()) {
             let primals = tensors.into_iter().map(|x| x.primal).collect();
             return JvpTensor::constant(A::float_cat(primals, dim));

@@ -1,6 +1,8 @@
 //! In the default mode a tangent never lands on the tape.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use burn::backend::Flex;
 use burn::backend::autodiff::NodeId;
@@ -39,4 +41,29 @@ fn count_nodes() {
     let (dual, has_tangent) = nodes(x().with_tangent(tangent));
     assert!(has_tangent);
     assert_eq!(plain, dual);
+}
+
+/// At the end of every `backward` Burn frees the tapes that hold no live tensor, those of other threads too. While tensors are
+/// being joined theirs holds none but them.
+#[test]
+fn a_tape_outlasts_backward_on_another_thread() {
+    let leaf = |size| input::<B, 1>([size], 1).require_grad();
+    let done = AtomicBool::new(false);
+    let lost = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                leaf(1).sum().backward();
+            }
+        });
+        let weight = leaf(30_000);
+        let gradient = || {
+            let joined = Tensor::cat(vec![weight.clone() * 2.0, weight.clone() * 3.0], 0);
+            weight.grad(&joined.sum().backward())
+        };
+        // The first `backward` takes the leaf off the tape, where it would be a live tensor.
+        let lost = (0..300).filter(|_| gradient().is_none()).count();
+        done.store(true, Ordering::Relaxed);
+        lost
+    });
+    assert_eq!(lost, 0);
 }
