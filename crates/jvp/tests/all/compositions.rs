@@ -43,7 +43,8 @@ const OPERATIONS: [Operation; 26] = [
     ("row means", |x, y| x.mean_dim(1) * y),
     ("column sums", |x, y| y - x.sum_dim(0)),
     ("cumsum", |x, _| x.cumsum(1)),
-    ("cumprod", |x, _| x.tanh().cumprod(0)),
+    // Burn's reverse mode divides by the factors, so none may be zero.
+    ("cumprod", |x, _| (x.tanh() + 1.5).cumprod(0)),
     ("flip and transpose", |x, _| x.transpose().flip([0]).reshape([ROWS, COLUMNS])),
     ("cat and slice", |x, y| Tensor::cat(vec![x, y], 1).slice(s![.., 1..8;2])),
     ("slice_assign", |x, y| x.slice_assign(s![0..2, ..], y.slice(s![1..3, ..]))),
