@@ -23,6 +23,17 @@ pub struct Args {
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// [`Usage`] with the message, unless it holds.
+pub fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if holds { Ok(()) } else { Err(Usage(message()).into()) }
+}
+
+/// Refuses what is given twice, which would be computed twice and be one entry of the JSON.
+pub fn twice<T: PartialEq + std::fmt::Debug>(what: &str, items: &[T]) -> anyhow::Result<()> {
+    let again = items.iter().enumerate().find(|(place, item)| items[..*place].contains(item));
+    ensure_usage(again.is_none(), || format!("{what} has {:?} twice", again.expect("just seen").1))
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -16,6 +16,9 @@ const DEFLATE: u16 = 1;
 const SHUFFLE: u16 = 2;
 const FLETCHER32: u16 = 3;
 
+/// Pixels lie in [−1, 1]; resampling may go a little beyond. Values in [0, 255] do by far.
+const MOST_OF_PIXELS: f32 = 2.0;
+
 /// A file open for reading. Nothing of it is in memory but what was asked for and the index of its chunks.
 pub(crate) struct File {
     path: PathBuf,
@@ -196,8 +199,8 @@ impl Array {
     /// Reads rows of bytes or of single precision.
     ///
     /// # Errors
-    /// If the file cannot be read or unpacked there, or a value is not finite.
-    pub fn read(&self, rows: Range<usize>) -> Result<Values, DataError> {
+    /// If the file cannot be read or unpacked there, or a value of single precision is not finite or, of `pixels`, too large.
+    pub fn read(&self, rows: Range<usize>, pixels: bool) -> Result<Values, DataError> {
         let values = self.read_unchecked(&rows).map_err(|error| self.first_unreadable(&rows, error))?;
         let size: usize = self.shape[1..].iter().product();
         let found = match &values {
@@ -207,11 +210,15 @@ impl Array {
         if found != rows.len() * size {
             return Err(self.problem(format!("rows {rows:?} hold {found} values, not {}", rows.len() * size)));
         }
+        let most = if pixels { MOST_OF_PIXELS } else { f32::MAX };
         if let Values::F32(values) = &values
-            && let Some(at) = values.iter().position(|x| !x.is_finite())
+            && let Some(at) = values.iter().position(|x| x.is_nan() || x.abs() > most)
         {
-            let row = rows.start + at / size;
-            return Err(self.problem(format!("row {row} holds the value {}", values[at])));
+            let (row, value) = (rows.start + at / size, values[at]);
+            let range =
+                "; pixels in single precision lie in [-1, 1] (`encoding = \"latents\"` takes other values)";
+            let why = if value.is_finite() { range } else { "" };
+            return Err(self.problem(format!("row {row} holds the value {value}{why}")));
         }
         Ok(values)
     }

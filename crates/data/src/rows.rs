@@ -19,12 +19,9 @@ pub(crate) struct Rows {
     blocks: Vec<Block>,
     window: usize,
     cache: BlockCache<Values>,
-    /// No value of single precision may be further from 0.
-    limit: f32,
+    /// Whether values of single precision must be those of pixels.
+    pixels: bool,
 }
-
-/// Pixels lie in [−1, 1]; resampling may go a little beyond. Values in [0, 255] do by far.
-const MOST: f32 = 2.0;
 
 /// Rows that are read together.
 struct Block {
@@ -66,12 +63,12 @@ impl Rows {
         let largest = blocks.iter().map(|block| block.rows.len()).max().unwrap_or(1);
         let window = (MEMORY / (largest * row_bytes)).max(1);
         // One more, for a batch that ends in one window and goes on in the next.
-        Ok(Self { parts, blocks, window, cache: BlockCache::new(window + 1), limit: f32::INFINITY })
+        Ok(Self { parts, blocks, window, cache: BlockCache::new(window + 1), pixels: false })
     }
 
     /// The same rows, whose values of single precision must be those of pixels.
     pub fn of_pixels(self) -> Self {
-        Self { limit: MOST, ..self }
+        Self { pixels: true, ..self }
     }
 
     pub fn len(&self) -> usize {
@@ -113,18 +110,8 @@ impl Rows {
     pub fn read(&self, index: usize, row: &mut [f32]) -> Result<(), DataError> {
         let number = self.blocks.partition_point(|block| block.indices.end <= index);
         let Block { part, rows, indices } = &self.blocks[number];
-        let values: Arc<Values> = self.cache.get(number, || {
-            let values = self.parts[*part].read(rows.clone())?;
-            if let Values::F32(values) = &values
-                && let Some(at) = values.iter().position(|x| x.abs() > self.limit)
-            {
-                let (row, value) = (rows.start + at / row.len(), values[at]);
-                return Err(self.parts[*part].problem(format!(
-                    "row {row} holds the value {value}; pixels in single precision lie in [-1, 1] (`encoding = \"latents\"` takes other values)"
-                )));
-            }
-            Ok(values)
-        })?;
+        let values: Arc<Values> =
+            self.cache.get(number, || self.parts[*part].read(rows.clone(), self.pixels))?;
         let at = (index - indices.start) * row.len();
         let here = at..at + row.len();
         match &*values {

@@ -15,6 +15,8 @@ pub(crate) enum Draw {
     Fewer = 3,
     /// Rows that a bandwidth is taken of.
     Bandwidth = 4,
+    /// Real samples that are scored in place of samples.
+    Floor = 5,
 }
 
 impl Draw {
@@ -46,7 +48,8 @@ mod tests {
     #[test]
     fn choices_for_different_ends_differ() {
         let of = |draw: Draw| draw.choice(1000, 10, 7);
-        let all = [Draw::Samples, Draw::Real, Draw::Halves, Draw::Fewer, Draw::Bandwidth].map(of);
+        let all =
+            [Draw::Samples, Draw::Real, Draw::Halves, Draw::Fewer, Draw::Bandwidth, Draw::Floor].map(of);
         for (index, chosen) in all.iter().enumerate() {
             assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]) && chosen.len() == 10);
             assert!(!all[..index].contains(chosen), "{all:?}");

@@ -1,9 +1,9 @@
 //! The scores that `meanflow eval` prints, by name.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-use crate::{MetricError, Statistics, prepared::Prepared};
+use crate::{MetricError, Source, Statistics, draws::Draw, prepared::Prepared};
 
 /// A score, apart from the space that it is taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +72,26 @@ impl Value {
     pub fn alone(value: f64) -> Self {
         Self { part: "", value, interval: None, with: Vec::new() }
     }
+
+    /// The mean of values, with two of its standard errors to both sides where there are at least two values.
+    pub fn mean(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        let reach = 2.0 * (variance / n).sqrt();
+        let interval = (values.len() > 1).then_some([mean - reach, mean + reach]);
+        Self { interval, ..Self::alone(mean) }
+    }
+
+    /// A share of `n` samples, with the shares from which it is at most two standard errors away (E. B. Wilson, J. Am. Stat.
+    /// Assoc. 22 (1927)).
+    pub fn share(share: f64, n: usize) -> Self {
+        let (n, z) = (n as f64, 2.0);
+        let centre = share + z * z / (2.0 * n);
+        let reach = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+        let interval = [centre - reach, centre + reach].map(|end| (end / (1.0 + z * z / n)).clamp(0.0, 1.0));
+        Self { interval: Some(interval), ..Self::alone(share) }
+    }
 }
 
 /// The real side of a score.
@@ -122,6 +142,26 @@ impl Measure {
         Prepared::new(self, real, *settings)?.evaluate(samples)
     }
 
+    /// What real samples score, without intervals: a keyed choice of `n` of them, at most half, against the rest.
+    ///
+    /// # Shapes
+    /// `real`: `[rows, dimension]`.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn floor(
+        self,
+        real: ArrayView2<'_, f32>,
+        n: usize,
+        settings: &Settings,
+    ) -> Result<Vec<Value>, MetricError> {
+        let rows = real.nrows();
+        let chosen = Draw::Floor.choice(rows, n.min(rows / 2), settings.seed);
+        let rest = real.select(Axis(0), &Source::rest(rows, &chosen));
+        let settings = Settings { repeats: 0, ..*settings };
+        self.evaluate(real.select(Axis(0), &chosen).view(), Real::Rows(rest.view()), &settings)
+    }
+
     /// What a value of it, or of a part of it, can be at least and at most.
     pub(crate) fn range(self, part: &str) -> [f64; 2] {
         match (self, part) {
@@ -130,5 +170,37 @@ impl Measure {
             (Self::Prdc, "precision" | "recall" | "coverage") => [0.0, 1.0],
             _ => [0.0, f64::INFINITY],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_a_share_have_it_two_standard_errors_away() {
+        for (share, n) in [(0.3, 50), (0.93, 2000), (0.5, 1)] {
+            for end in Value::share(share, n).interval.unwrap() {
+                let error = (end * (1.0 - end) / n as f64).sqrt();
+                assert!(((share - end).abs() - 2.0 * error).abs() < 1e-12, "{share} of {n}: {end}");
+            }
+        }
+        assert_eq!(Value::share(1.0, 10).interval.unwrap()[1], 1.0);
+    }
+
+    /// One of two points against the other, and not against both.
+    #[test]
+    fn the_floor_compares_with_the_rest() {
+        let real = ndarray::array![[0.0f32], [1.0]];
+        let found = Measure::Energy.floor(real.view(), 10, &Settings::default()).unwrap();
+        assert_eq!((found[0].value, found[0].interval), (2.0, None));
+    }
+
+    #[test]
+    fn a_mean_has_its_standard_error() {
+        let found = Value::mean(&[1.0, 3.0, 5.0]);
+        let error = (4.0f64 / 3.0).sqrt();
+        assert_eq!((found.value, found.interval), (3.0, Some([3.0 - 2.0 * error, 3.0 + 2.0 * error])));
+        assert_eq!(Value::mean(&[2.0]), Value::alone(2.0));
     }
 }

@@ -41,33 +41,32 @@ impl Mixture {
         Ok(Self { centres: checked(centres, "the centres", 1)?, std })
     }
 
-    /// Mean negative log-likelihood of samples, in nats: `−mean ln Σ_k N(x; c_k, std²·I)/modes`.
+    /// Negative log-likelihood of each sample, in nats: `−ln Σ_k N(x; c_k, std²·I)/modes`.
     ///
-    /// At least the entropy of the mixture when the samples have its law; it alone rewards samples that sit on the modes, so
+    /// Its mean is the entropy of the mixture when the samples have its law; it alone rewards samples that sit on the modes, so
     /// read it with [`Mixture::modes`].
     ///
     /// # Errors
     /// No samples, another dimension than the centres', values that are not finite.
-    pub fn negative_log_likelihood<T: Copy + Into<f64>>(
+    pub fn negative_log_likelihoods<T: Copy + Into<f64>>(
         &self,
         samples: ArrayView2<'_, T>,
-    ) -> Result<f64, MetricError> {
+    ) -> Result<Vec<f64>, MetricError> {
         let samples = self.checked(samples)?;
         let centres = rows(&self.centres);
         let dimension = self.centres.ncols() as f64;
         let variance = self.std * self.std;
         let constant =
             (centres.len() as f64).ln() + 0.5 * dimension * (std::f64::consts::TAU * variance).ln();
-        let total: f64 = rows(&samples)
-            .iter()
+        let each = rows(&samples).into_iter();
+        Ok(each
             .map(|x| {
                 let exponents: Vec<f64> =
                     centres.iter().map(|c| -0.5 * squared_distance(x, c) / variance).collect();
                 let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                largest + exponents.iter().map(|e| (e - largest).exp()).sum::<f64>().ln() - constant
+                constant - largest - exponents.iter().map(|e| (e - largest).exp()).sum::<f64>().ln()
             })
-            .sum();
-        Ok(-total / samples.nrows() as f64)
+            .collect())
     }
 
     /// Which modes the samples reach. A sample is near its nearest mode when it lies within `3·std` of it, the usual rule.
@@ -115,10 +114,13 @@ mod tests {
     #[test]
     fn one_gaussian_is_the_textbook_formula() {
         let mixture = Mixture::new(array![[1.0, -1.0]].view(), 0.5).unwrap();
-        let found = mixture.negative_log_likelihood(array![[1.0, 0.0], [1.0, -1.0]].view()).unwrap();
-        // ln(2π·0.25) + mean(1/(2·0.25), 0)
-        let expected = (std::f64::consts::TAU * 0.25).ln() + 1.0;
-        assert!((found - expected).abs() < 1e-14, "{found} {expected}");
+        let found = mixture.negative_log_likelihoods(array![[1.0, 0.0], [1.0, -1.0]].view()).unwrap();
+        // ln(2π·0.25) + 1/(2·0.25), and without the second.
+        let expected = (std::f64::consts::TAU * 0.25).ln();
+        assert!(
+            (found[0] - expected - 2.0).abs() < 1e-14 && (found[1] - expected).abs() < 1e-14,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -126,7 +128,9 @@ mod tests {
         let mixture = Mixture::new(array![[-1.0], [0.5], [2.0]].view(), 0.3).unwrap();
         let step = 1e-3;
         let sum: f64 = (-4000..6000)
-            .map(|k| (-mixture.negative_log_likelihood(array![[f64::from(k) * step]].view()).unwrap()).exp())
+            .map(|k| {
+                (-mixture.negative_log_likelihoods(array![[f64::from(k) * step]].view()).unwrap()[0]).exp()
+            })
             .sum();
         assert!((sum * step - 1.0).abs() < 1e-9, "{}", sum * step);
     }

@@ -1,6 +1,6 @@
 //! What a path holds: pictures, rows of numbers, or statistics.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use ndarray::{Array2, ArrayD, Axis, Ix2};
 use sha2::{Digest, Sha256};
@@ -133,6 +133,12 @@ impl Source {
     /// If `n` is larger than `all`.
     pub fn choice(all: usize, n: usize, seed: u64) -> Vec<usize> {
         Draw::Samples.choice(all, n, seed)
+    }
+
+    /// The indices below `all` that were not chosen, rising.
+    pub fn rest(all: usize, chosen: &[usize]) -> Vec<usize> {
+        let chosen: HashSet<usize> = chosen.iter().copied().collect();
+        (0..all).filter(|index| !chosen.contains(index)).collect()
     }
 
     /// sha256 (hex) of the content, wherever it lies: [`Images::digest`], [`Statistics::digest`], and for rows the shape as

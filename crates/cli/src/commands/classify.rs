@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::{Dataset, read_rows};
-use meanflow_metrics::{Source, prdc};
+use meanflow_metrics::{Source, Value, prdc};
 use meanflow_train::{
     classifier::{Classifier, Seen},
     env::sha256,
@@ -36,9 +36,7 @@ pub struct Judge {
 /// One number of a judge.
 pub struct Judged {
     pub name: String,
-    pub value: f64,
-    /// As of other scores.
-    pub interval: Option<[f64; 2]>,
+    pub value: Value,
     /// Digest of the real data that it was compared with.
     pub reference: Option<String>,
     /// What it depends on, and the value of each class.
@@ -106,12 +104,10 @@ impl Judge {
             how.insert("classifier".to_owned(), json!(self.path));
             how.insert("classifier_sha256".to_owned(), json!(self.digest));
             how.insert("classifier_accuracy".to_owned(), json!(self.classifier.accuracy));
-            let (mut reference, mut interval) = (None, None);
+            let mut reference = None;
             let value = if name == ACCURACY {
                 how.insert("by_class".to_owned(), json!(self.accuracies(&seen, &samples.labels)));
-                let accuracy = seen.accuracy(&samples.labels);
-                interval = Some(of_share(accuracy, samples.labels.len()));
-                accuracy
+                Value::share(seen.accuracy(&samples.labels), samples.labels.len())
             } else {
                 let Some(real) = real.take() else { continue };
                 let real = real()?;
@@ -121,10 +117,9 @@ impl Judge {
                 how.insert("neighbours".to_owned(), json!(self.neighbours));
                 let mean = found.iter().sum::<f64>() / found.len() as f64;
                 how.insert("by_class".to_owned(), json!(found));
-                mean
+                Value::alone(mean)
             };
-            how.insert("reference".to_owned(), json!(reference));
-            scores.push(Judged { name: name.clone(), value, interval, reference, how });
+            scores.push(Judged { name: name.clone(), value, reference, how });
         }
         Ok(scores)
     }
@@ -186,14 +181,6 @@ impl Judge {
     fn look(&self, count: usize, read: &Read) -> anyhow::Result<Seen> {
         dispatch(self.device, Look { classifier: &self.classifier, count, read })
     }
-}
-
-/// The shares from which that of `n` samples is at most two standard errors away (E. B. Wilson, J. Am. Stat. Assoc. 22 (1927)).
-pub fn of_share(share: f64, n: usize) -> [f64; 2] {
-    let (n, z) = (n as f64, 2.0);
-    let centre = share + z * z / (2.0 * n);
-    let reach = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    [centre - reach, centre + reach].map(|end| (end / (1.0 + z * z / n)).clamp(0.0, 1.0))
 }
 
 /// Classes of a data set's samples.

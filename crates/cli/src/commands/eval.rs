@@ -2,37 +2,30 @@
 
 use crate::{
     Done,
-    args::{Eval, Usage},
+    args::{Eval, Usage, ensure_usage, twice},
     commands::{
-        classify::{Judge, Judged, Labelled, labels_of},
+        classify::{Judge, Labelled, labels_of},
         density::Asked,
-        features::{Extractor, Need, Part, Side},
+        features::{Extractor, Part, Side},
         nearest,
+        output::{Output, print_json, print_lines},
         progress::Progress,
         runs::{is_run, within},
+        scores::{Reference, score},
         source,
     },
     device::{Work, dispatch},
 };
 use anyhow::{Context, ensure};
 use meanflow_core::objective::TrainBackend;
-use meanflow_data::Dataset;
-use meanflow_metrics::{
-    Given, Measure, MetricError, Named, Real, Settings, Source, Space, Statistics, Value,
-    networks::LITE0_PATH,
-};
+use meanflow_metrics::{Given, Measure, Named, Source, Statistics, networks::LITE0_PATH};
 use meanflow_train::{
     config::Variant,
-    eval::most_compared,
     model::variant_of,
     sample::{self, Request, Samples},
 };
-use ndarray::Axis;
 use serde_json::{Map, json};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Scores every input and prints the numbers, each input's when they are there.
 pub fn run(mut args: Eval) -> anyhow::Result<Done> {
@@ -106,12 +99,6 @@ fn check(args: &mut Eval) -> anyhow::Result<()> {
         })?;
     }
     Ok(())
-}
-
-/// Refuses what is given twice, which would be computed twice and be one entry of the JSON.
-fn twice<T: PartialEq + std::fmt::Debug>(what: &str, items: &[T]) -> anyhow::Result<()> {
-    let again = items.iter().enumerate().find(|(place, item)| items[..*place].contains(item));
-    ensure_usage(again.is_none(), || format!("{what} has {:?} twice", again.expect("just seen").1))
 }
 
 /// `--nearest auto`: where the report finds the picture.
@@ -234,7 +221,7 @@ impl Scorer<'_> {
             output.failures.extend(judged.err());
         }
         if let Some(density) = &self.density {
-            density.fits(&samples.source).with_context(|| input.display().to_string())?;
+            density.points(&samples.source).with_context(|| input.display().to_string())?;
             let real = args.real.as_deref().unwrap_or(input);
             let found = source::labelled(real).and_then(|data| output.of_density(density, &samples, &*data));
             output.failures.extend(found.with_context(|| input.display().to_string()).err());
@@ -286,13 +273,10 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
         format!("{}: is a run; --write-stats writes statistics of data", input.display())
     })?;
     let side = side(args, input)?;
-    let given = match side.source {
+    let given = match &side.source {
         Source::Images(_) => Given::Images,
         Source::Rows(_) => Given::Rows,
-        Source::Statistics(_) => {
-            let Source::Statistics(statistics) = &side.source else { unreachable!("just seen") };
-            return source::write_statistics(statistics, path);
-        }
+        Source::Statistics(statistics) => return source::write_statistics(statistics, path),
     };
     let names = match (&args.metrics, given) {
         (None, Given::Rows) => &["fd".to_owned()][..],
@@ -312,49 +296,6 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
     tell!("n {}", side.indices.len());
     tell!("statistics {}", statistics.digest());
     Ok(())
-}
-
-/// Sets the key of the choice of real samples apart.
-const REAL: u64 = 0x7265_616c;
-/// And that of the floor.
-const FLOOR: u64 = 0x666c_6f6f;
-
-/// The real side, with what every output says of it.
-struct Reference {
-    side: Side,
-    digest: String,
-}
-
-impl Reference {
-    /// All of the source, or as many as are asked for; another key than that of the samples' choice, which may be of the same.
-    fn new(args: &Eval, source: Source) -> anyhow::Result<Self> {
-        let digest = source.digest()?;
-        let all = source.len().unwrap_or(0);
-        let count = args.real_samples.unwrap_or(all);
-        ensure_usage(source.len().is_some() || args.real_samples.is_none(), || {
-            "--real holds statistics, of which --real-samples chooses none".to_owned()
-        })?;
-        ensure!(count <= all, "the real data has {all} samples, --real-samples asks for {count}");
-        let chosen = Source::choice(all, count, args.seed ^ REAL);
-        Ok(Self { side: Side::new(source, chosen, Some(digest.clone())), digest })
-    }
-
-    fn open(args: &Eval, path: &Path) -> anyhow::Result<Self> {
-        if is_run(path) {
-            return Err(Usage(format!("--real {}: is a run; give real data", path.display())).into());
-        }
-        Self::new(args, source::open(path)?)
-    }
-
-    /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
-    fn of_run(args: &Eval, variant: &Variant, count: usize) -> anyhow::Result<Self> {
-        let data = variant.data.open()?;
-        let source = match data.held_out(most_compared(data.shape(), count), 1)? {
-            Some(values) => source::of_values(values, data.shape()),
-            None => source::of_dataset(data)?,
-        };
-        Self::new(args, source)
-    }
 }
 
 /// The nearest training pictures of a run's samples, beside those of held-out pictures where its data has some.
@@ -436,12 +377,13 @@ fn drawn(
     let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
     let samples = dispatch(args.on.device, Draw { run, request })?;
     let [_, channels, height, width] = samples.shape;
-    let serde_json::Value::Object(of) = json!({
-        "run": run, "nfe": nfe, "step": samples.step, "ema": samples.ema, "solver": samples.solver.name(),
-        "noise": samples.seed,
-    }) else {
-        unreachable!("an object was written");
-    };
+    let of = [
+        ("step", json!(samples.step)),
+        ("ema", json!(samples.ema)),
+        ("solver", json!(samples.solver.name())),
+        ("noise", json!(samples.seed)),
+    ];
+    let of = of.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Ok((source::of_values(samples.values, [channels, height, width]), of))
 }
 
@@ -460,354 +402,5 @@ impl Work for Draw<'_> {
         })?;
         progress.finish();
         Ok(samples)
-    }
-}
-
-/// What was computed of one input.
-struct Output {
-    input: String,
-    nfe: Option<usize>,
-    /// What run the samples are of and how they were drawn, and the key of what was chosen.
-    of: Map<String, serde_json::Value>,
-    scores: Vec<Score>,
-    n: Option<usize>,
-    /// How many real samples there are.
-    reference_n: Option<usize>,
-    /// Digest of the real data, where something was compared with it.
-    reference: Option<String>,
-    nearest: Option<nearest::Found>,
-    /// Scores that could not be computed.
-    failures: Vec<anyhow::Error>,
-}
-
-impl Output {
-    /// Adds what a classifier said of `n` samples.
-    fn judged(&mut self, scores: Vec<Judged>, n: usize) {
-        self.n = Some(n);
-        for Judged { name, value, interval, reference, how } in scores {
-            self.reference = self.reference.take().or(reference);
-            let value = Value { interval, ..Value::alone(value) };
-            self.scores.push(Score { name, value, floor: None, real: None, how });
-        }
-    }
-
-    /// Adds what a density says.
-    fn of_density(&mut self, asked: &Asked, samples: &Side, data: &dyn Dataset) -> anyhow::Result<()> {
-        for (name, value) in asked.scores(&samples.source, &samples.indices, data)? {
-            self.scores.push(Score { name, value, floor: None, real: None, how: Map::new() });
-        }
-        self.n = Some(samples.indices.len());
-        Ok(())
-    }
-}
-
-struct Score {
-    name: String,
-    value: Value,
-    /// The same of real samples.
-    floor: Option<f64>,
-    /// Real samples it was computed from, where the source says.
-    real: Option<usize>,
-    /// How pictures came to the network, in words.
-    how: Map<String, serde_json::Value>,
-}
-
-fn score(
-    args: &Eval,
-    extractor: &Extractor,
-    input: &Path,
-    samples: &Side,
-    real: Option<&Reference>,
-) -> anyhow::Result<Output> {
-    let settings = Settings {
-        seed: args.seed,
-        repeats: args.repeats,
-        neighbours: args.neighbours,
-        kid_subsets: args.kid_subsets,
-        kid_size: args.kid_size,
-        ..Settings::default()
-    };
-    let output = |scores, n| Output {
-        input: input.display().to_string(),
-        nfe: None,
-        of: chosen(args, samples, real),
-        scores,
-        n,
-        reference_n: real.and_then(|real| real.side.count()),
-        reference: real.map(|real| real.digest.clone()),
-        nearest: None,
-        failures: Vec::new(),
-    };
-    let given = match &samples.source {
-        Source::Images(_) => Given::Images,
-        Source::Rows(_) => Given::Rows,
-        Source::Statistics(statistics) => {
-            let Some(Source::Statistics(other)) = real.map(|real| &real.side.source) else {
-                anyhow::bail!("{} holds statistics; they compare with statistics only", input.display());
-            };
-            ensure_usage(args.metrics.as_deref().is_none_or(|names| names == ["fd"]), || {
-                "of two files of statistics there is only `fd`".to_owned()
-            })?;
-            let value = statistics.distance(other)?.distance;
-            let (name, value) = ("fd".to_owned(), Value::alone(value));
-            let score = Score { name, value, floor: None, real: None, how: Map::new() };
-            return Ok(output(vec![score], None));
-        }
-    };
-    let wanted = wanted(args, given, extractor)?;
-    let n = samples.indices.len();
-    let of_input = || input.display().to_string();
-    let comparisons = || wanted.iter().filter(|named| named.measure.needs_real());
-    let statistics_do = |named: &Named| named.measure == Measure::Frechet && settings.repeats < 2;
-    let needs = |rows: &dyn Fn(&Named) -> bool, wanted: &mut dyn Iterator<Item = &Named>| -> Vec<Need> {
-        wanted.map(|named| Need { part: Part::of(named), rows: rows(named) }).collect()
-    };
-    if let Some(real) = real {
-        for named in comparisons() {
-            let of_score = || format!("{}: {}", input.display(), named.label);
-            same_kind(&samples.source, &real.side.source, named.space).with_context(of_score)?;
-            if let Source::Statistics(statistics) = &real.side.source {
-                let enough = named.measure.takes_statistics();
-                enough.then_some(()).ok_or(MetricError::NeedsRows).with_context(of_score)?;
-                extractor.fits(samples, statistics, named).with_context(of_score)?;
-            }
-        }
-    }
-    let of_samples = needs(&|named| !statistics_do(named), &mut wanted.iter());
-    extractor.prepare(samples, &of_samples).with_context(of_input)?;
-    if let Some(real) = real {
-        let given_statistics = matches!(real.side.source, Source::Statistics(_));
-        ensure_usage(!(args.floor && given_statistics), || {
-            "--floor needs the real data itself, and --real holds statistics".to_owned()
-        })?;
-        if !given_statistics {
-            let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut comparisons());
-            extractor.prepare(&real.side, &of_real).context("the real data")?;
-        }
-    }
-    let (mut scores, mut failures) = (Vec::new(), Vec::new());
-    for named in wanted {
-        let compared = real.filter(|_| named.measure.needs_real());
-        let values = match values(extractor, &settings, samples, compared.map(|real| &real.side), &named) {
-            Ok(values) => values,
-            Err(error) => {
-                failures.push(error.context(format!("{}: {}", input.display(), named.label)));
-                continue;
-            }
-        };
-        let mut floors = Vec::new();
-        if let Some(real) = compared.filter(|_| args.floor) {
-            match floor(extractor, &settings, &real.side, &named, n) {
-                Ok(found) => floors = found,
-                Err(error) => {
-                    failures.push(error.context(format!(
-                        "{}: the floor of {}",
-                        input.display(),
-                        named.label
-                    )));
-                }
-            }
-        }
-        let equal = named.measure.needs_equal_sizes();
-        let count = compared.and_then(|real| real.side.count());
-        for value in values {
-            scores.push(Score {
-                name: named.part(value.part),
-                floor: floors.iter().find(|floor| floor.part == value.part).map(|floor| floor.value),
-                value,
-                real: count.map(|real| if equal { real.min(n) } else { real }),
-                how: extractor.how(named.space),
-            });
-        }
-    }
-    Ok(Output { failures, ..output(scores, Some(n)) })
-}
-
-/// The key of what was chosen, if it was.
-fn chosen(args: &Eval, samples: &Side, real: Option<&Reference>) -> Map<String, serde_json::Value> {
-    let part = |side: &Side| side.source.len().is_some_and(|all| side.indices.len() < all);
-    let any = part(samples) || real.is_some_and(|real| part(&real.side));
-    any.then(|| ("seed".to_owned(), json!(args.seed))).into_iter().collect()
-}
-
-/// Real samples against real samples: a keyed choice of as many as `n`, at most half, and the rest.
-fn floor(
-    extractor: &Extractor,
-    settings: &Settings,
-    real: &Side,
-    named: &Named,
-    n: usize,
-) -> anyhow::Result<Vec<Value>> {
-    let rows = extractor.rows(real, Part::of(named)).context("the real data")?;
-    let count = n.min(rows.nrows() / 2);
-    let chosen = Source::choice(rows.nrows(), count, settings.seed ^ FLOOR);
-    let taken: BTreeSet<usize> = chosen.iter().copied().collect();
-    let rest: Vec<usize> = (0..rows.nrows()).filter(|row| !taken.contains(row)).collect();
-    let (some, rest) = (rows.select(Axis(0), &chosen), rows.select(Axis(0), &rest));
-    let settings = Settings { repeats: 0, ..*settings };
-    Ok(named.measure.evaluate(some.view(), Real::Rows(rest.view()), &settings)?)
-}
-
-/// The numbers of one score.
-fn values(
-    extractor: &Extractor,
-    settings: &Settings,
-    samples: &Side,
-    real: Option<&Side>,
-    named: &Named,
-) -> anyhow::Result<Vec<Value>> {
-    let part = Part::of(named);
-    let Some(real) = real else {
-        let rows = extractor.rows(samples, part)?;
-        return Ok(named.measure.evaluate(rows.view(), Real::None, settings)?);
-    };
-    if named.measure == Measure::Frechet {
-        let computed;
-        let side = match &real.source {
-            Source::Statistics(statistics) => statistics,
-            _ => {
-                computed = extractor.statistics(real, part).context("the real data")?;
-                &*computed
-            }
-        };
-        if settings.repeats < 2 {
-            let own = extractor.statistics(samples, part)?;
-            return Ok(vec![Value::alone(own.distance(side)?.distance)]);
-        }
-        let rows = extractor.rows(samples, part)?;
-        return Ok(named.measure.evaluate(rows.view(), Real::Statistics(side), settings)?);
-    }
-    let rows = extractor.rows(samples, part)?;
-    let real = extractor.rows(real, part).context("the real data")?;
-    Ok(named.measure.evaluate(rows.view(), Real::Rows(real.view()), settings)?)
-}
-
-fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if holds { Ok(()) } else { Err(Usage(message()).into()) }
-}
-
-/// The scores asked for, or the defaults.
-fn wanted(args: &Eval, given: Given, extractor: &Extractor) -> anyhow::Result<Vec<Named>> {
-    let names: Vec<String> = match &args.metrics {
-        Some(names) => names.clone(),
-        None => Named::defaults(given).iter().map(|name| (*name).to_owned()).collect(),
-    };
-    let resolve = |name: &String| Named::resolve(name, given, extractor.inception());
-    let wanted = names.iter().map(|name| resolve(name).map_err(|message| Usage(message).into()));
-    let wanted: Vec<Named> = wanted.collect::<anyhow::Result<_>>()?;
-    twice("--metrics", &wanted.iter().map(|named| named.label.as_str()).collect::<Vec<_>>())?;
-    for (named, name) in wanted.iter().zip(&names).filter(|(named, name)| named.label != **name) {
-        say!("{name}: of these samples it is called {}", named.label);
-    }
-    Ok(wanted)
-}
-
-/// Pixels compare with pixels of the same size, rows with rows.
-fn same_kind(samples: &Source, real: &Source, space: Space) -> anyhow::Result<()> {
-    match (samples, real) {
-        (Source::Images(a), Source::Images(b)) if space == Space::Given => {
-            let ([c, h, w], [rc, rh, rw]) = (a.shape(), b.shape());
-            ensure!(a.shape() == b.shape(), "samples are {c}×{h}×{w}, the real data is {rc}×{rh}×{rw}");
-            Ok(())
-        }
-        (Source::Images(_), Source::Rows(_)) => anyhow::bail!("samples are pictures, the real data is rows"),
-        (Source::Rows(_), Source::Images(_)) => anyhow::bail!("samples are rows, the real data is pictures"),
-        _ => Ok(()),
-    }
-}
-
-/// One number a line after its name; then the samples' number, the real data's digest and what pictures went through. Where
-/// there are several inputs, each begins with its name.
-fn print_lines(output: &Output, several: bool) {
-    if several {
-        tell!("input {}", output.input);
-        if let Some(nfe) = output.nfe {
-            tell!("nfe {nfe}");
-        }
-    }
-    for score in &output.scores {
-        tell!("{} {}", score.name, score.value.value);
-        if let Some([low, high]) = score.value.interval {
-            tell!("{}.low {low}\n{}.high {high}", score.name, score.name);
-        }
-        if let Some(floor) = score.floor {
-            tell!("{}.floor {floor}", score.name);
-        }
-        // Of sets of equal size, how many were compared.
-        let compared = score.value.with.iter().find(|(name, _)| *name == "n").map(|(_, n)| *n as usize);
-        if let Some(n) = compared.filter(|n| output.n != Some(*n)) {
-            tell!("{}.n {n}", score.name);
-        }
-    }
-    if let Some(n) = output.n {
-        tell!("n {n}");
-    }
-    if let Some(reference) = &output.reference {
-        tell!("reference {reference}");
-    }
-    if let Some(n) = output.reference_n {
-        tell!("reference_n {n}");
-    }
-    for (key, value) in output.of.iter().filter(|(key, _)| !["run", "nfe"].contains(&key.as_str())) {
-        tell!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    }
-    let mut settings = BTreeSet::new();
-    for key in ["quantise", "resize", "weights"] {
-        settings.extend(output.scores.iter().filter_map(|score| Some((key, score.how.get(key)?.as_str()?))));
-    }
-    for (key, value) in settings {
-        tell!("{key} {value}");
-    }
-    if let Some(nearest) = &output.nearest {
-        say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
-        if let Some(found) = &nearest.compared {
-            tell!("nearest.samples {}\nnearest.held_out {}", found.samples, found.held_out);
-            tell!("nearest.close {}", found.close);
-        }
-    }
-}
-
-/// An object of the scores; with several inputs, an object of such by input.
-fn print_json(outputs: &[Output]) {
-    let of = |output: &Output| -> serde_json::Value {
-        let scores = output.scores.iter().map(|score| {
-            let mut object = Map::new();
-            object.insert("value".to_owned(), json!(score.value.value));
-            object.insert("interval".to_owned(), json!(score.value.interval));
-            object.insert("n".to_owned(), json!(output.n));
-            object.insert("reference".to_owned(), json!(output.reference));
-            object.insert("reference_n".to_owned(), json!(score.real));
-            for (name, value) in &score.value.with {
-                // Counts and keys are whole.
-                let whole = value.fract() == 0.0 && value.abs() < 1e15;
-                let value = if whole { json!(*value as i64) } else { json!(value) };
-                object.insert((*name).to_owned(), value);
-            }
-            object.extend(score.floor.map(|floor| ("floor".to_owned(), json!(floor))));
-            object.extend(output.of.clone());
-            object.extend(score.how.clone());
-            (score.name.clone(), serde_json::Value::Object(object))
-        });
-        let nearest = output.nearest.as_ref().map(|nearest| {
-            let object = json!({
-                "picture": nearest.path, "space": nearest.space, "searched": nearest.searched,
-                "samples": nearest.compared.map(|found| found.samples),
-                "held_out": nearest.compared.map(|found| found.held_out),
-                "close": nearest.compared.map(|found| found.close),
-            });
-            ("nearest".to_owned(), object)
-        });
-        serde_json::Value::Object(scores.chain(nearest).collect())
-    };
-    let key = |output: &Output| match output.nfe {
-        Some(nfe) => format!("{}@{nfe}", output.input),
-        None => output.input.clone(),
-    };
-    match outputs {
-        [only] => tell!("{:#}", of(only)),
-        several => {
-            let all: Map<_, _> = several.iter().map(|output| (key(output), of(output))).collect();
-            tell!("{:#}", serde_json::Value::Object(all));
-        }
     }
 }

@@ -12,12 +12,14 @@ mod export;
 mod features;
 mod import;
 mod nearest;
+mod output;
 mod parity;
 mod progress;
 mod report;
 mod run;
 mod runs;
 mod sample;
+mod scores;
 mod source;
 mod train_classifier;
 

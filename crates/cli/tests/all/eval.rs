@@ -219,6 +219,24 @@ fn a_run_scores_as_it_scored_itself() {
     assert!(both.contains("nfe 1\n") && both.contains("nfe 2\n") && both.contains("sliced_w2 "), "{both}");
 }
 
+/// Of two points one is scored against the other, and not against both.
+#[test]
+fn the_floor_of_a_run_compares_with_the_rest_of_its_data() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let data = "[data.points]\npath = \"points.csv\"\nheld-out = 0.0\nscale = false";
+    let text = SMALL
+        .replace("[data.two-moons]\npoints = 2000", data)
+        .replace("steps = 400", "steps = 1")
+        .replace("samples = 100", "samples = 2");
+    fs::write(folder.join("x.toml"), text).unwrap();
+    fs::write(folder.join("points.csv"), "0,0\n3,4\n").unwrap();
+    meanflow(folder).args(["run", "x.toml"]).assert().success();
+    let log = fs::read_to_string(find(&folder.join("runs"), "metrics.jsonl")).unwrap();
+    let line: Value = log.lines().find(|line| line.contains("\"energy\"")).unwrap().parse().unwrap();
+    assert_eq!(line["floor"], 10.0, "{line}");
+}
+
 #[test]
 fn a_run_with_held_out_pictures_scores_as_it_scored_itself() {
     let root = tempfile::tempdir().unwrap();

@@ -13,11 +13,10 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use features::FeatureScore;
 use meanflow_core::{Solver, Streams, solver::Grid};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
-use meanflow_metrics::{Metric, Reference};
+use meanflow_metrics::{Metric, Reference, Source};
 use meanflow_nets::Net;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// Shape of a point of the plane.
 const POINT: [usize; 3] = [2, 1, 1];
@@ -89,12 +88,11 @@ impl Evaluation {
             None => {
                 let found = real.len() / dimension;
                 let chosen = choice(&streams, found, samples.min(found / 2));
-                let taken: BTreeSet<usize> = chosen.iter().copied().collect();
-                let row = |place: usize| &real[place * dimension..][..dimension];
-                rest = Some(
-                    (0..found).filter(|k| !taken.contains(k)).flat_map(row).copied().collect::<Vec<f32>>(),
-                );
-                chosen.into_iter().flat_map(row).copied().collect::<Vec<f32>>()
+                let rows = |places: &[usize]| -> Vec<f32> {
+                    places.iter().flat_map(|place| &real[place * dimension..][..dimension]).copied().collect()
+                };
+                rest = Some(rows(&Source::rest(found, &chosen)));
+                rows(&chosen)
             }
         };
         let view = |values| rows_of(values, dimension);

@@ -228,6 +228,7 @@ fn choose<'a>(
     names: &BTreeMap<String, String>,
     prefix: Option<&str>,
 ) -> Result<Found<'a>, String> {
+    let only = prefix.map(|prefix| prefix.trim_end_matches('.'));
     let mut best: Vec<(usize, Found)> = Vec::new();
     for convention in conventions {
         let entries: Vec<String> = wanted.iter().map(|one| convention.entry(&one.path).0).collect();
@@ -236,12 +237,7 @@ fn choose<'a>(
             for entry in &entries {
                 let Some(before) = name.strip_suffix(entry.as_str()) else { continue };
                 let whole = before.is_empty() || before.ends_with('.');
-                if whole
-                    && prefix.is_none_or(|prefix| {
-                        before.strip_suffix('.').unwrap_or(before)
-                            == prefix.strip_suffix('.').unwrap_or(prefix)
-                    })
-                {
+                if whole && only.is_none_or(|only| before.trim_end_matches('.') == only) {
                     *counts.entry(before).or_default() += 1;
                 }
             }
