@@ -44,6 +44,10 @@ pub fn run(mut args: Eval) -> anyhow::Result<Done> {
     let takes_real = compares || args.nearest.is_some();
     let real =
         args.real.as_deref().filter(|_| takes_real).map(|path| Reference::open(&args, path)).transpose()?;
+    let statistics = real.as_ref().is_some_and(|real| matches!(real.side.source, Source::Statistics(_)));
+    ensure_usage(!(args.floor && statistics), || {
+        "--floor needs the real data itself, and --real holds statistics".to_owned()
+    })?;
     let scorer = Scorer { args: &args, extractor, judge, density, real, compares };
     let several = jobs.iter().map(|job| job.nfe.len().max(1)).sum::<usize>() > 1;
     let (mut outputs, mut failures) = (Vec::new(), Vec::new());

@@ -121,15 +121,9 @@ pub fn score(
     }
     let of_samples = needs(&|named| !statistics_do(named), &mut wanted.iter());
     extractor.prepare(samples, &of_samples).with_context(of_input)?;
-    if let Some(real) = real {
-        let given_statistics = matches!(real.side.source, Source::Statistics(_));
-        ensure_usage(!(args.floor && given_statistics), || {
-            "--floor needs the real data itself, and --real holds statistics".to_owned()
-        })?;
-        if !given_statistics {
-            let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut comparisons());
-            extractor.prepare(&real.side, &of_real).context("the real data")?;
-        }
+    if let Some(real) = real.filter(|real| !matches!(real.side.source, Source::Statistics(_))) {
+        let of_real = needs(&|named| args.floor || named.measure != Measure::Frechet, &mut comparisons());
+        extractor.prepare(&real.side, &of_real).context("the real data")?;
     }
     let (mut scores, mut failures) = (Vec::new(), Vec::new());
     for named in wanted {

@@ -312,6 +312,12 @@ fn statistics_are_written_and_read_as_npz_and_hdf5() {
     other.write(&folder.join("other.npz"), StatisticsNames::Plain).unwrap();
     let all = [&pixels[..], &["other.npz"]].concat();
     refused(folder, 1, &all, &["space", "inception:ab", "pixels"]);
+    refused(
+        folder,
+        2,
+        &["p", "--real", "p.npz", "--metrics", "fd_pixels", "--floor"],
+        &["--floor", "statistics"],
+    );
     refused(folder, 1, &["b.npy", "--real", "p.npz", "--metrics", "fd"], &["5 features", "are of 144"]);
     refused(
         folder,
