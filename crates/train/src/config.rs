@@ -1,45 +1,40 @@
 //! Experiment files: from a TOML path and `--set` overrides to a validated [`Comparison`].
 //!
-//! `load` makes one document tree per variant, in which every value remembers its file and bytes; `reader` walks a tree,
-//! collects all problems at once and writes down every key with its value and origin; one file per section says which keys
-//! there are. The reference of all keys is `docs/experiment-file.md`.
+//! `meanflow-settings` reads the file, collects all problems at once and writes down every key with its value and origin;
+//! one file per section says which keys there are. The reference of all keys is `docs/experiment-file.md`.
 
 mod data;
 mod eval;
 mod init;
-mod load;
 mod name;
 mod net;
 mod objective;
-mod patterns;
-mod period;
 mod plan;
-mod problem;
-mod reader;
-mod resolved;
-mod scalar;
-mod source;
 mod training;
-mod tree;
 
 pub use data::of_file as data_of_file;
 pub use eval::{EvalConfig, Lite0, SampleGuidance};
 pub use init::InitConfig;
+pub use meanflow_settings::{
+    ConfigError, Difference, Entry, Every, Origin, PeriodError, Place, Problem, Resolved, Section, Source,
+    Unit, Where,
+};
 pub use net::of_table as net_of_table;
-pub use period::{Every, PeriodError, Unit};
 pub use plan::{Plan, VariantPlan};
-pub use problem::{ConfigError, Problem, Where};
-pub use resolved::{Difference, Entry, Origin, Resolved, Section};
-pub use source::{Place, Source};
 pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
 
 use meanflow_core::objective::ObjectiveConfig;
 use meanflow_data::{DataConfig, Description};
 use meanflow_nets::NetConfig;
-use reader::{Log, Reader};
-use scalar::Within;
+use meanflow_settings::{Kinds, Layout, Log, Node, Reader, Value, Within, ask, load, quote};
 use std::path::{Path, PathBuf};
-use tree::{Node, Value};
+
+/// What all experiment files have in common.
+const LAYOUT: Layout = Layout {
+    what: "experiment",
+    needs: "it needs at least [data.…], [net.…], [objective.…] and [train]",
+    kinds: Kinds(&["data", "net", "objective", "optimizer", "objective.*.time", "objective.*.time-r"]),
+};
 
 /// One experiment file: variants that are trained one after another and set side by side.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,11 +87,11 @@ impl Comparison {
     /// Everything that is wrong with the file and the overrides, at once. A file that cannot be read or is not TOML is one
     /// problem by itself.
     pub fn load(file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
-        let document = load::load(file, overrides)?;
+        let document = load(file, overrides, LAYOUT)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let (mut problems, mut read) = (Problems::default(), Vec::new());
         for tree in &document.variants {
-            let mut log = Log::default();
+            let mut log = Log::new(LAYOUT.what);
             let place = Where::from(&document.source);
             let parts = Reader::document(&mut log, &tree.table, place, |root| {
                 let experiment = name::experiment(root, &stem);
@@ -156,7 +151,7 @@ impl Problems {
 impl Variant {
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>) -> Option<Self> {
-        load::ask(root);
+        ask(root);
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
         let data = data::read(root);
         let description = data.as_ref().map(|(_, description)| *description);
@@ -194,10 +189,15 @@ impl Variant {
         })
     }
 
+    /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
+    pub fn differences(before: &Variant, after: &Variant) -> Vec<Difference> {
+        Resolved::differences(&before.resolved, &after.resolved, data::is_place)
+    }
+
     /// With the record of what was read, which is complete only now.
     fn with(self, mut resolved: Resolved, name: Option<&Node>) -> Self {
         let origin = name.map_or(Origin::Default, |node| Origin::Place(node.place.clone()));
-        let name = Entry { key: "name".to_owned(), value: scalar::quote(&self.name), origin };
+        let name = Entry { key: "name".to_owned(), value: quote(&self.name), origin };
         resolved.sections.push(Section { header: "[[variant]]".to_owned(), entries: vec![name] });
         Self { resolved, ..self }
     }

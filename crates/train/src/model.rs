@@ -137,7 +137,7 @@ impl Model {
             seed: variant.seed,
             ema: ema.to_owned(),
             step: 0,
-            table: variant.resolved.net_table(),
+            table: variant.resolved.kind_table("net"),
             weights: Named::new(),
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     TrainError,
     checkpoint::{self, Checkpoint, Progress},
-    config::{Comparison, Resolved, Variant},
+    config::{Comparison, Variant},
     env::{self, Host},
     eval::Evaluation,
     folder::{Folder, Log, read_if_present, write_atomic},
@@ -63,7 +63,7 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError>
         reason: format!("its config.toml cannot be read any more\n{error}"),
     })?;
     let differences = match before.variants.first() {
-        Some(before) => Resolved::differences(&before.resolved, &variant.resolved),
+        Some(before) => Variant::differences(before, variant),
         None => Vec::new(),
     };
     if differences.is_empty() {

@@ -1,12 +1,6 @@
 //! `[data.*]`: what is learnt.
 
-use super::{
-    load,
-    problem::{ConfigError, Problem, Where},
-    reader::{Log, Reader},
-    scalar::{Choice, Flag, Number, Or, PathTo, Text, Triple, Within, Wrong},
-    tree::{Node, Value},
-};
+use super::LAYOUT;
 use meanflow_data::{
     Background, CheckerboardConfig, Cifar10Config, Cifar100Config, DataConfig, DataError, Description,
     EdmConfig, EightGaussiansConfig, EmojiConfig, Encoding, FashionMnistConfig, Half, Hdf5Config, IdxConfig,
@@ -14,6 +8,10 @@ use meanflow_data::{
     TwoMoonsConfig, TwoSpiralsConfig, augment::LABELS,
 };
 use meanflow_nets::NetConfig;
+use meanflow_settings::{
+    Choice, ConfigError, Flag, Log, Node, Number, Or, PathTo, Problem, Reader, Text, Triple, Value, Where,
+    Within, Wrong, load,
+};
 use std::path::Path;
 
 /// Reads the table and asks the data what it looks like; `None` after a problem.
@@ -51,10 +49,10 @@ pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
 /// # Errors
 /// Everything that is wrong with the table `[data.…]`, and a file that cannot be read or is not TOML.
 pub fn of_file(file: &Path, overrides: &[String]) -> Result<DataConfig, ConfigError> {
-    let document = load::load(file, overrides)?;
+    let document = load(file, overrides, LAYOUT)?;
     let mut table = document.variants.into_iter().next().map(|variant| variant.table).unwrap_or_default();
     table.retain(|key, _| key == "data");
-    let mut log = Log::default();
+    let mut log = Log::new(LAYOUT.what);
     match Reader::document(&mut log, &table, Where::from(&document.source), read) {
         Some((data, _)) if log.problems.is_empty() => Ok(data),
         _ => Err(ConfigError::new(log.problems)),
@@ -278,6 +276,12 @@ pub(super) fn check_augmentation(root: &mut Reader, data: &DataConfig, net: &Net
     };
     let place = root.within(&["data", data.name(), "augment"]);
     root.problem(Problem::new(place, message).help(help));
+}
+
+/// Whether the key at this dotted path says where data lies, which is not what it is: its digest tells that.
+pub(crate) fn is_place(key: &str) -> bool {
+    matches!(key, "data.idx.images" | "data.idx.labels")
+        || (key.starts_with("data.") && key.ends_with(".path"))
 }
 
 fn part() -> Choice<Part> {

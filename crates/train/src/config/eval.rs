@@ -1,16 +1,14 @@
 //! `[eval]`: how a run is scored on the way and at its end.
 
-use super::{
-    problem::{Problem, Where},
-    reader::Reader,
-    scalar::{Choice, Length, List, Number, Pair, PathTo, Scalar, Steps, Within, Wrong, quote},
-    training::TrainConfig,
-    tree::{Node, Value},
-};
+use super::training::TrainConfig;
 use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
 use meanflow_data::{DataConfig, Description};
 use meanflow_metrics::Metric;
 use meanflow_nets::NetConfig;
+use meanflow_settings::{
+    Choice, Length, List, Node, Number, Pair, PathTo, Problem, Reader, Scalar, Steps, Value, Where, Within,
+    Wrong, quote,
+};
 use std::path::PathBuf;
 
 /// Samples that a score is computed from, unless the file says otherwise.

@@ -1,10 +1,6 @@
 //! `[init]`: what the weights start from.
 
-use super::{
-    reader::Reader,
-    scalar::{Flag, Or, PathTo, Scalar, Wrong, quote},
-    tree::{Node, Value},
-};
+use meanflow_settings::{Flag, Node, Or, PathTo, Reader, Scalar, Value, Wrong, quote};
 use std::path::PathBuf;
 
 /// `[init]`.

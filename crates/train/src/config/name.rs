@@ -1,11 +1,6 @@
 //! Names of experiments and variants: they become folders.
 
-use super::{
-    problem::Problem,
-    reader::Reader,
-    scalar::{Scalar, Wrong, quote},
-    tree::{Node, Value},
-};
+use meanflow_settings::{Node, Problem, Reader, Scalar, Value, Wrong, quote};
 
 /// A name that is one folder, on every system.
 struct Name;

@@ -1,17 +1,14 @@
 //! `[net.*]`: the network.
 
-use super::{
-    load,
-    problem::{ConfigError, Problem, Where},
-    reader::{Log, Reader},
-    scalar::{Choice, Flag, Number, Or, Scalar, Within, Wrong, quote},
-    source::Source,
-    tree::{Node, Value},
-};
+use super::LAYOUT;
 use meanflow_data::Description;
 use meanflow_nets::{
     DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig,
     unet::{Encoder, TimeFeatures},
+};
+use meanflow_settings::{
+    Choice, ConfigError, Flag, Log, Node, Number, Or, Problem, Reader, Scalar, Source, Value, Where, Within,
+    Wrong, parse, quote,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -48,9 +45,9 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
 pub fn of_table(text: &str, shape: [usize; 3], classes: Option<usize>) -> Result<NetConfig, ConfigError> {
     let name = "net".to_owned();
     let source = Arc::new(Source { name, text: text.to_owned(), folder: PathBuf::new(), is_override: false });
-    let table = load::parse(&source)?;
+    let table = parse(&source, LAYOUT)?;
     let description = Description { shape, classes, items: None };
-    let mut log = Log::default();
+    let mut log = Log::new(LAYOUT.what);
     let net = Reader::document(&mut log, &table, Where::from(&source), |root| read(root, Some(&description)));
     match net {
         Some(net) if log.problems.is_empty() => Ok(net),

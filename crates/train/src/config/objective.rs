@@ -1,11 +1,5 @@
 //! `[objective.*]`: what the network is trained to do.
 
-use super::{
-    problem::Problem,
-    reader::Reader,
-    scalar::{Choice, Number, Pair, Wrong},
-    tree::{Node, Value},
-};
 use meanflow_core::{
     objective::{FlowMatchingConfig, GuidanceConfig, ImfConfig, MeanFlowConfig, ObjectiveConfig, ScaleLaw},
     time::{Pairing, Split, TimeLaw},
@@ -13,6 +7,7 @@ use meanflow_core::{
 };
 use meanflow_data::Description;
 use meanflow_nets::NetConfig;
+use meanflow_settings::{Choice, Node, Number, Pair, Problem, Reader, Value, Wrong};
 
 const PUBLISHED: TimeLaw = TimeLaw::LogitNormal { mean: -0.4, std: 1.0 };
 

@@ -1,17 +1,14 @@
 //! `[train]`, `[optimizer.*]` and `[[ema]]`: how the weights change.
 
-use super::{
-    patterns::Patterns,
-    problem::Problem,
-    reader::Reader,
-    scalar::{Choice, Flag, Length, Number, Or, Pair, Steps, Within, Wrong, period, quote},
-    tree::Node,
-};
 use crate::{
     ema::{Profile, decay_of_half_life, power_of_std},
     optimizer::learning_rate,
 };
 use meanflow_core::precision::Precision;
+use meanflow_settings::{
+    Choice, Flag, Length, Node, Number, Or, Pair, Patterns, Problem, Reader, Steps, Within, Wrong, period,
+    quote,
+};
 
 /// `[train]`: the length of a run and what happens on the way.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +186,9 @@ pub struct EmaConfig {
     pub label: String,
 }
 
+/// The relative width of an average: `power = 0` has √(1/12).
+const STD: Number = Number::new(|x| x > 0.0 && x < 0.288, "be above 0 and below 0.288");
+
 /// The keys of which an average has one.
 const FORMS: [&str; 4] = ["decay", "half-life", "power", "std"];
 
@@ -223,7 +223,7 @@ impl EmaConfig {
             return (Profile::Power(power), format!("power {power}"));
         }
         if let Some(node) = std {
-            let std = r.read("std", node, &Number::EMA_STD);
+            let std = r.read("std", node, &STD);
             return (Profile::Power(power_of_std(std)), format!("std {std}"));
         }
         let (decay, label) = match half_life {

@@ -114,7 +114,7 @@ fn files_that_are_no_toml() {
         b"name = \"a\"\nseed = \xff\n",
         &[],
         "experiment.toml is not UTF-8 text: byte 0xff in line 2",
-        "an experiment file is TOML; save it as UTF-8",
+        "the file is to be TOML; save it as UTF-8",
     );
     check(
         with(SMALL, "width = 16", "width = "),

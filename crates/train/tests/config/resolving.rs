@@ -1,7 +1,7 @@
 //! The resolved file: every key, defaults included, that reads back as itself; where each key came from; what changed.
 
 use super::{IMAGES, SMALL, folder, load, load_in};
-use meanflow_train::config::{Comparison, Plan, Resolved};
+use meanflow_train::config::{Comparison, Plan, Variant};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -49,9 +49,9 @@ fn reads_back(comparison: &Comparison) {
         let [resolved] = &again.variants[..] else { panic!("one variant") };
         assert_eq!(resolved.resolved.to_toml(), text);
         assert_eq!(again.name, comparison.name);
-        let same = meanflow_train::config::Variant { resolved: variant.resolved.clone(), ..resolved.clone() };
+        let same = Variant { resolved: variant.resolved.clone(), ..resolved.clone() };
         assert_eq!(&same, variant);
-        assert_eq!(Resolved::differences(&variant.resolved, &resolved.resolved), []);
+        assert_eq!(Variant::differences(variant, resolved), []);
     }
 }
 
@@ -192,9 +192,9 @@ fn where_each_key_came_from() {
 
 #[test]
 fn what_changed() {
-    let resolved = |overrides: &[&str]| load(IMAGES, overrides).unwrap().variants[0].resolved.clone();
+    let variant = |overrides: &[&str]| load(IMAGES, overrides).unwrap().variants.remove(0);
     let changes = |before: &[&str], after: &[&str]| {
-        let differences = Resolved::differences(&resolved(before), &resolved(after));
+        let differences = Variant::differences(&variant(before), &variant(after));
         let show = |value: &Option<String>| value.clone().unwrap_or("-".to_owned());
         let lines =
             differences.iter().map(|d| format!("{}: {} -> {}", d.key, show(&d.before), show(&d.after)));

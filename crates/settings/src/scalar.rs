@@ -1,13 +1,13 @@
 //! The types of value that a key can have: how each is read, checked and written back.
 
-use super::{
+use crate::{
     period::{Every, Unit},
     tree::{Node, Value},
 };
 use std::path::{Component, Path, PathBuf};
 
 /// Why a value cannot be used.
-pub(super) enum Wrong {
+pub enum Wrong {
     /// Another type was expected, named with its article.
     Type(String),
     /// The value must be something that it is not; "must be …".
@@ -19,7 +19,7 @@ pub(super) enum Wrong {
 }
 
 /// A type of value.
-pub(super) trait Scalar {
+pub trait Scalar {
     /// What is read.
     type Out;
     /// Reads a value.
@@ -31,25 +31,33 @@ pub(super) trait Scalar {
 }
 
 /// Quotes a string for TOML.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
 /// A finite number in an interval.
-pub(super) struct Number {
+pub struct Number {
     holds: fn(f64) -> bool,
     must: &'static str,
 }
 
 impl Number {
+    /// Any finite number.
     pub const ANY: Self = Self { holds: |_| true, must: "be finite" };
+    /// Above 0.
     pub const POSITIVE: Self = Self { holds: |x| x > 0.0, must: "be above 0" };
+    /// At least 0.
     pub const NOT_NEGATIVE: Self = Self { holds: |x| x >= 0.0, must: "be at least 0" };
+    /// From 0 to 1.
     pub const UNIT: Self = Self { holds: |x| (0.0..=1.0).contains(&x), must: "be between 0 and 1" };
+    /// From 0 to 1, without 1.
     pub const BELOW_ONE: Self =
         Self { holds: |x| (0.0..1.0).contains(&x), must: "be at least 0 and below 1" };
-    /// The relative width of an average: `power = 0` has √(1/12).
-    pub const EMA_STD: Self = Self { holds: |x| x > 0.0 && x < 0.288, must: "be above 0 and below 0.288" };
+
+    /// A finite number for which `holds` holds; what it must is said if it does not: "be above 0".
+    pub const fn new(holds: fn(f64) -> bool, must: &'static str) -> Self {
+        Self { holds, must }
+    }
 }
 
 impl Scalar for Number {
@@ -80,7 +88,7 @@ impl Scalar for Number {
 }
 
 /// An integer from `.0` to `.1`.
-pub(super) struct Within(pub usize, pub usize);
+pub struct Within(pub usize, pub usize);
 
 impl Scalar for Within {
     type Out = usize;
@@ -108,7 +116,7 @@ impl Within {
     /// What TOML can hold.
     pub const LARGEST: usize = i64::MAX as usize;
 
-    /// A size of a network: small enough that no count of parameters overflows.
+    /// A size that is multiplied with others: small enough that no product overflows.
     pub const SIZE: Self = Self(1, 1 << 16);
 
     /// A number of samples.
@@ -116,7 +124,7 @@ impl Within {
 }
 
 /// `true` or `false`.
-pub(super) struct Flag;
+pub struct Flag;
 
 impl Scalar for Flag {
     type Out = bool;
@@ -138,7 +146,7 @@ impl Scalar for Flag {
 }
 
 /// One of some names, each with what it means. Never empty.
-pub(super) struct Choice<T>(pub Vec<(&'static str, T)>);
+pub struct Choice<T>(pub Vec<(&'static str, T)>);
 
 impl<T: Clone + PartialEq> Scalar for Choice<T> {
     type Out = T;
@@ -161,7 +169,7 @@ impl<T: Clone + PartialEq> Scalar for Choice<T> {
 }
 
 /// A text that is not empty.
-pub(super) struct Text;
+pub struct Text;
 
 impl Scalar for Text {
     type Out = String;
@@ -184,7 +192,7 @@ impl Scalar for Text {
 }
 
 /// A path, relative to the folder of the file it is written in (for `--set`, to the current folder).
-pub(super) struct PathTo;
+pub struct PathTo;
 
 impl Scalar for PathTo {
     type Out = PathBuf;
@@ -222,7 +230,8 @@ fn without_dots(path: &Path) -> PathBuf {
 }
 
 /// A list, none of its entries twice.
-pub(super) struct List<S> {
+pub struct List<S> {
+    /// What an entry is.
     pub of: S,
     /// Whether it may have no entry.
     pub empty: bool,
@@ -258,7 +267,7 @@ impl<S: Scalar<Out: PartialEq>> Scalar for List<S> {
 }
 
 /// Two numbers.
-pub(super) struct Pair(pub Number);
+pub struct Pair(pub Number);
 
 impl Scalar for Pair {
     type Out = [f64; 2];
@@ -280,7 +289,7 @@ impl Scalar for Pair {
 }
 
 /// Three sizes.
-pub(super) struct Triple(pub Within);
+pub struct Triple(pub Within);
 
 impl Scalar for Triple {
     type Out = [usize; 3];
@@ -304,7 +313,7 @@ impl Scalar for Triple {
 }
 
 /// Another type, or this word for "none", so that every key has a value that can be written down.
-pub(super) struct Or<S>(pub &'static str, pub S);
+pub struct Or<S>(pub &'static str, pub S);
 
 impl<S: Scalar> Scalar for Or<S> {
     type Out = Option<S::Out>;
@@ -332,7 +341,7 @@ impl<S: Scalar> Scalar for Or<S> {
 const MOST_STEPS: u64 = 1 << 53;
 
 /// A period that is counted in steps.
-pub(super) struct Steps {
+pub struct Steps {
     /// Samples of a step.
     pub batch: usize,
     /// Samples of an epoch, if known.
@@ -343,12 +352,15 @@ pub(super) struct Steps {
 
 /// A period and how many steps it takes.
 #[derive(Clone, Copy)]
-pub(super) struct Length {
+pub struct Length {
+    /// As it was written.
     pub every: Every,
+    /// The same in steps.
     pub steps: u64,
 }
 
 impl Length {
+    /// Of so many steps.
     pub fn steps(steps: u64) -> Self {
         Self { every: Every::steps(steps), steps }
     }
@@ -379,13 +391,16 @@ impl Scalar for Steps {
 }
 
 /// A period as it is written; an integer counts steps.
-pub(super) fn period(node: &Node) -> Result<Every, Wrong> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn period(node: &Node) -> Result<Every, Wrong> {
     match &node.value {
         Value::Integer(steps) if *steps < 0 => Err(Wrong::Must("be at least 0".into())),
         Value::Integer(steps) => Ok(Every { count: *steps as f64, unit: Unit::Steps }),
         Value::String(text) => text
             .parse()
-            .map_err(|error: super::PeriodError| Wrong::Because(error.to_string(), Every::GRAMMAR.into())),
+            .map_err(|error: crate::PeriodError| Wrong::Because(error.to_string(), Every::GRAMMAR.into())),
         _ => Err(Wrong::Type("a period".into())),
     }
 }

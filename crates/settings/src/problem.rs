@@ -1,6 +1,6 @@
-//! What is wrong with an experiment file, rendered the way cargo renders its errors.
+//! What is wrong with a file, rendered the way cargo renders its errors.
 
-use super::source::{Place, Source};
+use crate::source::{Place, Source};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ pub enum Where {
     Nowhere,
 }
 
-/// One thing wrong with an experiment file.
+/// One thing wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What is wrong, with the values in it.
@@ -73,7 +73,7 @@ impl Problem {
     }
 
     /// Files before overrides, then from top to bottom.
-    pub(super) fn order(&self) -> (bool, String, usize) {
+    fn order(&self) -> (bool, String, usize) {
         match &self.place {
             Where::Place(place) => (place.source.is_override, place.source.name.clone(), place.span.start),
             Where::Whole(source) => (source.is_override, source.name.clone(), usize::MAX),
@@ -106,7 +106,7 @@ impl From<&Arc<Source>> for Where {
     }
 }
 
-/// Everything that is wrong with an experiment file, at once.
+/// Everything that is wrong with a file, at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     /// From top to bottom; never empty.
@@ -115,7 +115,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// The problems from top to bottom.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(Problem::order);
         Self { problems }
     }
@@ -151,7 +151,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// What to say beside a name that does not exist: the nearest one if it is near, else all of them.
-pub(super) fn suggest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn suggest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(other) = nearest(name, valid.clone()) {
         return format!("did you mean `{other}`?");
     }
@@ -160,7 +160,7 @@ pub(super) fn suggest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str> +
 }
 
 /// The name that `name` is probably meant to be: one edit away for every three letters.
-pub(super) fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = name.chars().count() / 3;
     let (far, other) = valid.into_iter().map(|other| (distance(name, other), other)).min()?;
     (far <= limit).then_some(other)

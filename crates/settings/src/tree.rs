@@ -1,15 +1,16 @@
 //! The document as a tree in which every value remembers its place, and how trees are laid over each other.
 
-use super::source::{Place, Source};
+use crate::source::{Place, Source};
 use std::{collections::BTreeMap, sync::Arc};
 use toml::de::{DeTable, DeValue};
 
 /// Keys and values of a table.
-pub(super) type Table = BTreeMap<String, Node>;
+pub type Table = BTreeMap<String, Node>;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub struct Node {
+    /// What it is.
     pub value: Value,
     /// Of the value; of a table written under a header, the header.
     pub place: Place,
@@ -19,14 +20,20 @@ pub(super) struct Node {
 
 /// A TOML value.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
+    /// `true` or `false`.
     Boolean(bool),
     /// Clamped to the ends of `i128`, far outside what any key accepts.
     Integer(i128),
+    /// A number with a point, an exponent or a name.
     Float(f64),
+    /// A text.
     String(String),
+    /// A date or a time, which no key accepts.
     Datetime,
+    /// A list.
     Array(Vec<Node>),
+    /// Keys with values.
     Table(Table),
 }
 
@@ -46,7 +53,7 @@ impl Value {
 }
 
 /// The tree of a parsed document.
-pub(super) fn table(source: &Arc<Source>, table: &DeTable) -> Table {
+pub fn table(source: &Arc<Source>, table: &DeTable) -> Table {
     let place = |span| Place { source: source.clone(), span };
     table
         .iter()
@@ -84,27 +91,38 @@ fn value(source: &Arc<Source>, value: &DeValue) -> Value {
     }
 }
 
-/// Whether the table at `path` holds one kind: `[net.dit]` and `[net.mlp]` exclude each other.
-pub(super) fn holds_a_kind(path: &[&str]) -> bool {
-    matches!(path, ["data" | "net" | "objective" | "optimizer"] | ["objective", _, "time" | "time-r"])
+/// The tables that hold one kind each, so that `[net.dit]` and `[net.mlp]` exclude each other: dotted paths in which `*`
+/// is any key.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds(pub &'static [&'static str]);
+
+impl Kinds {
+    /// Whether the table at `path` holds one kind.
+    pub fn at<S: AsRef<str>>(self, path: &[S]) -> bool {
+        let matches = |pattern: &str| {
+            let parts: Vec<&str> = pattern.split('.').collect();
+            parts.len() == path.len()
+                && parts.iter().zip(path).all(|(part, key)| *part == "*" || *part == key.as_ref())
+        };
+        self.0.iter().any(|pattern| matches(pattern))
+    }
 }
 
 /// Lays `over` on `base`: tables merge key by key, anything else is replaced, and a table of a kind replaces another kind
 /// as a whole.
-pub(super) fn merge(base: &mut Table, over: Table) {
-    merge_at(base, over, &mut Vec::new());
+pub fn merge(base: &mut Table, over: Table, kinds: Kinds) {
+    merge_at(base, over, kinds, &mut Vec::new());
 }
 
-fn merge_at(base: &mut Table, over: Table, path: &mut Vec<String>) {
-    let names: Vec<&str> = path.iter().map(String::as_str).collect();
-    if holds_a_kind(&names) && !over.is_empty() {
+fn merge_at(base: &mut Table, over: Table, kinds: Kinds, path: &mut Vec<String>) {
+    if kinds.at(path) && !over.is_empty() {
         base.retain(|kind, _| over.contains_key(kind));
     }
     for (key, node) in over {
         match (base.get_mut(&key).map(|below| &mut below.value), node.value) {
             (Some(Value::Table(below)), Value::Table(above)) => {
                 path.push(key);
-                merge_at(below, above, path);
+                merge_at(below, above, kinds, path);
                 path.pop();
             }
             (_, value) => {
@@ -159,7 +177,7 @@ mod tests {
             ),
         ] {
             let mut tree = parse(base);
-            merge(&mut tree, parse(over));
+            merge(&mut tree, parse(over), Kinds(&["net", "objective", "objective.*.time"]));
             assert_eq!(show(&tree), expected, "{base} <- {over}");
         }
     }

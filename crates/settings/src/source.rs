@@ -1,4 +1,4 @@
-//! Where a value of an experiment came from: a file or a `--set` argument, and the bytes in it.
+//! Where a value came from: a file or a `--set` argument, and the bytes in it.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 

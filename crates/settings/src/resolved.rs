@@ -1,6 +1,6 @@
 //! A variant's configuration written out in full: every key, defaults included, each with where it came from.
 
-use super::source::Place;
+use crate::source::Place;
 use std::fmt::Write;
 
 /// Where a value came from.
@@ -56,10 +56,11 @@ impl Resolved {
         self.write(|line, _| line)
     }
 
-    /// The table `[net.…]` alone.
-    pub fn net_table(&self) -> String {
-        let of_net = |section: &&Section| section.header.starts_with("[net.");
-        Self { sections: self.sections.iter().filter(of_net).cloned().collect() }.to_toml()
+    /// The table of the kind that `[key.…]` holds, alone.
+    pub fn kind_table(&self, key: &str) -> String {
+        let start = format!("[{key}.");
+        let of_kind = |section: &&Section| section.header.starts_with(&start);
+        Self { sections: self.sections.iter().filter(of_kind).cloned().collect() }.to_toml()
     }
 
     /// The same with the origin of every value in a comment: `file:line`, `--set` or `default`.
@@ -108,12 +109,12 @@ impl Resolved {
         keys
     }
 
-    /// What changed from `before`, key by key. `[data.*]` paths are left out: the data's digest says whether it is the same.
-    pub fn differences(before: &Resolved, after: &Resolved) -> Vec<Difference> {
-        let is_path = |key: &str| {
-            matches!(key, "data.idx.images" | "data.idx.labels")
-                || (key.starts_with("data.") && key.ends_with(".path"))
-        };
+    /// What changed from `before`, key by key, but for the dotted paths that are `left_out`.
+    pub fn differences(
+        before: &Resolved,
+        after: &Resolved,
+        left_out: impl Fn(&str) -> bool,
+    ) -> Vec<Difference> {
         let (before, after) = (before.keys(), after.keys());
         let value = |keys: &[(String, &Entry)], key: &str| {
             keys.iter().find(|(other, _)| other == key).map(|(_, entry)| entry.value.clone())
@@ -123,7 +124,7 @@ impl Resolved {
         names.dedup();
         names
             .into_iter()
-            .filter(|key| !is_path(key))
+            .filter(|key| !left_out(key))
             .map(|key| Difference {
                 key: key.clone(),
                 before: value(&before, key),

@@ -1,10 +1,10 @@
 //! From files and `--set` arguments to one document tree per variant.
 
-use super::{
+use crate::{
     problem::{ConfigError, Problem, Where},
     reader::Reader,
     source::{Place, Source},
-    tree::{self, Node, Table, Value, holds_a_kind, merge},
+    tree::{self, Kinds, Node, Table, Value, merge},
 };
 use std::{
     path::{Path, PathBuf},
@@ -13,8 +13,19 @@ use std::{
 };
 use toml::de::DeTable;
 
-/// The documents of an experiment file: what all variants share, and what each changes.
-pub(super) struct Document {
+/// What is the same in all files of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// What such a file describes, for messages: "the … file".
+    pub what: &'static str,
+    /// What to say to an empty file.
+    pub needs: &'static str,
+    /// The tables of which a later one replaces an earlier one as a whole.
+    pub kinds: Kinds,
+}
+
+/// The documents of a file: what all variants share, and what each changes.
+pub struct Document {
     /// The file itself, not those that it extends.
     pub source: Arc<Source>,
     /// Every variant's whole tree, in the order of the file; one without a name if the file lists none.
@@ -22,15 +33,21 @@ pub(super) struct Document {
 }
 
 /// One variant's tree, with the key `name` of its `[[variant]]`.
-pub(super) struct VariantTree {
+pub struct VariantTree {
+    /// The value of `name`.
     pub name: Option<Node>,
+    /// Everything that the variant says.
     pub table: Table,
 }
 
 /// Reads `path`, what it extends, and lays the overrides on top.
-pub(super) fn load(path: &Path, overrides: &[String]) -> Result<Document, ConfigError> {
-    let source = read(path, Where::Nowhere)?;
-    let mut base = extended(&source, &mut vec![canonical(path)])?;
+///
+/// # Errors
+/// A file that cannot be read, is not TOML, or extends itself; overrides that are no `key=value`, or of a kind that no
+/// variant has; a list of variants that is none.
+pub fn load(path: &Path, overrides: &[String], layout: Layout) -> Result<Document, ConfigError> {
+    let source = read(path, Where::Nowhere, layout)?;
+    let mut base = extended(&source, layout, &mut vec![canonical(path)])?;
     let listed = base.remove("variant");
     let overrides = overrides.iter().map(|text| parse_override(text)).collect::<Result<Vec<_>, _>>()?;
 
@@ -40,10 +57,10 @@ pub(super) fn load(path: &Path, overrides: &[String]) -> Result<Document, Config
     for (name, changes) in listed_variants(listed.as_ref(), &mut problems) {
         let mut table = base.clone();
         let own_kinds = changes.clone();
-        merge(&mut table, changes);
+        merge(&mut table, changes, layout.kinds);
         for (set, used) in overrides.iter().zip(&mut used) {
-            if !set.is_elsewhere(&own_kinds) {
-                merge(&mut table, set.table.clone());
+            if !set.is_elsewhere(&own_kinds, layout.kinds) {
+                merge(&mut table, set.table.clone(), layout.kinds);
                 *used = true;
             }
         }
@@ -58,17 +75,17 @@ pub(super) fn load(path: &Path, overrides: &[String]) -> Result<Document, Config
 }
 
 /// The text of a file; `asked_by` is what to point at if it cannot be read.
-fn read(path: &Path, asked_by: Where) -> Result<Arc<Source>, Problem> {
+fn read(path: &Path, asked_by: Where, layout: Layout) -> Result<Arc<Source>, Problem> {
     let name = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
-        Problem::new(asked_by, format!("cannot read the experiment file {name}: {error}"))
+        Problem::new(asked_by, format!("cannot read the {} file {name}: {error}", layout.what))
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
         let byte = error.as_bytes()[valid];
         let message = format!("{name} is not UTF-8 text: byte 0x{byte:02x} in line {line}");
-        Problem::new(Where::Nowhere, message).help("an experiment file is TOML; save it as UTF-8")
+        Problem::new(Where::Nowhere, message).help("the file is to be TOML; save it as UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let folder = canonical(path).parent().map(Path::to_path_buf).unwrap_or_default();
@@ -79,12 +96,16 @@ fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
-pub(super) fn parse(source: &Arc<Source>) -> Result<Table, Problem> {
+/// The tree of a text.
+///
+/// # Errors
+/// What is not TOML, and an empty text.
+pub fn parse(source: &Arc<Source>, layout: Layout) -> Result<Table, Problem> {
     let document = DeTable::parse(&source.text).map_err(|error| syntax(source, &error))?;
     let table = tree::table(source, document.get_ref());
     if table.is_empty() {
-        let problem = Problem::new(source, "the experiment file is empty");
-        return Err(problem.help("it needs at least [data.…], [net.…], [objective.…] and [train]"));
+        let problem = Problem::new(source, format!("the {} file is empty", layout.what));
+        return Err(problem.help(layout.needs));
     }
     Ok(table)
 }
@@ -97,10 +118,10 @@ fn syntax(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
     )
 }
 
-/// The tree of `source` over the tree of the file that it extends. The parent's name is its own: two experiments with one
-/// name would share a run folder.
-fn extended(source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<Table, Problem> {
-    let mut table = parse(source)?;
+/// The tree of `source` over the tree of the file that it extends. The parent's name is its own: two files with one name
+/// could not be told apart.
+fn extended(source: &Arc<Source>, layout: Layout, above: &mut Vec<PathBuf>) -> Result<Table, Problem> {
+    let mut table = parse(source, layout)?;
     let Some(node) = table.remove("extends") else { return Ok(table) };
     let Value::String(parent) = &node.value else {
         return Err(Problem::new(&node.place, "`extends`: expected a path").label("expected a path"));
@@ -113,10 +134,10 @@ fn extended(source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<Table, Pro
         return Err(Problem::new(&node.place, message));
     }
     above.push(identity);
-    let parent = read(&path, Where::from(&node.place))?;
-    let mut merged = extended(&parent, above)?;
+    let parent = read(&path, Where::from(&node.place), layout)?;
+    let mut merged = extended(&parent, layout, above)?;
     merged.remove("name");
-    merge(&mut merged, table);
+    merge(&mut merged, table, layout.kinds);
     Ok(merged)
 }
 
@@ -158,9 +179,9 @@ struct Override {
 
 impl Override {
     /// Whether it is about a kind that a variant with these changes does not have, because it chose another itself.
-    fn is_elsewhere(&self, changes: &Table) -> bool {
+    fn is_elsewhere(&self, changes: &Table, kinds: Kinds) -> bool {
         let [section, kind, ..] = &self.path[..] else { return false };
-        if !holds_a_kind(&[section]) {
+        if !kinds.at(&[section]) {
             return false;
         }
         match changes.get(section).map(|node| &node.value) {
@@ -191,7 +212,7 @@ fn parse_override(text: &str) -> Result<Override, Problem> {
             return Err(syntax(&given, &error));
         }
         Err(_) => {
-            let quoted = source(format!("{key}={}", super::scalar::quote(value.trim())));
+            let quoted = source(format!("{key}={}", crate::scalar::quote(value.trim())));
             let document = DeTable::parse(&quoted.text).map_err(|error| syntax(&given, &error))?;
             tree::table(&quoted, document.get_ref())
         }
@@ -221,6 +242,6 @@ fn path_of(table: &Table) -> Vec<String> {
 }
 
 /// Tells the reader of the root about the keys that loading has used up, so that they are among the valid names.
-pub(super) fn ask(root: &mut Reader) {
+pub fn ask(root: &mut Reader) {
     let _ = (root.node("extends"), root.node("variant"));
 }

@@ -1,6 +1,6 @@
 //! Reads a table key by key, collects every problem, and writes down every key with its value and where it came from.
 
-use super::{
+use crate::{
     problem::{Problem, Where, nearest, suggest},
     resolved::{Entry, Origin, Resolved, Section},
     scalar::{Scalar, Wrong},
@@ -10,14 +10,24 @@ use super::{
 static EMPTY: Table = Table::new();
 
 /// What reading a document brings to light.
-#[derive(Default)]
-pub(super) struct Log {
+#[derive(Debug)]
+pub struct Log {
+    /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
+    /// Every key with its value and origin.
     pub resolved: Resolved,
+    what: &'static str,
+}
+
+impl Log {
+    /// Of a file that describes a `what`.
+    pub fn new(what: &'static str) -> Self {
+        Self { problems: Vec::new(), resolved: Resolved::default(), what }
+    }
 }
 
 /// A table that is being read.
-pub(super) struct Reader<'r> {
+pub struct Reader<'r> {
     log: &'r mut Log,
     table: &'r Table,
     /// What to point at when something is missing.
@@ -341,7 +351,7 @@ impl<'r> Reader<'r> {
     }
 
     fn table_name(&self) -> String {
-        if self.name.is_empty() { "the experiment".to_owned() } else { format!("`[{}]`", self.name) }
+        if self.name.is_empty() { format!("the {}", self.log.what) } else { format!("`[{}]`", self.name) }
     }
 }
 

@@ -1,12 +1,12 @@
-//! Lists of patterns for the paths of parameters.
+//! Lists of patterns.
 
-use super::{
+use crate::{
     scalar::{Scalar, Wrong, quote},
     tree::{Node, Value},
 };
 
 /// A list of patterns such as `*.bias`, which may be empty.
-pub(super) struct Patterns;
+pub struct Patterns;
 
 impl Scalar for Patterns {
     type Out = Vec<String>;
