@@ -10,6 +10,10 @@ use crate::forward::{Dual, ForwardMode};
 /// tangents have the same form on the tangents' backend. A result that does not depend on the primals has a tangent
 /// of zeros.
 ///
+/// A tensor that `f` captures is a constant if it has no tangent. A tangent that it does have belongs to another derivative and
+/// would be added to the result: capture [`without_tangent`](Dual::without_tangent), or nest backends for nested derivatives, as
+/// in `Jvp<Jvp<Flex>, Taped>`, where each level has tangents of its own.
+///
 /// ```
 /// use burn::{backend::Flex, tensor::Tensor};
 /// use meanflow_jvp::{Jvp, jvp};
@@ -23,7 +27,8 @@ use crate::forward::{Dual, ForwardMode};
 ///
 /// # Panics
 ///
-/// If shape or dtype of a tangent is not its primal's.
+/// If shape or dtype of a tangent is not its primal's, or a primal carries a tangent already, as inside another `jvp` on the
+/// same backend.
 pub fn jvp<B, X, Y>(f: impl FnOnce(X) -> Y, primals: X, tangents: X::Tangents) -> (Y, Y::Tangents)
 where
     B: ForwardMode,
@@ -39,6 +44,10 @@ pub trait Duals<B: ForwardMode>: Sized {
     type Tangents: Clone;
 
     /// Attaches a tangent to every tensor.
+    ///
+    /// # Panics
+    ///
+    /// If a tensor carries one already, or shape or dtype differ.
     fn with_tangents(self, tangents: Self::Tangents) -> Self;
 
     /// Takes the tangents away; absent ones are zeros.
@@ -49,7 +58,13 @@ impl<B: ForwardMode, const D: usize> Duals<B> for Tensor<B, D> {
     type Tangents = Tensor<B::Tangent, D>;
 
     fn with_tangents(self, tangents: Self::Tangents) -> Self {
-        self.with_tangent(tangents)
+        let (primal, outer) = self.split_tangent();
+        assert!(
+            outer.is_none(),
+            "a primal of `jvp` carries a tangent already, which would be lost: pass it `without_tangent()`, or nest backends \
+             (`Jvp<Jvp<Flex>, Taped>`) for a derivative of a derivative",
+        );
+        primal.with_tangent(tangents)
     }
 
     fn split_tangents(self) -> (Self, Self::Tangents) {

@@ -73,6 +73,38 @@ fn a_tangent_must_fit() {
     assert!(dtype.contains("F32") && dtype.contains("F64"), "{dtype}");
 }
 
+/// One backend has one tangent for each tensor: a `jvp` inside another would lose the outer one.
+#[test]
+fn a_nested_jvp_of_one_backend_is_refused() {
+    let x = || input::<Plain, 2>([3, 4], 1);
+    let dx = || input::<Flex, 2>([3, 4], 2);
+    let nested = || {
+        jvp(|x: T2| jvp(|y: T2| y.clone() * y, x, dx()).0, x(), dx());
+    };
+    let panic = catch_unwind(AssertUnwindSafe(nested)).expect_err("a refusal");
+    let message = panic.downcast_ref::<&str>().expect("a message");
+    assert!(
+        message.contains("carries a tangent already") && message.contains("without_tangent()"),
+        "{message}"
+    );
+
+    // Inside, a tensor that has no tangent or gave it up is a primal like any other.
+    let (_, slope) = jvp(|x: T2| jvp(|y: T2| y.clone() * y, x.without_tangent(), dx()).0, x(), dx());
+    assert!(values(slope).iter().all(|slope| *slope == 0.0));
+}
+
+/// What a closure captures with a tangent adds to the derivative; without one it is a constant.
+#[test]
+fn a_captured_tangent_adds() {
+    let (x, d) = (|| input::<Plain, 2>([3, 4], 1), || input::<Flex, 2>([3, 4], 2));
+    let slope = |captured: T2| values(jvp(|y: T2| y * captured, x(), d()).1);
+    let own = values(x().value() * d());
+    assert_eq!(slope(x()), own);
+    assert_eq!(slope(x().with_tangent(d()).without_tangent()), own);
+    let twice: Vec<f64> = own.iter().map(|own| own + own).collect();
+    assert_eq!(slope(x().with_tangent(d())), twice);
+}
+
 /// `c·x^(c−1)` is not a number at `x = 0` for `c = 0`, and neither is `x^c·ln x`.
 #[test]
 fn powers_at_zero() {
