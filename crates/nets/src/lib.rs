@@ -9,6 +9,7 @@
 //! [`NetConfig`] describes a network (and counts its parameters without making them), [`Net`] is one, [`flax`] and [`torch`]
 //! read weights under the names of the official codes, and [`parity`] compares this implementation with reference numbers.
 
+mod attention;
 pub mod classifier;
 pub mod config;
 pub mod dit;

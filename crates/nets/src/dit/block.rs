@@ -8,16 +8,12 @@
 use burn::{
     module::Module,
     nn::Linear,
-    tensor::{
-        Tensor,
-        activation::{sigmoid, softmax},
-        backend::Backend,
-        module::linear,
-    },
+    tensor::{Tensor, activation::sigmoid, backend::Backend, module::linear},
 };
 
 use super::DitConfig;
 use crate::{
+    attention,
     init::{Init, Law},
     norm::layer_norm,
 };
@@ -108,7 +104,7 @@ impl<B: Backend> Block<B> {
         let q = by_head(third(0) * (head as f64).powf(-0.5));
         let k = by_head(third(1));
         let v = by_head(third(2));
-        let weights = softmax(q.matmul(k.swap_dims(2, 3)), 3);
+        let weights = attention::weights(q, k.swap_dims(2, 3));
         let y = weights.matmul(v).permute([2, 0, 1, 3]);
         self.proj.forward(y.reshape([rows, width]))
     }

@@ -4,17 +4,16 @@
 use burn::{
     module::{Module, Param},
     nn::Linear,
-    tensor::{
-        Tensor, TensorData,
-        activation::{silu, softmax},
-        backend::Backend,
-    },
+    tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
 
 use meanflow_core::precision::{typed_as, widened};
 
 use super::ImfDitConfig;
-use crate::init::{Init, Law};
+use crate::{
+    attention,
+    init::{Init, Law},
+};
 
 /// Initial scale of the linear layers of a block, over `1/√inputs`.
 const SCALE: f64 = 0.32;
@@ -143,7 +142,7 @@ impl<B: Backend> Block<B> {
         let q = turned(&self.q_proj, &self.q_norm) * (head as f64).powf(-0.5);
         let k = turned(&self.k_proj, &self.k_norm);
         let v = by_head(self.v_proj.forward(x.clone()).reshape([positions, batch * self.heads, head]));
-        let weights = softmax(q.matmul(k.swap_dims(2, 3)), 3);
+        let weights = attention::weights(q, k.swap_dims(2, 3));
         let y = weights.matmul(v).permute([2, 0, 1, 3]).reshape([rows, width]);
         self.out_proj.forward(y)
     }

@@ -5,11 +5,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 use burn::{
     module::Module,
     nn::Linear,
-    tensor::{
-        Tensor,
-        activation::{silu, softmax},
-        backend::Backend,
-    },
+    tensor::{Tensor, activation::silu, backend::Backend},
 };
 use meanflow_core::Dropout;
 
@@ -17,7 +13,10 @@ use super::{
     layers::{Conv, GroupNorm, conv_parameters},
     resample::Resample,
 };
-use crate::init::{Init, Law};
+use crate::{
+    attention,
+    init::{Init, Law},
+};
 
 /// Scale of the initial weights of a layer whose output is added to something: almost zero.
 pub(crate) const ALMOST_ZERO: f64 = 1e-5;
@@ -159,6 +158,6 @@ fn attend<B: Backend>(qkv: Tensor<B, 4>) -> Tensor<B, 4> {
     let qkv = qkv.reshape([batch, thrice, pixels]);
     let third = |index: usize| qkv.clone().narrow(1, index * channels, channels);
     let q = third(0).swap_dims(1, 2) * (channels as f64).powf(-0.5);
-    let weights = softmax(q.matmul(third(1)), 2);
+    let weights = attention::weights(q, third(1));
     third(2).matmul(weights.swap_dims(1, 2)).reshape([batch, channels, height, width])
 }
