@@ -84,12 +84,14 @@ impl<B: Backend> Guidance<B> {
     }
 }
 
-/// Both outputs of a network with an auxiliary head.
+/// Both predictions of a network with an auxiliary head.
 #[derive(Clone, Debug)]
 pub struct Heads<B: Backend> {
     /// Average velocity `u(z, r, t)`.
     pub u: Tensor<B, 4>,
-    /// The auxiliary head's instantaneous velocity `v(z, t)`; `None` if the network has no such head.
+    /// The auxiliary head's prediction of the instantaneous velocity at `(z, t)`; `None` if the network has no such head. It
+    /// knows of the times what the trunk is told, which may be less than `t`: iMF's is told `t − r` alone, and reads the time
+    /// off `z`.
     pub v: Option<Tensor<B, 4>>,
 }
 
@@ -120,7 +122,13 @@ pub trait Backbone<B: Backend> {
         false
     }
 
-    /// Average velocity, and the velocity of the auxiliary head if there is one. Shapes and panics as in
+    /// Instantaneous velocity: the auxiliary head's prediction at `r = t` if there is such a head, which is then the only one
+    /// that runs, else the boundary value `u(z, t, t)`. Shapes and panics as in [`forward`](Self::forward).
+    fn velocity(&self, z: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 4> {
+        self.forward(z, t.clone(), t, condition)
+    }
+
+    /// Average velocity, and the auxiliary head's prediction if there is one. Shapes and panics as in
     /// [`forward`](Self::forward).
     fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
         Heads { u: self.forward(z, r, t, condition), v: None }

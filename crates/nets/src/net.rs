@@ -54,6 +54,13 @@ impl<B: Backend> Backbone<B> for Net<B> {
         }
     }
 
+    fn velocity(&self, z: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 4> {
+        match self {
+            Self::ImfDit(net) => net.velocity(z, t, condition),
+            net => net.forward(z, t.clone(), t, condition),
+        }
+    }
+
     fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
         match self {
             Self::ImfDit(net) => net.heads(z, r, t, condition),

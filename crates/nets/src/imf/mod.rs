@@ -20,9 +20,9 @@ use crate::{
 };
 use block::{Block, RmsNorm, Rotary};
 
-/// A transformer `u(z, h | class, ω, [t_min, t_max])` and `v(z | …)` for images `[channels, height, width]`.
+/// A transformer with two heads, `u` and `v` of `(z, h | class, ω, [t_min, t_max])`, for images `[channels, height, width]`.
 ///
-/// Time enters through `h = t − r` alone. A fresh network outputs exactly zero.
+/// Time enters through `h = t − r` alone, for both heads. A fresh network outputs exactly zero.
 #[derive(Module, Debug)]
 pub struct ImfDit<B: Backend> {
     /// Patches to tokens; its rows are ordered `(row, column, channel)` within the patch.
@@ -172,6 +172,11 @@ impl<B: Backend> Backbone<B> for ImfDit<B> {
 
     fn guided(&self) -> bool {
         true
+    }
+
+    fn velocity(&self, z: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 4> {
+        let x = self.trunk(z, t.zeros_like(), condition);
+        self.head(x, &self.v_heads, &self.v_final_layer)
     }
 
     fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {

@@ -104,6 +104,19 @@ fn guidance_matters_to_networks_that_take_it() {
 }
 
 #[test]
+fn the_velocity_is_that_of_the_auxiliary_head_or_the_boundary_value() {
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let Inputs { z, t, condition, .. } = Inputs::new(shape, classes, &device);
+        let heads = net.heads(z.clone(), t.clone(), t.clone(), &condition);
+        assert_eq!(heads.v.is_some(), matches!(config, NetConfig::ImfDit(_)));
+        let want = heads.v.unwrap_or(heads.u);
+        assert_eq!(net.velocity(z, t, &condition).into_data(), want.into_data(), "{config:?}");
+    }
+}
+
+#[test]
 fn initial_weights_depend_on_seed_and_path_alone() {
     #[derive(Default)]
     struct Weights(Vec<(ParamId, Vec<f64>)>);
