@@ -29,7 +29,12 @@ fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    match commands::run(args::Args::parse()) {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    // What is still in a buffer can fail, too.
+    match commands::run(args).inspect(|_| say::flush()) {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
         Ok(Done::Interrupted) => ExitCode::from(130),
@@ -40,6 +45,15 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Help and version go to stdout, what is wrong with a command line to stderr.
+fn usage(error: &clap::Error) -> ExitCode {
+    if let (Err(unwritten), false) = (error.print(), error.use_stderr()) {
+        say::unwritten(&unwritten);
+    }
+    say::flush();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// One message and the exit code: 2 for a wrong command line or configuration, 1 for everything else.

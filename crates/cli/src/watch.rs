@@ -58,6 +58,15 @@ impl Observer for Watch {
                     self.bar.reset_eta();
                 }
             }
+            Event::Damaged { aside, step } => {
+                for (path, reason) in &aside.files {
+                    self.say(&format!("damaged checkpoint, kept as {}: {reason}", path.display()));
+                }
+                self.say(&format!(
+                    "going on from step {step}; {} steps are lost and trained again",
+                    aside.lost
+                ));
+            }
             Event::Weights { report } => self.say(&format!("initial weights: {report}")),
             Event::Step { step } => self.bar.set_position(step),
             Event::Train { step, raw, loss } => {

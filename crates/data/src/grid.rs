@@ -133,14 +133,18 @@ fn write(picture: &DynamicImage, path: &Path) -> Result<(), DataError> {
         .write_to(&mut png, ImageFormat::Png)
         .map_err(|source| DataError::Picture { path: path.to_path_buf(), source })?;
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
+    temporary.push(".part");
     let put = || {
         let mut file = File::create(&temporary)?;
         file.write_all(png.get_ref())?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
-    put().map_err(DataError::write(path))
+    put().map_err(|error| {
+        // Half a picture is of no use, and may be what fills the disk.
+        let _ = fs::remove_file(&temporary);
+        DataError::write(path)(error)
+    })
 }
 
 #[cfg(test)]
@@ -153,6 +157,19 @@ mod tests {
             assert_eq!(byte(f32::from(x) / 127.5 - 1.0), x);
         }
         assert_eq!([-1.5, 1.5, f32::NAN, f32::INFINITY].map(byte), [0, 255, 0, 255]);
+    }
+
+    /// Writes to `/dev/full` fail as on a full disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_leaves_no_half_picture() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("grid.png");
+        let beside = folder.path().join("grid.png.part");
+        std::os::unix::fs::symlink("/dev/full", &beside).expect("a link");
+        let said = grid_png(&[0.0; 4], [1, 1, 2, 2], 1, 1, &path).expect_err("a full disk").to_string();
+        assert!(said.contains("grid.png") && said.contains("No space left"), "{said}");
+        assert!(!path.exists() && beside.symlink_metadata().is_err());
     }
 
     #[test]

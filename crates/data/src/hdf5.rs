@@ -413,10 +413,12 @@ pub fn write_floats_with(
     }
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".part-{}", std::process::id()));
-    file.write(&beside).map_err(|error| match error {
+    let written = file.write(&beside).map_err(|error| match error {
         hdf5_pure::Error::Io(source) => DataError::write(path)(source),
         error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },
-    })?;
-    let synced = fs::File::open(&beside).and_then(|file| file.sync_all());
-    synced.and_then(|()| fs::rename(&beside, path)).map_err(DataError::write(path))
+    });
+    let put = || fs::File::open(&beside)?.sync_all().and_then(|()| fs::rename(&beside, path));
+    written.and_then(|()| put().map_err(DataError::write(path))).inspect_err(|_| {
+        let _ = fs::remove_file(&beside);
+    })
 }

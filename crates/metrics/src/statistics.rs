@@ -172,7 +172,10 @@ impl Statistics {
             file.finish()?.sync_all().map_err(ndarray_npy::WriteNpyError::Io)?;
             Ok(())
         };
-        write().map_err(|error| InputError::write(path)(std::io::Error::other(error)))?;
-        std::fs::rename(&beside, path).map_err(InputError::write(path))
+        let written = write().map_err(std::io::Error::other).and_then(|()| std::fs::rename(&beside, path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            InputError::write(path)(error)
+        })
     }
 }

@@ -1,6 +1,10 @@
 //! Digests of a run's state, so that two runs can be compared to the bit.
 
-use crate::{TrainError, checkpoint, checkpoint::Checkpoint, state::Named};
+use crate::{
+    TrainError,
+    checkpoint::{Checkpoint, newest},
+};
+use burn::tensor::TensorData;
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
@@ -20,36 +24,20 @@ pub struct Digest {
 /// # Errors
 /// [`TrainError::NoRun`] if there is none, and those of [`Checkpoint::load`].
 pub fn digest(run: &Path) -> Result<Digest, TrainError> {
-    let checkpoint = newest(run)?;
+    let checkpoint = Checkpoint::load(&newest(run)?)?;
     let mut state = Sha256::new();
-    add(&mut state, &checkpoint.tensors);
+    let all = checkpoint.tensors.iter().map(|(name, data)| (name.as_str(), data));
+    add(&mut state, all.clone());
     state.update(checkpoint.progress.step.to_le_bytes());
     state.update(checkpoint.progress.images.to_le_bytes());
     let mut weights = Sha256::new();
-    add(&mut weights, &checkpoint.part("net."));
+    add(&mut weights, all.filter_map(|(name, data)| Some((name.strip_prefix("net.")?, data))));
     let hex = |hash: Sha256| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Digest { weights: hex(weights), state: hex(state), step: checkpoint.progress.step })
 }
 
-/// The newest checkpoint of a run.
-///
-/// # Errors
-/// [`TrainError::NoRun`] if there is none, and those of [`Checkpoint::load`].
-pub fn newest(run: &Path) -> Result<Checkpoint, TrainError> {
-    let no_run = |reason: &str| TrainError::NoRun { path: run.to_owned(), reason: reason.to_owned() };
-    let folder = run.join("checkpoints");
-    if !folder.is_dir() {
-        return Err(no_run(
-            "there is no folder `checkpoints`; give a folder like runs/<experiment>/<variant>",
-        ));
-    }
-    let all = checkpoint::list(&folder)?;
-    let (_, path) = all.last().ok_or_else(|| no_run("it has no checkpoint yet"))?;
-    Checkpoint::load(path)
-}
-
 /// By name: name, element type, shape, little-endian bytes.
-fn add(hash: &mut Sha256, tensors: &Named) {
+fn add<'a>(hash: &mut Sha256, tensors: impl Iterator<Item = (&'a str, &'a TensorData)>) {
     for (name, data) in tensors {
         hash.update(format!("{name}\0{:?}\0{:?}\0", data.dtype, data.shape.to_vec()));
         hash.update(data.as_bytes());

@@ -71,6 +71,16 @@ pub enum TrainError {
         /// Bytes at the checkpoint.
         expected: u64,
     },
+    /// The log was taken away while a run wrote to it.
+    #[error(
+        "{path} was {what} by another program while the run was writing to it; the last checkpoint is untouched: restore the file and start again, or start the run anew in another folder"
+    )]
+    LogLost {
+        /// The log.
+        path: PathBuf,
+        /// What was done to it.
+        what: &'static str,
+    },
     /// A checkpoint that is no checkpoint.
     #[error("{path} is not a usable checkpoint: {reason}")]
     Checkpoint {

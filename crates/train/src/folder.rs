@@ -52,6 +52,22 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     replace(path, |part| File::create(part)?.write_all(bytes))
 }
 
+/// As [`write_atomic`], and on a full disk over the old file, whose blocks are there already.
+///
+/// # Errors
+/// [`TrainError::Write`] if that fails, too.
+pub(crate) fn write_in_need(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    write_atomic(path, bytes).or_else(|_| {
+        let over = || {
+            let mut file = OpenOptions::new().write(true).open(path)?;
+            file.write_all(bytes)?;
+            file.set_len(bytes.len() as u64)?;
+            file.sync_all()
+        };
+        over().map_err(TrainError::write(path))
+    })
+}
+
 /// Replaces `path` by what `write` writes to another path, as [`write_atomic`] does.
 ///
 /// # Errors
@@ -118,6 +134,7 @@ impl Log {
     /// # Errors
     /// [`TrainError::Write`].
     pub fn append(&mut self, line: &serde_json::Value) -> Result<(), TrainError> {
+        self.still_there()?;
         let text = format!("{line}\n");
         self.file.write_all(text.as_bytes()).map_err(TrainError::write(&self.path))?;
         self.length += text.len() as u64;
@@ -130,8 +147,40 @@ impl Log {
     /// [`TrainError::Write`].
     pub fn sync(&mut self) -> Result<u64, TrainError> {
         self.file.sync_all().map_err(TrainError::write(&self.path))?;
+        self.still_there()?;
         Ok(self.length)
     }
+
+    /// Whether the file that is written to is the one that a reader finds, with all that was written.
+    fn still_there(&self) -> Result<(), TrainError> {
+        let found = match fs::metadata(&self.path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(TrainError::LogLost { path: self.path.clone(), what: "deleted" });
+            }
+            Err(error) => return Err(TrainError::read(&self.path)(error)),
+        };
+        let own = self.file.metadata().map_err(TrainError::read(&self.path))?;
+        if !same_file(&found, &own) {
+            return Err(TrainError::LogLost { path: self.path.clone(), what: "replaced" });
+        }
+        if own.len() != self.length {
+            return Err(TrainError::LogLost { path: self.path.clone(), what: "changed" });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere a file that is open cannot be replaced.
+#[cfg(not(unix))]
+fn same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 /// The whole of a file, or `None` if there is none.
@@ -160,6 +209,21 @@ mod tests {
         Folder::open(root.path()).unwrap();
     }
 
+    /// Writes to `/dev/full` fail as on a full disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn on_a_full_disk_there_is_room_for_a_status() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("status.json");
+        fs::write(&path, "{\"state\":\"running\",\"step\":100}").unwrap();
+        std::os::unix::fs::symlink("/dev/full", part_of(&path)).unwrap();
+        // The first attempt removes the link, as it would half a file.
+        assert!(write_atomic(&path, b"{}").is_err());
+        std::os::unix::fs::symlink("/dev/full", part_of(&path)).unwrap();
+        write_in_need(&path, b"{\"state\":\"failed\"}").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"state\":\"failed\"}");
+    }
+
     #[test]
     fn the_log_is_cut_to_the_checkpoint() {
         let root = tempfile::tempdir().unwrap();
@@ -174,5 +238,30 @@ mod tests {
         log.append(&serde_json::json!({"step": 2})).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
         assert!(matches!(Log::open(&path, 1000), Err(TrainError::LogTooShort { found: 22, .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_that_is_taken_away_is_noticed() {
+        type Harm = fn(&Path);
+        let harms: [(&str, Harm); 4] = [
+            ("deleted", |path| fs::remove_file(path).unwrap()),
+            ("deleted", |path| fs::rename(path, path.with_extension("moved")).unwrap()),
+            ("replaced", |path| {
+                fs::copy(path, path.with_extension("copy")).unwrap();
+                fs::rename(path.with_extension("copy"), path).unwrap();
+            }),
+            ("changed", |path| fs::write(path, "").unwrap()),
+        ];
+        for (words, harm) in harms {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("metrics.jsonl");
+            let mut log = Log::open(&path, 0).unwrap();
+            log.append(&serde_json::json!({"step": 1})).unwrap();
+            harm(&path);
+            let said = log.append(&serde_json::json!({"step": 2})).unwrap_err().to_string();
+            assert!(said.contains("metrics.jsonl") && said.contains(words), "{said}");
+            assert!(log.sync().is_err());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod checkpoint;
+mod checksum;
 pub mod classifier;
 pub mod config;
 pub mod digest;

@@ -2,8 +2,8 @@
 
 use crate::{
     TrainError,
+    checkpoint::{Stored, newest},
     config::{self, SampleGuidance, Variant},
-    digest::newest,
     folder,
     state::{Named, parameters, with_parameters},
     tensor_file::{self, Metadata},
@@ -82,7 +82,8 @@ impl Model {
     /// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if it has no such average.
     pub fn of_run(run: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
         let variant = variant_of(run)?;
-        let checkpoint = newest(run)?;
+        let newest = newest(run)?;
+        let checkpoint = Stored::open(&newest)?;
         let label = ema.or(checkpoint.ema.first().map(String::as_str)).unwrap_or("none");
         let prefix = if label == "none" {
             "net.".to_owned()
@@ -93,8 +94,9 @@ impl Model {
             })?;
             format!("ema.{index}.")
         };
-        let (step, weights) = (checkpoint.progress.step, checkpoint.part(&prefix));
-        Ok(Self { step, weights, ..Self::described(run, &variant, label) })
+        let described = Self::described(run, &variant, label);
+        let mut checkpoint = checkpoint.load(&prefix)?;
+        Ok(Self { step: checkpoint.progress.step, weights: checkpoint.take(&prefix), ..described })
     }
 
     /// The network of a variant with these weights, which no run has trained.

@@ -16,6 +16,13 @@ pub enum Event<'a> {
         /// Samples of an update.
         batch: usize,
     },
+    /// Checkpoints are damaged, and the run goes on from an older one.
+    Damaged {
+        /// The damaged files, and the steps lost with them.
+        aside: &'a crate::checkpoint::SetAside,
+        /// Updates of the one that is used.
+        step: u64,
+    },
     /// The weights start from a file.
     Weights {
         /// What was taken from it.

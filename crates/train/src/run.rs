@@ -2,11 +2,11 @@
 
 use crate::{
     TrainError,
-    checkpoint::{self, Checkpoint, Progress},
+    checkpoint::{self, Checkpoint, Expected, Progress},
     config::{Comparison, Variant},
     env::{self, Host},
     eval::Evaluation,
-    folder::{Folder, Log, read_if_present, write_atomic},
+    folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
     optimizer,
     progress::{Event, Observer},
     state::{Named, StateError, parameters, with_parameters},
@@ -100,7 +100,7 @@ pub fn run<B: TrainBackend>(
 ) -> Result<Outcome, TrainError> {
     let folder = Folder::open(path)?;
     check_unchanged(path, variant)?;
-    if is_finished(path)? {
+    if is_finished(path)? && !checkpoint::newest_is_damaged(path)? {
         return Ok(Outcome::Unchanged);
     }
     let data = variant.data.open()?;
@@ -152,7 +152,7 @@ fn mark_failed(folder: &Folder, error: &TrainError) -> Result<(), TrainError> {
     let mut status = known.filter(Value::is_object).unwrap_or_else(|| json!({"step": 0, "images": 0}));
     status["state"] = "failed".into();
     status["error"] = error.to_string().into();
-    write_atomic(&file, format!("{status}\n").as_bytes())
+    write_in_need(&file, format!("{status}\n").as_bytes())
 }
 
 /// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
@@ -207,8 +207,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             return Err(TrainError::Request(problem));
         }
         checkpoint::remove_unfinished(&folder.join("checkpoints"))?;
-        let mut known = checkpoint::list(&folder.join("checkpoints"))?;
-        let newest = known.pop();
+        let expected = Expected {
+            steps: variant.train.steps,
+            batch: variant.train.batch as u64,
+            log: &folder.join("metrics.jsonl"),
+        };
+        let newest = checkpoint::newest_sound(&folder.join("checkpoints"), &expected)?;
         if let (None, Some(path)) = (&newest, &variant.init.weights) {
             let (loaded, report) = weights::load(net, &variant.net, data.shape(), path, &variant.init)?;
             observer.on(Event::Weights { report: &report });
@@ -221,16 +225,14 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 let start = Progress { step: 0, images: 0, secs: 0.0, log_bytes: 0, window: Vec::new() };
                 (trainer, start, None)
             }
-            Some((step, path)) => {
-                let stored = Checkpoint::load(&path).map_err(|error| match (error, known.last()) {
-                    (TrainError::Checkpoint { path, reason }, Some((older, _))) => TrainError::Checkpoint {
-                        path,
-                        reason: format!("{reason}; move it away to go on from the one of step {older}"),
-                    },
-                    (error, _) => error,
-                })?;
-                let trainer = restore(trainer, &stored).map_err(|error| TrainError::State { path, error })?;
-                (trainer, stored.progress, Some(step))
+            Some((stored, aside)) => {
+                let (progress, step) = (stored.progress.clone(), stored.progress.step);
+                if !aside.files.is_empty() {
+                    observer.on(Event::Damaged { aside: &aside, step });
+                }
+                let path = folder.join(&format!("checkpoints/step-{step:08}.safetensors"));
+                let trainer = restore(trainer, stored).map_err(|error| TrainError::State { path, error })?;
+                (trainer, progress, Some(step))
             }
         };
         let loader = LoaderConfig {
@@ -386,12 +388,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
 }
 
 /// `trainer` with the state of a checkpoint.
-fn restore<B: TrainBackend>(trainer: Trainer<B>, stored: &Checkpoint) -> Result<Trainer<B>, StateError> {
-    let net = with_parameters(trainer.net, stored.part("net."))?;
+fn restore<B: TrainBackend>(trainer: Trainer<B>, mut stored: Checkpoint) -> Result<Trainer<B>, StateError> {
+    let net = with_parameters(trainer.net, stored.take("net."))?;
     let averages = trainer.averages.into_iter().enumerate();
     let averages =
-        averages.map(|(index, average)| with_parameters(average, stored.part(&format!("ema.{index}."))));
+        averages.map(|(index, average)| with_parameters(average, stored.take(&format!("ema.{index}."))));
     let averages = averages.collect::<Result<_, _>>()?;
-    let optim = trainer.optim.with_state(&net, stored.part("optimizer."))?;
+    let optim = trainer.optim.with_state(&net, stored.take("optimizer."))?;
     Ok(Trainer { net, averages, optim, ..trainer })
 }

@@ -6,7 +6,7 @@ use ndarray_npy::WriteNpyExt;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
-    io::BufWriter,
+    io::{BufWriter, Write},
     path::PathBuf,
 };
 
@@ -52,8 +52,15 @@ impl Entry {
         let Some(path) = self.file(&format!("{name}.npy")) else { return Ok(()) };
         fs::create_dir_all(path.parent().expect("made from a folder"))?;
         let beside = path.with_extension(format!("part-{}", std::process::id()));
-        rows.write_npy(BufWriter::new(File::create(&beside)?))?;
-        Ok(fs::rename(&beside, &path)?)
+        let put = || -> anyhow::Result<()> {
+            let mut file = BufWriter::new(File::create(&beside)?);
+            rows.write_npy(&mut file)?;
+            file.flush()?;
+            Ok(fs::rename(&beside, &path)?)
+        };
+        put().inspect_err(|_| {
+            let _ = fs::remove_file(&beside);
+        })
     }
 
     /// Stores statistics.

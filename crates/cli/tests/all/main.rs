@@ -3,6 +3,7 @@
 mod bad_input;
 mod classifier;
 mod config;
+mod damage;
 mod data;
 mod eval;
 mod export;

@@ -1,0 +1,97 @@
+//! Files that lie, disks that are full: nothing is lost and nothing silent.
+
+use crate::{meanflow, write_small};
+use std::{fs, path::Path};
+
+const RUN: &str = "runs/small/meanflow";
+
+fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = meanflow(folder).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+fn digest(folder: &Path) -> String {
+    let output = meanflow(folder).args(["digest", RUN]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// One bit of the weights.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = bytes.len() - 10;
+    bytes[at] ^= 16;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_flipped_bit_costs_the_steps_since_the_checkpoint_before() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 60");
+    said(root.path(), &["run", "x.toml"], 0);
+    let whole = digest(root.path());
+    let run = root.path().join(RUN);
+    let newest = run.join("checkpoints/step-00000060.safetensors");
+    flip(&newest);
+    for command in
+        [&["digest", RUN][..], &["sample", RUN, "--out", "a.csv"], &["export", RUN, "--out", "a.safetensors"]]
+    {
+        let text = said(root.path(), command, 1);
+        assert!(text.contains("step-00000060") && text.contains("checksum"), "{text}");
+    }
+    // A finished run is no longer finished without its last checkpoint.
+    let text = said(root.path(), &["run", "x.toml"], 0);
+    assert!(
+        text.contains("step-00000060.safetensors.damaged") && text.contains("from step 40; 20 steps"),
+        "{text}"
+    );
+    assert_eq!(digest(root.path()), whole);
+    assert!(run.join("checkpoints/step-00000060.safetensors.damaged").is_file());
+    assert!(said(root.path(), &["run", "x.toml"], 0).contains("already trained"));
+    said(root.path(), &["export", RUN, "--out", "a.safetensors"], 0);
+    flip(&root.path().join("a.safetensors"));
+    assert!(said(root.path(), &["sample", "a.safetensors", "--out", "a.csv"], 1).contains("checksum"));
+}
+
+/// Every command that prints data.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 20");
+    said(root.path(), &["run", "x.toml"], 0);
+    let commands: [&[&str]; 14] = [
+        &["run", "x.toml"],
+        &["run", "x.toml", "--dry-run"],
+        &["run", "x.toml", "--dry-run", "--json"],
+        &["config", "show", "x.toml"],
+        &["config", "show", "x.toml", "--origin"],
+        &["digest", RUN],
+        &["report", RUN],
+        &["sample", RUN, "--out", "a.csv"],
+        &["export", RUN, "--out", "a.safetensors"],
+        &["data", "list"],
+        &["data", "list", "--json"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+    ];
+    for arguments in commands {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("meanflow"))
+            .args(arguments)
+            .current_dir(root.path())
+            .stdout(full)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(
+            text.contains("cannot write the output") && text.contains("No space left"),
+            "{arguments:?}: {text}"
+        );
+    }
+}

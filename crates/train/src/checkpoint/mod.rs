@@ -1,0 +1,142 @@
+//! Checkpoints: the whole state of a run in one safetensors file, written aside, synced and renamed.
+
+mod files;
+mod sound;
+
+pub use files::{list, newest, prune, remove_unfinished};
+pub use sound::{Expected, SetAside, check, newest_is_damaged, newest_sound};
+
+use crate::{
+    TrainError,
+    state::Named,
+    tensor_file::{self, TensorFile},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+/// Everything a run needs to go on, tensors apart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Updates done.
+    pub step: u64,
+    /// Images seen.
+    pub images: u64,
+    /// Training time so far, over all starts, in seconds.
+    pub secs: f64,
+    /// Bytes of the log that belong to these steps.
+    pub log_bytes: u64,
+    /// Values of the steps since the last line of the log.
+    pub window: Vec<[Option<f32>; 6]>,
+}
+
+/// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.` or `optimizer.`.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Where the run is.
+    pub progress: Progress,
+    /// Labels of the averages, in order.
+    pub ema: Vec<String>,
+    /// Weights, averages and optimizer state.
+    pub tensors: Named,
+}
+
+const FORMAT: &str = "meanflow-checkpoint-1";
+
+impl Checkpoint {
+    /// Takes out the tensors under `prefix`, without it.
+    pub fn take(&mut self, prefix: &str) -> Named {
+        let (part, rest): (Named, Named) =
+            std::mem::take(&mut self.tensors).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.tensors = rest;
+        part.into_iter().map(|(name, data)| (name[prefix.len()..].to_owned(), data)).collect()
+    }
+
+    /// Writes `checkpoints/step-<step>.safetensors`.
+    ///
+    /// # Errors
+    /// [`TrainError::Write`]; no earlier checkpoint is touched then.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf, TrainError> {
+        let path = folder.join(format!("step-{:08}.safetensors", self.progress.step));
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("progress".to_owned(), json(&self.progress)),
+            ("ema".to_owned(), json(&self.ema)),
+        ]);
+        tensor_file::write(&path, &self.tensors, metadata)?;
+        Ok(path)
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a damaged or foreign file.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        Stored::open(path)?.load("")
+    }
+}
+
+/// A checkpoint on the disk, of which all but the tensors is read.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// Where the run is.
+    pub progress: Progress,
+    /// Labels of the averages, in order.
+    pub ema: Vec<String>,
+    path: &'a Path,
+    file: TensorFile<'a>,
+}
+
+impl<'a> Stored<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a damaged or foreign file, or one that has another's name.
+    pub fn open(path: &'a Path) -> Result<Self, TrainError> {
+        let broken = broken(path);
+        let file = TensorFile::open(path, &broken)?;
+        let metadata = file.metadata();
+        if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            return Err(broken(format!("it is not marked as `{FORMAT}`")));
+        }
+        let entry = |key: &str| metadata.get(key).ok_or_else(|| broken(format!("it has no `{key}`")));
+        let parse = |error: serde_json::Error| broken(error.to_string());
+        let progress: Progress = serde_json::from_str(entry("progress")?).map_err(parse)?;
+        let ema = serde_json::from_str(entry("ema")?).map_err(parse)?;
+        match files::step_of(path) {
+            Some(step) if step != progress.step => {
+                Err(broken(format!("it is of step {}, whatever its name says", progress.step)))
+            }
+            _ => Ok(Self { progress, ema, path, file }),
+        }
+    }
+
+    /// Whether it has a checksum; checkpoints of older versions have none.
+    pub fn has_checksum(&self) -> bool {
+        self.file.has_checksum()
+    }
+
+    /// Reads the tensors whose names begin with `prefix`, and compares all with the checksum.
+    ///
+    /// # Errors
+    /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a damaged file.
+    pub fn load(self, prefix: &str) -> Result<Checkpoint, TrainError> {
+        let broken = broken(self.path);
+        let tensors = self.file.tensors(|name| name.starts_with(prefix), &broken)?;
+        Ok(Checkpoint { progress: self.progress, ema: self.ema, tensors })
+    }
+}
+
+fn broken(path: &Path) -> impl Fn(String) -> TrainError {
+    let path = path.to_owned();
+    move |reason| TrainError::Checkpoint { path: path.clone(), reason }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain values are JSON")
+}
+
+#[cfg(test)]
+mod tests;
