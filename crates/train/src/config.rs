@@ -87,6 +87,18 @@ impl Comparison {
     /// Everything that is wrong with the file and the overrides, at once. A file that cannot be read or is not TOML is one
     /// problem by itself.
     pub fn load(file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        Self::read(file, overrides, None)
+    }
+
+    /// Reads an experiment file whose data looks like this, so that the data need not be there.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_described(file: &Path, description: Description) -> Result<Self, ConfigError> {
+        Self::read(file, &[], Some(description))
+    }
+
+    fn read(file: &Path, overrides: &[String], known: Option<Description>) -> Result<Self, ConfigError> {
         let document = load(file, overrides, LAYOUT)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let (mut problems, mut read) = (Problems::default(), Vec::new());
@@ -95,7 +107,7 @@ impl Comparison {
             let place = Where::from(&document.source);
             let parts = Reader::document(&mut log, &tree.table, place, |root| {
                 let experiment = name::experiment(root, &stem);
-                Some((experiment, Variant::read(root, tree.name.as_ref())?))
+                Some((experiment, Variant::read(root, tree.name.as_ref(), known)?))
             });
             let name = tree.name.as_ref();
             problems.add(log.problems, name);
@@ -150,10 +162,10 @@ impl Problems {
 
 impl Variant {
     /// Reads every section; `None` if one of them could not be read, after a problem.
-    fn read(root: &mut Reader, name: Option<&Node>) -> Option<Self> {
+    fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
         ask(root);
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
-        let data = data::read(root);
+        let data = data::read(root, known);
         let description = data.as_ref().map(|(_, description)| *description);
         let known = description.as_ref();
         // Data that could not be read is one problem; do not add that its epochs cannot be counted.

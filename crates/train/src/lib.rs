@@ -12,6 +12,7 @@ mod error;
 pub mod eval;
 mod flax;
 pub mod folder;
+pub mod known;
 pub mod model;
 pub mod optimizer;
 pub mod progress;

@@ -5,6 +5,7 @@ use crate::{
     checkpoint::{Stored, newest},
     config::{self, SampleGuidance, Variant},
     folder,
+    known::variant_of,
     state::{Named, parameters, with_parameters},
     tensor_file::{self, Metadata},
     torch,
@@ -310,20 +311,4 @@ fn samples(metadata: &Metadata) -> Result<([usize; 3], Option<usize>), String> {
 
 fn entry<'a>(metadata: &'a Metadata, key: &str) -> Result<&'a str, String> {
     metadata.get(key).map(String::as_str).ok_or_else(|| format!("it has no `{key}`"))
-}
-
-/// The variant that a run folder holds.
-///
-/// # Errors
-/// [`TrainError::NoRun`] if there is no readable `config.toml`.
-pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
-    let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
-    let file = run.join("config.toml");
-    if !file.is_file() {
-        return Err(no_run(
-            "there is no config.toml; give a folder like runs/<experiment>/<variant>".to_owned(),
-        ));
-    }
-    let comparison = config::Comparison::load(&file, &[]).map_err(|error| no_run(error.to_string()))?;
-    comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))
 }

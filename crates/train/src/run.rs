@@ -7,7 +7,7 @@ use crate::{
     env::{self, Host},
     eval::Evaluation,
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
-    optimizer,
+    known, optimizer,
     progress::{Event, Observer},
     state::{Named, StateError, parameters, with_parameters},
     step::Trainer,
@@ -58,10 +58,12 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError>
     if bytes == variant.resolved.to_toml().as_bytes() {
         return Ok(());
     }
-    let before = Comparison::load(&file, &[]).map_err(|error| TrainError::NoRun {
-        path: path.to_owned(),
-        reason: format!("its config.toml cannot be read any more\n{error}"),
-    })?;
+    // Whether the data is the same, its digest says.
+    let before =
+        Comparison::load_described(&file, variant.description).map_err(|error| TrainError::NoRun {
+            path: path.to_owned(),
+            reason: format!("its config.toml cannot be read any more\n{error}"),
+        })?;
     let differences = match before.variants.first() {
         Some(before) => Variant::differences(before, variant),
         None => Vec::new(),
@@ -132,6 +134,7 @@ fn go_on<B: TrainBackend>(
         write_atomic(&folder.join("env.json"), format!("{record:#}\n").as_bytes())?;
         write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
     }
+    known::write(folder, variant.description)?;
     observer.on(Event::Start {
         variant: &variant.name,
         parameters: run.parameters,

@@ -21,7 +21,7 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_metrics::{Given, Measure, Named, Source, Statistics, networks::LITE0_PATH};
 use meanflow_train::{
     config::Variant,
-    model::variant_of,
+    known::variant_of,
     sample::{self, Request, Samples},
 };
 use serde_json::{Map, json};

@@ -56,6 +56,42 @@ fn a_flipped_bit_costs_the_steps_since_the_checkpoint_before() {
     assert!(said(root.path(), &["sample", "a.safetensors", "--out", "a.csv"], 1).contains("checksum"));
 }
 
+/// What was trained is all in its folder.
+#[cfg(unix)]
+#[test]
+fn a_run_needs_neither_its_data_nor_its_experiment_file_nor_its_place() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    fs::create_dir(at("pictures")).unwrap();
+    for index in 0..12u8 {
+        let picture =
+            image::RgbImage::from_fn(8, 8, |x, y| image::Rgb([x as u8 * 30, y as u8 * 30, index * 20]));
+        picture.save(at("pictures").join(format!("{index}.png"))).unwrap();
+    }
+    let text = crate::SMALL
+        .replace("[data.two-moons]\npoints = 2000", "[data.image-folder]\npath = \"pictures\"\nsize = 8")
+        .replace("[net.mlp]\nwidth = 16\ndepth = 1", "[net.dit]\npatch = 4\nwidth = 8\ndepth = 1\nheads = 1")
+        .replace("batch = 32\nsteps = 400", "batch = 4\nsteps = 4")
+        .replace("[\"energy\"]", "[]\ngrid = 4");
+    fs::write(at("x.toml"), text).unwrap();
+    said(root.path(), &["run", "x.toml"], 0);
+    let whole = digest(root.path());
+    fs::rename(at("pictures"), at("other pictures")).unwrap();
+    fs::remove_file(at("x.toml")).unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    fs::rename(at(RUN), at("elsewhere/renamed")).unwrap();
+    std::os::unix::fs::symlink(at("elsewhere/renamed"), at("linked")).unwrap();
+    for run in ["elsewhere/renamed", "linked"] {
+        said(root.path(), &["sample", run, "-n", "4", "--out", "a.png"], 0);
+        said(root.path(), &["export", run, "--out", "a.safetensors"], 0);
+        said(root.path(), &["report", run, "--out", "page"], 0);
+        let real = ["eval", run, "--real", "other pictures", "--samples", "8", "--metrics", "fd_pixels"];
+        said(root.path(), &real, 0);
+        let output = meanflow(root.path()).args(["digest", run]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), whole);
+    }
+}
+
 /// Every command that prints data.
 #[cfg(target_os = "linux")]
 #[test]

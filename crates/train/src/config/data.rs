@@ -14,8 +14,8 @@ use meanflow_settings::{
 };
 use std::path::Path;
 
-/// Reads the table and asks the data what it looks like; `None` after a problem.
-pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
+/// Reads the table and asks the data what it looks like, unless that is known; `None` after a problem.
+pub(super) fn read(root: &mut Reader, known: Option<Description>) -> Option<(DataConfig, Description)> {
     let names: Vec<&'static str> = meanflow_data::KINDS.iter().map(|kind| kind.name).collect();
     root.kind("data", &names, None, |kind, r| {
         let before = r.problems();
@@ -23,7 +23,7 @@ pub(super) fn read(root: &mut Reader) -> Option<(DataConfig, Description)> {
         if r.problems() > before {
             return None;
         }
-        match data.describe() {
+        match known.map_or_else(|| data.describe(), Ok) {
             Ok(description) => Some((data, description)),
             Err(DataError::Setting { key, value, must }) => {
                 let message = format!("`{}` = {value}: {must}", r.path(key));
@@ -53,7 +53,7 @@ pub fn of_file(file: &Path, overrides: &[String]) -> Result<DataConfig, ConfigEr
     let mut table = document.variants.into_iter().next().map(|variant| variant.table).unwrap_or_default();
     table.retain(|key, _| key == "data");
     let mut log = Log::new(LAYOUT.what);
-    match Reader::document(&mut log, &table, Where::from(&document.source), read) {
+    match Reader::document(&mut log, &table, Where::from(&document.source), |root| read(root, None)) {
         Some((data, _)) if log.problems.is_empty() => Ok(data),
         _ => Err(ConfigError::new(log.problems)),
     }

@@ -144,10 +144,17 @@ impl VariantPlan {
 /// The files of `docs/run-folder.md` that a run of this variant would write.
 fn files(variant: &Variant, evaluations: u64, folder: &Path) -> Vec<String> {
     let points = variant.description.shape[1..] == [1, 1];
-    let mut names: Vec<String> =
-        ["config.toml", "env.json", "metrics.jsonl", "status.json", "lock", "checkpoints/step-*"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut names: Vec<String> = [
+        "config.toml",
+        "env.json",
+        "data.json",
+        "metrics.jsonl",
+        "status.json",
+        "lock",
+        "checkpoints/step-*",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     if points {
         names.push(format!("samples/points-*.json ({evaluations})"));
     } else {
