@@ -29,8 +29,21 @@ pub fn dispatch<W: Work>(kind: DeviceKind, work: W) -> anyhow::Result<W::Output>
 pub fn describe(kind: DeviceKind) -> String {
     match kind {
         DeviceKind::Cpu => "cpu (flex)".to_owned(),
-        DeviceKind::Cuda => "cuda:0".to_owned(),
+        DeviceKind::Cuda => match nvidia_model() {
+            Some(model) => format!("cuda:0 ({model})"),
+            None => "cuda:0".to_owned(),
+        },
     }
+}
+
+/// The model of the first NVIDIA GPU where the driver tells it.
+fn nvidia_model() -> Option<String> {
+    let mut gpus: Vec<_> =
+        std::fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten().map(|gpu| gpu.path()).collect();
+    gpus.sort();
+    let text = std::fs::read_to_string(gpus.first()?.join("information")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("Model:"))?;
+    Some(line["Model:".len()..].trim().to_owned())
 }
 
 /// Features this binary was built with.

@@ -149,11 +149,6 @@ fn configurations(runs: &[Run]) -> Markup {
                 details { summary { "Resolved configuration of " b { (run.label) } } pre { (run.config_text) } }
             }
         }
-        @for run in runs {
-            @if let Some(diff) = run.env["diff"].as_str().filter(|diff| !diff.trim().is_empty()) {
-                details { summary { "Uncommitted changes under " b { (run.label) } } pre { (diff) } }
-            }
-        }
     }
 }
 

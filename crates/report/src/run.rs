@@ -28,8 +28,8 @@ pub struct Run {
     pub config: toml::Table,
     /// Its text.
     pub config_text: String,
-    /// `env.json`.
-    pub env: Value,
+    /// The entries of `env.json`, one a start.
+    pub starts: Vec<Value>,
     /// `status.json`.
     pub status: Value,
     /// Training lines of the log.
@@ -72,7 +72,7 @@ impl Run {
             notes.push(format!("config.toml cannot be read: {}", error.message()));
             toml::Table::new()
         });
-        let env = json(&dir.join("env.json"), &mut notes);
+        let starts = starts(json(&dir.join("env.json"), &mut notes));
         let status = json(&dir.join("status.json"), &mut notes);
         let log =
             text(&dir.join("metrics.jsonl"), &mut notes).map(|text| log::parse(&text)).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Run {
             variant,
             config,
             config_text,
-            env,
+            starts,
             status,
             train: log.train,
             evals: log.evals,
@@ -162,7 +162,18 @@ impl Run {
 
     /// The experiment file as it was given.
     pub fn config_as_given(&self) -> Option<&str> {
-        self.env["config_text"].as_str()
+        self.starts.first()?["config_text"].as_str()
+    }
+}
+
+/// Older versions recorded the first start alone.
+fn starts(record: Value) -> Vec<Value> {
+    match record {
+        Value::Object(mut record) => match record.remove("starts") {
+            Some(Value::Array(starts)) => starts,
+            _ => vec![Value::Object(record)],
+        },
+        _ => Vec::new(),
     }
 }
 

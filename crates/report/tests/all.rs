@@ -67,7 +67,7 @@ fn an_image_experiment() {
         "1,234,567",
         "meanflow run experiments/quickstart.toml --set",
         "with uncommitted changes",
-        "-a &lt; b",
+        "38 bytes, in env.json",
         "It is not the FID",
     ];
     for text in expected {

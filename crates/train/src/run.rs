@@ -130,11 +130,11 @@ fn go_on<B: TrainBackend>(
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
     // Without a checkpoint there is nothing yet that an older configuration could be mixed with.
     if run.checkpoint.is_none() || read_if_present(&folder.join("config.toml"))?.is_none() {
-        let record = env::record(host, comparison, variant, data.as_ref());
-        write_atomic(&folder.join("env.json"), format!("{record:#}\n").as_bytes())?;
         write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
     }
     known::write(folder, variant.description)?;
+    let from = run.checkpoint.map_or(env::From::Scratch, env::From::Checkpoint);
+    env::add_start(folder.path(), host, comparison, variant, data.as_ref(), from)?;
     observer.on(Event::Start {
         variant: &variant.name,
         parameters: run.parameters,
@@ -163,9 +163,9 @@ fn check_same_data(folder: &Folder, data: &dyn Dataset) -> Result<(), TrainError
     if checkpoint::list(&folder.join("checkpoints"))?.is_empty() {
         return Ok(());
     }
-    let Some(bytes) = read_if_present(&folder.join("env.json"))? else { return Ok(()) };
-    let Ok(record) = serde_json::from_slice::<Value>(&bytes) else { return Ok(()) };
-    match record["data"]["sha256"].as_str() {
+    let starts = env::starts(folder.path())?;
+    let Some(first) = starts.first() else { return Ok(()) };
+    match first["data"]["sha256"].as_str() {
         Some(before) if before != data.digest() => Err(TrainError::OtherData {
             path: folder.path().to_owned(),
             before: before.to_owned(),

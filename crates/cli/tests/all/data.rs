@@ -208,7 +208,7 @@ fn an_epoch_of_cifar10_and_of_latents() {
     let run: Value =
         serde_json::from_str(&fs::read_to_string(root.path().join("runs/x/meanflow/env.json")).unwrap())
             .unwrap();
-    assert_eq!(run["data"]["items"], 96, "{run:#}");
+    assert_eq!(run["starts"][0]["data"]["items"], 96, "{run:#}");
 
     // A file that h5py wrote: gzip, shuffled bytes, big-endian, both halves.
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tests/data/moments_big_endian.h5");

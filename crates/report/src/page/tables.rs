@@ -167,12 +167,15 @@ pub fn differences(runs: &[Run]) -> Markup {
 }
 
 /// Keys of `env.json` in reading order, with what the page calls them.
-const FACTS: [(&str, &str); 13] = [
+const FACTS: [(&str, &str); 16] = [
     ("command", "Command"),
     ("config_file", "Experiment file"),
     ("set", "Overrides"),
     ("version", "Version"),
+    ("binary", "Program"),
     ("git", "Git commit"),
+    ("diff", "Uncommitted changes"),
+    ("init", "Initial weights"),
     ("features", "Features"),
     ("device", "Device"),
     ("threads", "Threads"),
@@ -187,25 +190,27 @@ const FACTS: [(&str, &str); 13] = [
 pub fn environment(runs: &[Run]) -> Markup {
     let mut rows: Vec<(String, Vec<String>)> = FACTS
         .iter()
-        .map(|(key, title)| ((*title).to_owned(), runs.iter().map(|run| fact(&run.env, key)).collect()))
+        .map(|(key, title)| ((*title).to_owned(), facts(runs, |start| fact(start, key))))
         .collect();
     for key in ["name", "items", "sha256"] {
         let title = if key == "name" { "Data".to_owned() } else { format!("Data, {key}") };
-        rows.push((title, runs.iter().map(|run| plain(&run.env["data"][key])).collect()));
+        rows.push((title, facts(runs, |start| plain(&start["data"][key]))));
     }
     let known = |key: &str| {
-        FACTS.iter().any(|(k, _)| *k == key) || ["data", "diff", "dirty", "config_text"].contains(&key)
+        let shown = ["data", "dirty", "config_text"].contains(&key);
+        shown || FACTS.iter().any(|(k, _)| *k == key)
     };
     let mut others: Vec<&String> = runs
         .iter()
-        .filter_map(|run| run.env.as_object())
-        .flat_map(|env| env.keys())
+        .flat_map(|run| &run.starts)
+        .filter_map(Value::as_object)
+        .flat_map(|start| start.keys())
         .filter(|key| !known(key))
         .collect();
     others.sort();
     others.dedup();
     rows.extend(
-        others.into_iter().map(|key| (key.clone(), runs.iter().map(|run| fact(&run.env, key)).collect())),
+        others.into_iter().map(|key| (key.clone(), facts(runs, |start| fact(start, key)))),
     );
     rows.retain(|(_, values)| values.iter().any(|value| !value.is_empty() && value != "—"));
     if rows.is_empty() {
@@ -226,11 +231,36 @@ pub fn environment(runs: &[Run]) -> Markup {
     }
 }
 
-fn fact(env: &Value, key: &str) -> String {
-    let text = plain(&env[key]);
-    if key == "git" && env["dirty"] == Value::Bool(true) {
-        format!("{text}, with uncommitted changes")
-    } else {
-        text
+/// Values of a fact that are shown at most.
+const SHOWN: usize = 3;
+
+/// A fact of each run: what changed from start to start, in order.
+fn facts(runs: &[Run], fact: impl Fn(&Value) -> String) -> Vec<String> {
+    let of_run = |run: &Run| {
+        let known = |value: &String| !value.is_empty() && value != "—";
+        let mut values: Vec<String> = run.starts.iter().map(&fact).filter(known).collect();
+        values.dedup();
+        let left = values.len().saturating_sub(SHOWN);
+        if left > 0 {
+            values.splice(1..=left, [format!("{left} others")]);
+        }
+        values.join(" → ")
+    };
+    runs.iter().map(of_run).collect()
+}
+
+fn fact(start: &Value, key: &str) -> String {
+    let value = &start[key];
+    match key {
+        "git" if start["dirty"] == Value::Bool(true) => format!("{}, with uncommitted changes", plain(value)),
+        // Of older versions, which kept the changes in `env.json`.
+        "diff" if value.is_string() => format!("{} bytes, in env.json", value.as_str().unwrap_or("").len()),
+        "diff" if value.is_object() => {
+            let cut = if value["cut"] == Value::Bool(true) { ", cut off there" } else { "" };
+            format!("{}, {} bytes{cut}", plain(&value["file"]), plain(&value["bytes"]))
+        }
+        "binary" if value.is_object() => format!("{}, of {}", plain(&value["path"]), plain(&value["modified"])),
+        "init" if value.is_object() => format!("{}, sha256 {}", plain(&value["path"]), plain(&value["sha256"])),
+        _ => plain(value),
     }
 }

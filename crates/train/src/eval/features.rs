@@ -6,7 +6,7 @@ use crate::{
     config::Lite0,
     progress::{Event, Observer},
 };
-use burn::tensor::backend::Backend;
+use burn::{backend::Flex, tensor::backend::Backend};
 use meanflow_metrics::{
     Images, InputError, MetricError, Moments, Quantise, frechet,
     networks::{EfficientNetLite0, FeatureNetwork, LITE0_PATH, Weights},
@@ -47,6 +47,14 @@ impl FeatureScore {
         other: Vec<f32>,
     ) -> Result<Self, TrainError> {
         let weights = Weights::read(&path).map_err(|error| wrong(&path, &error))?;
+        let (found, published) = (weights.digest(), EfficientNetLite0::<Flex>::SHA256);
+        if found != published {
+            let reason = format!(
+                "its sha256 is {found}; `{NAME}` is taken with the published file, of {published}: \
+                 `meanflow data fetch efficientnet-lite0` gets it, and eval.efflite0 = \"off\" does without"
+            );
+            return Err(TrainError::Weights { path, reason });
+        }
         Ok(Self { path, weights, shape, real, other })
     }
 
@@ -129,5 +137,11 @@ mod tests {
         assert!(open().err().unwrap().to_string().contains("weights.pth"));
         std::fs::write(&path, b"no weights").unwrap();
         assert!(open().err().unwrap().to_string().contains("weights.pth"));
+        // Whole, and not the published ones.
+        let path = path.with_extension("safetensors");
+        std::fs::write(&path, b"\x02\0\0\0\0\0\0\0{}").unwrap();
+        let other = FeatureScore::new(path, [1, 4, 4], vec![0.0; 32], vec![0.0; 32]);
+        let said = other.err().unwrap().to_string();
+        assert!(said.contains("weights.safetensors") && said.contains("sha256"), "{said}");
     }
 }

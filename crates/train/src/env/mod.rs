@@ -1,0 +1,212 @@
+//! What a run ran on: `env.json`, with an entry for each start.
+
+mod changes;
+
+use crate::{
+    TrainError,
+    config::{Comparison, Variant},
+    folder::{read_if_present, write_atomic},
+};
+use changes::Changes;
+use meanflow_data::Dataset;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::File,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Its name in a run folder.
+const FILE: &str = "env.json";
+
+/// What only the binary knows.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Device, in words.
+    pub device: String,
+    /// Features the binary was built with.
+    pub features: Vec<String>,
+    /// Threads of the CPU backend.
+    pub threads: usize,
+    /// sha256 of the `Cargo.lock` the binary was built from.
+    pub lock_sha256: String,
+    /// Command line.
+    pub command: Vec<String>,
+}
+
+/// The starts that a run folder knows of, the first one first. Older versions recorded the first start alone.
+///
+/// # Errors
+/// [`TrainError::Read`]. A file that is no record is as none.
+pub fn starts(run: &Path) -> Result<Vec<Value>, TrainError> {
+    let Some(bytes) = read_if_present(&run.join(FILE))? else { return Ok(Vec::new()) };
+    Ok(match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(mut record)) => match record.remove("starts") {
+            Some(Value::Array(starts)) => starts,
+            _ => vec![Value::Object(record)],
+        },
+        _ => Vec::new(),
+    })
+}
+
+/// What a start begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The network's initial weights.
+    Scratch,
+    /// The checkpoint of this step.
+    Checkpoint(u64),
+}
+
+/// Adds a start to `env.json`, as `docs/run-folder.md` describes it.
+///
+/// # Errors
+/// [`TrainError::Read`] of the old record or the initial weights, [`TrainError::Write`].
+pub fn add_start(
+    run: &Path,
+    host: &Host,
+    comparison: &Comparison,
+    variant: &Variant,
+    data: &dyn Dataset,
+    from: From,
+) -> Result<(), TrainError> {
+    let mut all = match from {
+        // What is in the folder is of another run.
+        From::Scratch => Vec::new(),
+        From::Checkpoint(_) => starts(run)?,
+    };
+    all.push(start(run, host, comparison, variant, data, from)?);
+    write_atomic(&run.join(FILE), format!("{:#}\n", json!({"starts": all})).as_bytes())
+}
+
+fn start(
+    run: &Path,
+    host: &Host,
+    comparison: &Comparison,
+    variant: &Variant,
+    data: &dyn Dataset,
+    from: From,
+) -> Result<Value, TrainError> {
+    let changes = Changes::now();
+    let mut record = json!({
+        "started": utc(SystemTime::now()),
+        "version": env!("CARGO_PKG_VERSION"),
+        "binary": binary(),
+        "git": commit(),
+        "dirty": changes.as_ref().map(|changes| !changes.is_empty()),
+        "diff": changes.map(|changes| changes.keep(run)).transpose()?,
+        "lock_sha256": host.lock_sha256,
+        "features": host.features,
+        "device": host.device,
+        "threads": host.threads,
+        "cpu": cpu(),
+        "os": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "data": {"name": data.name(), "items": data.len(), "sha256": data.digest()},
+        "command": host.command,
+        "set": comparison.overrides,
+        "config_file": comparison.file,
+        "config_text": comparison.text,
+        "seed": variant.seed,
+    });
+    match from {
+        From::Checkpoint(step) => record["step"] = step.into(),
+        From::Scratch => {
+            if let Some(path) = &variant.init.weights {
+                record["init"] = json!({"path": path, "sha256": sha256_of_file(path)?});
+            }
+        }
+    }
+    Ok(record)
+}
+
+fn commit() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// The program's file: its place, length and time tell builds of one version apart.
+fn binary() -> Value {
+    let Ok(path) = std::env::current_exe() else { return Value::Null };
+    let metadata = path.metadata().ok();
+    json!({
+        "path": path,
+        "bytes": metadata.as_ref().map(std::fs::Metadata::len),
+        "modified": metadata.and_then(|metadata| metadata.modified().ok()).map(utc),
+    })
+}
+
+/// The processor's name where the system tells it.
+pub fn cpu() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split(':').nth(1)?.trim().to_owned())
+}
+
+/// sha256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// sha256 of a file in hexadecimal.
+fn sha256_of_file(path: &Path) -> Result<String, TrainError> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path).map_err(TrainError::read(path))?;
+    std::io::copy(&mut file, &mut hash).map_err(TrainError::read(path))?;
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A time as `2026-11-22T22:30:00Z`.
+fn utc(time: SystemTime) -> String {
+    let secs = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (year, month, day) = civil(secs / 86_400);
+    let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Days since 1970-01-01 as a date of the Gregorian calendar.
+fn civil(mut days: u64) -> (u64, u64, u64) {
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_older_versions_are_the_first_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = |text: &str| {
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+            starts(folder.path()).unwrap()
+        };
+        assert_eq!(starts(folder.path()).unwrap(), Vec::<Value>::new());
+        assert_eq!(found(r#"{"seed": 3, "device": "cpu"}"#), [json!({"seed": 3, "device": "cpu"})]);
+        assert_eq!(found(r#"{"starts": [{"seed": 3}, {"seed": 4}]}"#), [json!({"seed": 3}), json!({"seed": 4})]);
+        assert_eq!(found("torn"), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(59), (1970, 3, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(20_779), (2026, 11, 22));
+    }
+}
