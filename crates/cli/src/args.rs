@@ -72,8 +72,8 @@ pub enum Command {
         /// A folder like runs/<experiment>/<variant>.
         run: PathBuf,
     },
-    /// Say what this machine and this binary can do.
-    Doctor(OnDevice),
+    /// Say what this machine and this binary can do, or whether run folders are what was written into them.
+    Doctor(Doctor),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -96,6 +96,15 @@ pub struct OnDevice {
     /// Where to compute.
     #[arg(long, value_enum, default_value = "cpu")]
     pub device: DeviceKind,
+}
+
+/// `doctor`.
+#[derive(Debug, ClapArgs)]
+pub struct Doctor {
+    /// Run folders, or folders of runs, to check file by file instead of the machine.
+    pub runs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub on: OnDevice,
 }
 
 /// `run`.

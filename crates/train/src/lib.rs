@@ -23,6 +23,7 @@ pub mod state;
 pub mod step;
 mod tensor_file;
 mod torch;
+pub mod verify;
 pub mod weights;
 
 pub use error::TrainError;

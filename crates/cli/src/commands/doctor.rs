@@ -1,8 +1,9 @@
-//! `meanflow doctor`: what this machine and this binary can do.
+//! `meanflow doctor`: what this machine and this binary can do, and whether run folders are sound.
 
 use crate::{
     Done,
-    args::{DeviceKind, OnDevice},
+    args::{DeviceKind, Doctor},
+    commands::runs::within,
     device::{Work, describe, dispatch, features},
 };
 use burn::{
@@ -10,10 +11,39 @@ use burn::{
     tensor::{Distribution, Tensor},
 };
 use meanflow_core::objective::TrainBackend;
-use std::time::Instant;
+use meanflow_train::verify::verify;
+use std::{path::PathBuf, time::Instant};
+
+/// Checks run folders if there are any, else the machine.
+pub fn run(args: Doctor) -> anyhow::Result<Done> {
+    if args.runs.is_empty() { machine(args.on.device) } else { folders(&args.runs) }
+}
+
+/// Prints one line a file, and ends with how many are wrong.
+fn folders(paths: &[PathBuf]) -> anyhow::Result<Done> {
+    let (mut files, mut wrong) = (0, 0);
+    for path in paths {
+        let runs = within(path)?;
+        anyhow::ensure!(!runs.is_empty(), "{} holds no run", path.display());
+        for run in runs {
+            for finding in verify(&run)? {
+                let (verdict, words) = match (finding.wrong, finding.note) {
+                    (Some(reason), _) => ("wrong", format!(": {reason}")),
+                    (None, Some(note)) => ("ok   ", format!(" ({note})")),
+                    (None, None) => ("ok   ", String::new()),
+                };
+                tell!("{verdict} {}{words}", run.join(finding.file).display());
+                files += 1;
+                wrong += usize::from(verdict == "wrong");
+            }
+        }
+    }
+    tell!("{wrong} of {files} files are wrong");
+    Ok(if wrong == 0 { Done::Yes } else { Done::No })
+}
 
 /// Prints one line a fact.
-pub fn run(args: OnDevice) -> anyhow::Result<Done> {
+fn machine(device: DeviceKind) -> anyhow::Result<Done> {
     let threads = rayon::current_num_threads();
     tell!("version   {}", env!("CARGO_PKG_VERSION"));
     tell!("features  {}", features().join(", "));
@@ -25,9 +55,9 @@ pub fn run(args: OnDevice) -> anyhow::Result<Done> {
         "products  1024³ in f32: {one:.1} ms with 1 thread, {all:.1} ms with {threads}: {:.2}× faster",
         one / all
     );
-    if args.device != DeviceKind::Cpu {
-        let secs = dispatch(args.device, Probe)?;
-        tell!("{}    answers in {:.1} ms", describe(args.device), 1e3 * secs);
+    if device != DeviceKind::Cpu {
+        let secs = dispatch(device, Probe)?;
+        tell!("{}    answers in {:.1} ms", describe(device), 1e3 * secs);
     }
     Ok(Done::Yes)
 }

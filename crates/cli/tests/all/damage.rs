@@ -56,6 +56,52 @@ fn a_flipped_bit_costs_the_steps_since_the_checkpoint_before() {
     assert!(said(root.path(), &["sample", "a.safetensors", "--out", "a.csv"], 1).contains("checksum"));
 }
 
+#[test]
+fn the_doctor_finds_what_is_wrong_with_a_folder() {
+    let root = tempfile::tempdir().unwrap();
+    write_small(root.path(), "steps = 400", "steps = 60");
+    said(root.path(), &["run", "x.toml", "--set", "train.log=20"], 0);
+    let doctor = |code: i32| {
+        let output = meanflow(root.path()).args(["doctor", RUN]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        text
+    };
+    let sound = doctor(0);
+    assert!(
+        sound.contains("step-00000060.safetensors") && sound.contains("\n0 of 7 files are wrong"),
+        "{sound}"
+    );
+    let run = root.path().join(RUN);
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm, &str); 7] = [
+        ("checkpoints/step-00000040.safetensors", flip, "checksum"),
+        ("env.json", |path| fs::write(path, "{").unwrap(), "no JSON"),
+        ("status.json", |path| fs::remove_file(path).unwrap(), "missing"),
+        ("metrics.jsonl", |path| fs::write(path, "{\"kind\":\"train\"}\n").unwrap(), "line 1"),
+        ("samples/points-00000060.json", |path| fs::write(path, "{\"step\":").unwrap(), "no JSON"),
+        ("samples/step-00000060-ema-0-nfe-1.png", |path| fs::write(path, "torn").unwrap(), "picture"),
+        ("config.toml", |path| fs::write(path, "").unwrap(), ""),
+    ];
+    for (file, harm, words) in harms {
+        let path = run.join(file);
+        let before = fs::read(&path).ok();
+        harm(&path);
+        if file == "config.toml" {
+            said(root.path(), &["doctor", RUN], 1);
+        } else {
+            let text = doctor(1);
+            let line = text.lines().find(|line| line.starts_with("wrong") && line.contains(file)).unwrap();
+            assert!(line.contains(words), "{line}");
+        }
+        match before {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+    }
+    doctor(0);
+}
+
 /// What was trained is all in its folder.
 #[cfg(unix)]
 #[test]

@@ -209,9 +209,7 @@ pub fn environment(runs: &[Run]) -> Markup {
         .collect();
     others.sort();
     others.dedup();
-    rows.extend(
-        others.into_iter().map(|key| (key.clone(), facts(runs, |start| fact(start, key)))),
-    );
+    rows.extend(others.into_iter().map(|key| (key.clone(), facts(runs, |start| fact(start, key)))));
     rows.retain(|(_, values)| values.iter().any(|value| !value.is_empty() && value != "—"));
     if rows.is_empty() {
         return html! { p.empty { "No environment is recorded." } };
@@ -259,8 +257,12 @@ fn fact(start: &Value, key: &str) -> String {
             let cut = if value["cut"] == Value::Bool(true) { ", cut off there" } else { "" };
             format!("{}, {} bytes{cut}", plain(&value["file"]), plain(&value["bytes"]))
         }
-        "binary" if value.is_object() => format!("{}, of {}", plain(&value["path"]), plain(&value["modified"])),
-        "init" if value.is_object() => format!("{}, sha256 {}", plain(&value["path"]), plain(&value["sha256"])),
+        "binary" if value.is_object() => {
+            format!("{}, of {}", plain(&value["path"]), plain(&value["modified"]))
+        }
+        "init" if value.is_object() => {
+            format!("{}, sha256 {}", plain(&value["path"]), plain(&value["sha256"]))
+        }
         _ => plain(value),
     }
 }

@@ -118,6 +118,15 @@ impl<'a> Stored<'a> {
         self.file.has_checksum()
     }
 
+    /// Compares all with the checksum, without keeping any tensor in memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn compare(self) -> Result<(), TrainError> {
+        let broken = broken(self.path);
+        self.file.tensors(|_| false, &broken).map(drop)
+    }
+
     /// Reads the tensors whose names begin with `prefix`, and compares all with the checksum.
     ///
     /// # Errors

@@ -198,7 +198,10 @@ mod tests {
         };
         assert_eq!(starts(folder.path()).unwrap(), Vec::<Value>::new());
         assert_eq!(found(r#"{"seed": 3, "device": "cpu"}"#), [json!({"seed": 3, "device": "cpu"})]);
-        assert_eq!(found(r#"{"starts": [{"seed": 3}, {"seed": 4}]}"#), [json!({"seed": 3}), json!({"seed": 4})]);
+        assert_eq!(
+            found(r#"{"starts": [{"seed": 3}, {"seed": 4}]}"#),
+            [json!({"seed": 3}), json!({"seed": 4})]
+        );
         assert_eq!(found("torn"), Vec::<Value>::new());
     }
 
