@@ -115,13 +115,21 @@ fn a_run_needs_neither_its_data_nor_its_experiment_file_nor_its_place() {
         picture.save(at("pictures").join(format!("{index}.png"))).unwrap();
     }
     let text = crate::SMALL
-        .replace("[data.two-moons]\npoints = 2000", "[data.image-folder]\npath = \"pictures\"\nsize = 8")
+        .replace(
+            "[data.two-moons]\npoints = 2000",
+            "[data.image-folder]\npath = \"pictures\"\nlabels = false\nsize = 8",
+        )
         .replace("[net.mlp]\nwidth = 16\ndepth = 1", "[net.dit]\npatch = 4\nwidth = 8\ndepth = 1\nheads = 1")
         .replace("batch = 32\nsteps = 400", "batch = 4\nsteps = 4")
         .replace("[\"energy\"]", "[]\ngrid = 4");
     fs::write(at("x.toml"), text).unwrap();
     said(root.path(), &["run", "x.toml"], 0);
     let whole = digest(root.path());
+    // A folder of an older version asks the data.
+    let known = fs::read(at(RUN).join("data.json")).unwrap();
+    fs::remove_file(at(RUN).join("data.json")).unwrap();
+    said(root.path(), &["sample", RUN, "-n", "4", "--out", "a.png"], 0);
+    fs::write(at(RUN).join("data.json"), known).unwrap();
     fs::rename(at("pictures"), at("other pictures")).unwrap();
     fs::remove_file(at("x.toml")).unwrap();
     fs::create_dir(at("elsewhere")).unwrap();
