@@ -71,7 +71,7 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
 }
 
 /// The error and its causes, without those that the error before already tells.
-fn chain(error: &anyhow::Error) -> String {
+pub fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }
     })

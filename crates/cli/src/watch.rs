@@ -67,6 +67,7 @@ impl Observer for Watch {
                     aside.lost
                 ));
             }
+            Event::Note { text } => self.say(&format!("note: {text}")),
             Event::Weights { report } => self.say(&format!("initial weights: {report}")),
             Event::Step { step } => self.bar.set_position(step),
             Event::Train { step, raw, loss } => {
@@ -97,6 +98,9 @@ impl Observer for Watch {
             }
             Event::Score { ema, nfe, metric, value, .. } => {
                 self.say(&format!("    NFE {nfe:>3}  {metric} {value:.4}  (average {ema})"));
+            }
+            Event::ScoreFailed { ema, nfe, metric, error, .. } => {
+                self.say(&format!("    NFE {nfe:>3}  {metric} failed: {error}  (average {ema})"));
             }
             Event::Checkpoint { .. } => {}
         }

@@ -38,7 +38,7 @@ pub struct EvalLine {
     pub nfe: u64,
     /// Name of the metric.
     pub metric: String,
-    /// Its value; NaN where the log holds no number.
+    /// Its value; NaN where the log holds no number, which a score that failed has not.
     pub value: f64,
     /// Samples scored.
     pub n: Option<u64>,
@@ -46,6 +46,8 @@ pub struct EvalLine {
     pub reference: Option<String>,
     /// Data against data at the same n.
     pub floor: Option<f64>,
+    /// Why the score could not be computed, if it could not.
+    pub failed: Option<String>,
 }
 
 /// What a log says, and the lines that could not be read.
@@ -71,7 +73,7 @@ pub fn parse(text: &str) -> Log {
         let value: Option<Value> = serde_json::from_str(line).ok();
         let read = value.as_ref().and_then(|value| match value["kind"].as_str()? {
             "train" => train(value).map(|line| log.train.push(line)),
-            "eval" => eval(value).map(|line| log.evals.push(line)),
+            "eval" | "score-failed" => eval(value).map(|line| log.evals.push(line)),
             _ => Some(()),
         });
         let torn = index + 1 == count && !whole;
@@ -109,6 +111,7 @@ fn eval(value: &Value) -> Option<EvalLine> {
         n: value["n"].as_u64(),
         reference: text("reference"),
         floor: number(&value["floor"]),
+        failed: (value["kind"] == "score-failed").then(|| text("error").unwrap_or_default()),
     })
 }
 
@@ -128,6 +131,8 @@ mod tests {
             "\n{broken}\n",
             r#"{"kind":"eval","step":900,"images":57600,"ema":"0.999","solver":"meanflow","nfe":1,"metric":"w2","value":0.2,"n":2000,"reference":"r","floor":null}"#,
             "\n",
+            r#"{"kind":"score-failed","step":900,"images":57600,"ema":"0.999","solver":"meanflow","nfe":2,"metric":"w2","error":"no"}"#,
+            "\n",
             r#"{"kind":"note","text":"of a later version"}"#,
             "\n",
             r#"{"kind":"train","step":200,"ima"#,
@@ -137,7 +142,8 @@ mod tests {
         let line = &log.train[0];
         assert_eq!((line.step, line.raw, line.dudt), (100.0, Some(412.3), None));
         assert!(line.grad_norm.is_some_and(f64::is_nan));
-        assert_eq!(log.evals.len(), 1);
+        assert_eq!(log.evals.len(), 2);
+        assert!(log.evals[1].value.is_nan() && log.evals[1].failed.as_deref() == Some("no"));
         assert_eq!((log.evals[0].nfe, log.evals[0].floor, log.evals[0].n), (1, None, Some(2000)));
     }
 }

@@ -112,10 +112,14 @@ impl Run {
         let step = self.status["step"].as_u64();
         let at = step.map_or_else(String::new, |step| format!(" at step {step}"));
         match self.status["state"].as_str() {
-            Some("failed") => self.notes.push(format!("the run failed{at}")),
+            Some("failed") => {
+                let why = self.status["error"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+                self.notes.push(format!("the run failed{at}{why}"));
+            }
             Some("finished") | None => {}
             Some(_) => self.notes.push(format!("the run is not finished: it stands{at}")),
         }
+        self.note_failed_scores();
         if self.train.is_empty() {
             self.notes.push("no training line is logged yet".to_owned());
         }
@@ -125,6 +129,28 @@ impl Run {
         } else if self.samples.is_empty() {
             self.notes.push("there are no sample files".to_owned());
         }
+    }
+
+    /// One note a reason.
+    fn note_failed_scores(&mut self) {
+        let mut reasons: Vec<(&str, Vec<&EvalLine>)> = Vec::new();
+        for line in &self.evals {
+            let Some(reason) = line.failed.as_deref() else { continue };
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, lines)) => lines.push(line),
+                None => reasons.push((reason, vec![line])),
+            }
+        }
+        let note = |(reason, lines): (&str, Vec<&EvalLine>)| {
+            let EvalLine { metric, nfe, step, .. } = lines[0];
+            let more = match lines.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("the score {metric} at {nfe} NFE of step {step}{more} could not be computed: {reason}")
+        };
+        let notes: Vec<String> = reasons.into_iter().map(note).collect();
+        self.notes.extend(notes);
     }
 
     /// Labels of the EMAs that were evaluated, in the order of the log; `none` is the raw weights.

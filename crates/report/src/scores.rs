@@ -145,11 +145,15 @@ impl Scores {
                     .iter()
                     .flatten()
                     .map(|Cell { line, best }| {
-                        json!({
+                        let mut score = json!({
                             "metric": line.metric, "nfe": line.nfe, "value": number(line.value), "best": best,
                             "n": line.n, "reference": line.reference, "floor": line.floor.map(number),
                             "step": line.step, "images": line.images,
-                        })
+                        });
+                        if let Some(reason) = &line.failed {
+                            score["failed"] = json!(reason);
+                        }
+                        score
                     })
                     .collect();
                 json!({

@@ -10,6 +10,7 @@ mod name;
 mod net;
 mod objective;
 mod plan;
+mod sort;
 mod training;
 
 pub use data::of_file as data_of_file;
@@ -21,6 +22,7 @@ pub use meanflow_settings::{
 };
 pub use net::of_table as net_of_table;
 pub use plan::{Plan, VariantPlan};
+pub use sort::Sort;
 pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
 
 use meanflow_core::objective::ObjectiveConfig;
@@ -203,7 +205,11 @@ impl Variant {
 
     /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
     pub fn differences(before: &Variant, after: &Variant) -> Vec<Difference> {
-        Resolved::differences(&before.resolved, &after.resolved, data::is_place)
+        let mut differences = Resolved::differences(&before.resolved, &after.resolved, data::is_place);
+        // The weights are in the checkpoint: where their file lies now is no difference either.
+        let both_from_files = before.init.weights.is_some() && after.init.weights.is_some();
+        differences.retain(|difference| difference.key != "init.weights" || !both_from_files);
+        differences
     }
 
     /// With the record of what was read, which is complete only now.

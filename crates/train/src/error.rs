@@ -123,6 +123,9 @@ pub enum TrainError {
         /// What is missing.
         reason: String,
     },
+    /// Asked to stop in the middle of something that can be done again.
+    #[error("stopped on request")]
+    Stopped,
     /// Asked for something the run does not have.
     #[error("{0}")]
     Request(String),

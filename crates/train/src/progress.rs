@@ -1,4 +1,7 @@
-//! What a run tells whoever watches it.
+//! What a run tells whoever watches it, and whether it is to stop.
+
+use crate::TrainError;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Events of a run, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +25,11 @@ pub enum Event<'a> {
         aside: &'a crate::checkpoint::SetAside,
         /// Updates of the one that is used.
         step: u64,
+    },
+    /// Something that the user ought to know.
+    Note {
+        /// A sentence without a full stop.
+        text: &'a str,
     },
     /// The weights start from a file.
     Weights {
@@ -64,6 +72,19 @@ pub enum Event<'a> {
         /// Its value.
         value: f64,
     },
+    /// A score that could not be computed; the run goes on.
+    ScoreFailed {
+        /// Updates so far.
+        step: u64,
+        /// Label of the average.
+        ema: &'a str,
+        /// Network evaluations a sample.
+        nfe: usize,
+        /// Name of the metric.
+        metric: &'a str,
+        /// Why not.
+        error: &'a str,
+    },
     /// A checkpoint is on the disk.
     Checkpoint {
         /// Updates so far.
@@ -75,6 +96,25 @@ pub enum Event<'a> {
 pub trait Observer {
     /// Called on the training thread: be quick.
     fn on(&mut self, event: Event<'_>);
+}
+
+/// An observer of something that takes a while, with the wish to stop it.
+pub struct Watched<'a> {
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+    /// Becomes true when it is to stop.
+    pub stop: &'a AtomicBool,
+}
+
+impl Watched<'_> {
+    /// A part of the current task is done.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`] if there shall be no other.
+    pub fn part(&mut self) -> Result<(), TrainError> {
+        self.observer.on(Event::Part);
+        if self.stop.load(Ordering::Relaxed) { Err(TrainError::Stopped) } else { Ok(()) }
+    }
 }
 
 /// Ignores everything.

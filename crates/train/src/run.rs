@@ -3,12 +3,13 @@
 use crate::{
     TrainError,
     checkpoint::{self, Checkpoint, Expected, Progress},
-    config::{Comparison, Variant},
+    config::{Comparison, Difference, Variant},
     env::{self, Host},
-    eval::Evaluation,
+    eval::{self, Evaluation},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
     known, optimizer,
-    progress::{Event, Observer},
+    progress::{Event, Observer, Watched},
+    resume, scored,
     state::{Named, StateError, parameters, with_parameters},
     step::Trainer,
     weights,
@@ -22,6 +23,7 @@ use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
 use meanflow_nets::Net;
 use serde_json::{Value, json};
 use std::{
+    fs,
     path::Path,
     sync::{
         Arc,
@@ -34,55 +36,20 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Trained to its last step and scored.
-    Finished,
+    Finished {
+        /// Scores that could not be computed, over the whole run.
+        failed_scores: u64,
+    },
     /// It was finished before; nothing was done.
-    Unchanged,
+    Unchanged {
+        /// Scores that could not be computed then.
+        failed_scores: u64,
+    },
     /// Stopped on request, with a checkpoint at this step.
     Interrupted {
         /// Updates done.
         step: u64,
     },
-}
-
-/// Checks that the checkpoints in a run folder, if there are any, are of this very variant.
-///
-/// # Errors
-/// [`TrainError::Changed`] with the keys that differ.
-pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<(), TrainError> {
-    let file = path.join("config.toml");
-    let Some(bytes) = read_if_present(&file)? else { return Ok(()) };
-    let checkpoints = path.join("checkpoints");
-    if !checkpoints.is_dir() || checkpoint::list(&checkpoints)?.is_empty() {
-        return Ok(());
-    }
-    if bytes == variant.resolved.to_toml().as_bytes() {
-        return Ok(());
-    }
-    // Whether the data is the same, its digest says.
-    let before =
-        Comparison::load_described(&file, variant.description).map_err(|error| TrainError::NoRun {
-            path: path.to_owned(),
-            reason: format!("its config.toml cannot be read any more\n{error}"),
-        })?;
-    let differences = match before.variants.first() {
-        Some(before) => Variant::differences(before, variant),
-        None => Vec::new(),
-    };
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(TrainError::Changed { path: path.to_owned(), differences })
-    }
-}
-
-/// Whether the run in this folder is trained and scored.
-///
-/// # Errors
-/// [`TrainError::Read`].
-pub fn is_finished(path: &Path) -> Result<bool, TrainError> {
-    let Some(bytes) = read_if_present(&path.join("status.json"))? else { return Ok(false) };
-    let status: Option<Value> = serde_json::from_slice(&bytes).ok();
-    Ok(status.is_some_and(|status| status["state"] == "finished"))
 }
 
 /// Trains and scores `variant` in the folder `path`, going on from the newest checkpoint.
@@ -101,16 +68,24 @@ pub fn run<B: TrainBackend>(
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
     let folder = Folder::open(path)?;
-    check_unchanged(path, variant)?;
-    if is_finished(path)? && !checkpoint::newest_is_damaged(path)? {
-        return Ok(Outcome::Unchanged);
+    let changes = resume::check_unchanged(path, variant)?;
+    if let Some(failed_scores) = resume::finished(path, variant)?
+        && !checkpoint::newest_is_damaged(path)?
+    {
+        if let Some(Difference { key, .. }) = changes.iter().find(|change| change.key.starts_with("eval.")) {
+            let text = format!("`{key}` changed after the end: `meanflow eval` scores the run anew");
+            observer.on(Event::Note { text: &text });
+        }
+        return Ok(Outcome::Unchanged { failed_scores });
     }
-    let data = variant.data.open()?;
-    check_same_data(&folder, data.as_ref())?;
-    let outcome = go_on::<B>(comparison, variant, &folder, data, host, device, observer, stop);
-    if let Err(error) = &outcome {
+    let outcome = go_on::<B>(comparison, variant, &folder, &changes, host, device, observer, stop);
+    match &outcome {
+        // The run is as it was; only this start was refused.
+        Ok(_) | Err(TrainError::OtherData { .. }) => {}
         // The error itself matters more than one of writing it down, on a full disk for instance.
-        let _ = mark_failed(&folder, error);
+        Err(error) => {
+            let _ = mark_failed(&folder, error);
+        }
     }
     outcome
 }
@@ -120,21 +95,37 @@ fn go_on<B: TrainBackend>(
     comparison: &Comparison,
     variant: &Variant,
     folder: &Folder,
-    data: Arc<dyn Dataset>,
+    changes: &[Difference],
     host: &Host,
     device: &B::Device,
     observer: &mut dyn Observer,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
+    if let Some(aside) = resume::set_aside(folder, variant)? {
+        let text = format!(
+            "there is no checkpoint any more, so {} begins again; what was there is in {}",
+            variant.name,
+            aside.display()
+        );
+        observer.on(Event::Note { text: &text });
+    }
+    let (config, resolved) = (folder.join("config.toml"), variant.resolved.to_toml());
+    let begins = !resume::has_checkpoints(folder.path())?;
+    if begins {
+        // Before anything can fail, so that a report knows what failed.
+        write_atomic(&config, resolved.as_bytes())?;
+    }
+    let data = variant.data.open()?;
+    resume::check_same_data(folder, data.as_ref())?;
     let mut run = Run::<B>::open(variant, folder, data.clone(), device, observer)?;
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
-    // Without a checkpoint there is nothing yet that an older configuration could be mixed with.
-    if run.checkpoint.is_none() || read_if_present(&folder.join("config.toml"))?.is_none() {
-        write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
-    }
     known::write(folder, variant.description)?;
     let from = run.checkpoint.map_or(env::From::Scratch, env::From::Checkpoint);
-    env::add_start(folder.path(), host, comparison, variant, data.as_ref(), from)?;
+    env::add_start(folder.path(), host, comparison, variant, data.as_ref(), from, changes)?;
+    // Only now: a kill before would take the record of what changed with it.
+    if !changes.is_empty() || read_if_present(&config)?.is_none() {
+        write_atomic(&config, resolved.as_bytes())?;
+    }
     observer.on(Event::Start {
         variant: &variant.name,
         parameters: run.parameters,
@@ -143,8 +134,11 @@ fn go_on<B: TrainBackend>(
         batch: variant.train.batch,
     });
     evaluation.real_grid(data.as_ref(), variant.eval.grid, folder)?;
-    let outcome = run.train(&evaluation, observer, stop)?;
-    run.write_status(if outcome == Outcome::Finished { "finished" } else { "interrupted" })?;
+    let outcome = run.train(&evaluation, &mut Watched { observer, stop })?;
+    run.write_status(match outcome {
+        Outcome::Interrupted { .. } => "interrupted",
+        Outcome::Finished { .. } | Outcome::Unchanged { .. } => "finished",
+    })?;
     Ok(outcome)
 }
 
@@ -156,23 +150,6 @@ fn mark_failed(folder: &Folder, error: &TrainError) -> Result<(), TrainError> {
     status["state"] = "failed".into();
     status["error"] = error.to_string().into();
     write_in_need(&file, format!("{status}\n").as_bytes())
-}
-
-/// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
-fn check_same_data(folder: &Folder, data: &dyn Dataset) -> Result<(), TrainError> {
-    if checkpoint::list(&folder.join("checkpoints"))?.is_empty() {
-        return Ok(());
-    }
-    let starts = env::starts(folder.path())?;
-    let Some(first) = starts.first() else { return Ok(()) };
-    match first["data"]["sha256"].as_str() {
-        Some(before) if before != data.digest() => Err(TrainError::OtherData {
-            path: folder.path().to_owned(),
-            before: before.to_owned(),
-            now: data.digest(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// A run in progress.
@@ -225,8 +202,8 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let trainer = Trainer::new(net, variant);
         let (trainer, progress, checkpoint) = match newest {
             None => {
-                let start = Progress { step: 0, images: 0, secs: 0.0, log_bytes: 0, window: Vec::new() };
-                (trainer, start, None)
+                scored::clear(&folder.join("checkpoints"))?;
+                (trainer, Progress::default(), None)
             }
             Some((stored, aside)) => {
                 let (progress, step) = (stored.progress.clone(), stored.progress.step);
@@ -235,9 +212,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 }
                 let path = folder.join(&format!("checkpoints/step-{step:08}.safetensors"));
                 let trainer = restore(trainer, stored).map_err(|error| TrainError::State { path, error })?;
+                let found = fs::metadata(folder.join("metrics.jsonl")).map_or(0, |log| log.len());
+                let progress = scored::with_mark(&folder.join("checkpoints"), progress, found)?;
                 (trainer, progress, Some(step))
             }
         };
+        resume::remove_later_samples(&folder.join("samples"), &progress)?;
         let loader = LoaderConfig {
             batch: variant.train.batch,
             seed: variant.seed,
@@ -261,14 +241,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         })
     }
 
-    fn train(
-        &mut self,
-        evaluation: &Evaluation,
-        observer: &mut dyn Observer,
-        stop: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
+    fn train(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<Outcome, TrainError> {
         let (train, eval) = (&self.variant.train, &self.variant.eval);
         self.write_status("running")?;
+        if self.progress.unscored && !self.score(evaluation, watched)? {
+            return Ok(Outcome::Interrupted { step: self.progress.step });
+        }
         let mut clock = Instant::now();
         while self.progress.step < train.steps {
             let batch = self.loader.next_batch()?;
@@ -279,33 +257,30 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             self.progress.step += 1;
             self.progress.images += train.batch as u64;
             let step = self.progress.step;
-            observer.on(Event::Step { step });
+            watched.observer.on(Event::Step { step });
 
             let last = step == train.steps;
             let (logs, scores) =
                 (step.is_multiple_of(train.log) || last, step.is_multiple_of(eval.every) || last);
-            let interrupted = stop.load(Ordering::Relaxed);
-            let saves = step.is_multiple_of(train.checkpoint) || last || interrupted;
-            if logs || scores || saves {
+            let interrupted = watched.stop.load(Ordering::Relaxed);
+            let saves = step.is_multiple_of(train.checkpoint) || scores || interrupted;
+            if logs || saves {
                 self.read_measured()?;
                 self.progress.secs += clock.elapsed().as_secs_f64();
                 if logs {
-                    self.write_log(observer)?;
-                }
-                // Also before a stop: a resumed run begins after this step and would never score it.
-                if scores {
-                    self.score(evaluation, observer)?;
+                    self.write_log(watched.observer)?;
                 }
                 if saves {
-                    self.save(observer)?;
+                    self.progress.unscored = scores;
+                    self.save(watched.observer)?;
                 }
-                if interrupted && !last {
+                if interrupted || scores && !self.score(evaluation, watched)? {
                     return Ok(Outcome::Interrupted { step });
                 }
                 clock = Instant::now();
             }
         }
-        Ok(Outcome::Finished)
+        Ok(Outcome::Finished { failed_scores: self.progress.failed_scores })
     }
 
     /// Reads what the last steps measured; a loss or gradient that is not finite ends the run.
@@ -349,7 +324,9 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         Ok(())
     }
 
-    fn score(&mut self, evaluation: &Evaluation, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    /// Scores the step of the newest checkpoint and marks it as scored. `false`: it was asked to stop before that, and the
+    /// scores are still due.
+    fn score(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<bool, TrainError> {
         let trainer = self.trainer.as_ref().expect("present between steps");
         let raw = trainer.net.valid();
         let mut nets: Vec<(&str, &Net<B::InnerBackend>)> =
@@ -357,9 +334,18 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         if nets.is_empty() {
             nets.push(("none", &raw));
         }
-        let lines =
-            evaluation.run(&nets, self.variant, self.progress.step, self.folder, self.device, observer)?;
-        lines.iter().try_for_each(|line| self.log.append(line))
+        let step = self.progress.step;
+        let lines = match evaluation.run(&nets, self.variant, step, self.folder, self.device, watched) {
+            Err(TrainError::Stopped) => return Ok(false),
+            lines => lines?,
+        };
+        lines.iter().try_for_each(|line| self.log.append(line))?;
+        self.progress.log_bytes = self.log.sync()?;
+        self.progress.failed_scores +=
+            lines.iter().filter(|line| line["kind"] == eval::FAILED).count() as u64;
+        self.progress.unscored = false;
+        scored::mark(&self.folder.join("checkpoints"), &self.progress)?;
+        Ok(true)
     }
 
     fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
@@ -384,8 +370,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     }
 
     fn write_status(&self, state: &str) -> Result<(), TrainError> {
-        let Progress { step, images, .. } = self.progress;
-        let status = json!({"state": state, "step": step, "images": images, "parameters": self.parameters});
+        let Progress { step, images, failed_scores, .. } = self.progress;
+        let mut status =
+            json!({"state": state, "step": step, "images": images, "parameters": self.parameters});
+        if failed_scores > 0 {
+            status["failed_scores"] = failed_scores.into();
+        }
         write_atomic(&self.folder.join("status.json"), format!("{status}\n").as_bytes())
     }
 }

@@ -4,7 +4,7 @@ use crate::{TrainError, config::SampleGuidance, model::Model, side_by_side, step
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{Condition, Guidance, Solver, Streams, solver::Grid};
 use meanflow_nets::Net;
-use std::path::Path;
+use std::{convert::Infallible, path::Path};
 
 /// What to sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,8 +101,12 @@ pub fn sample<B: Backend>(
     let net: Net<B> = model.network(device)?;
     let noise = streams.normal(NOISE, 0, request.count * dimension);
     let shape = [channels, height, width];
-    let (labels, done) = (labels.as_deref(), |done| progress(done, request.count));
-    let values = from_noise(&net, solver, request.nfe, &noise, shape, labels, guidance, device, done);
+    let labels = labels.as_deref();
+    let done = |done| -> Result<(), Infallible> {
+        progress(done, request.count);
+        Ok(())
+    };
+    let Ok(values) = from_noise(&net, solver, request.nfe, &noise, shape, labels, guidance, device, done);
     Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
 }
 
@@ -110,9 +114,9 @@ pub fn sample<B: Backend>(
 pub(crate) const NOISE: &str = "eval-noise";
 
 /// The samples that `noise` (rows of `shape`) flows to with `nfe` evaluations each, row after row; `progress` is called with
-/// the rows done.
+/// the rows done, and an error of it ends the sampling.
 #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
-pub(crate) fn from_noise<B: Backend>(
+pub(crate) fn from_noise<B: Backend, E>(
     net: &Net<B>,
     solver: Solver,
     nfe: usize,
@@ -121,8 +125,8 @@ pub(crate) fn from_noise<B: Backend>(
     labels: Option<&[usize]>,
     guidance: Option<SampleGuidance>,
     device: &B::Device,
-    mut progress: impl FnMut(usize),
-) -> Vec<f32> {
+    mut progress: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<f32>, E> {
     let grid = Grid::uniform(nfe / solver.evaluations_per_step());
     let [channels, height, width] = shape;
     let dimension = channels * height * width;
@@ -139,10 +143,10 @@ pub(crate) fn from_noise<B: Backend>(
         let items = group.iter().map(|&(index, noise)| (net.clone(), index * CHUNK, noise)).collect();
         for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
             values.extend(samples);
-            progress(values.len() / dimension);
+            progress(values.len() / dimension)?;
         }
     }
-    values
+    Ok(values)
 }
 
 /// The guidance that was asked for, on top of the experiment's.

@@ -3,6 +3,8 @@
 use crate::{
     Done,
     args::{Run, Usage},
+    chain,
+    commands::runs::is_run,
     device::{self, Work},
     watch::Watch,
 };
@@ -11,6 +13,7 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
     config::{Comparison, Plan, Variant},
     env::{Host, sha256},
+    resume,
     run::{self, Outcome},
 };
 use std::{
@@ -35,10 +38,9 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
     }
     let chosen = chosen(&comparison, &args.variant)?;
     let folder = args.runs_dir.join(&comparison.name);
-    let paths: Vec<PathBuf> = chosen.iter().map(|variant| folder.join(&variant.name)).collect();
     // A changed file is refused before anything is trained.
-    for (variant, path) in chosen.iter().zip(&paths) {
-        run::check_unchanged(path, variant)?;
+    for variant in &chosen {
+        resume::check_unchanged(&folder.join(&variant.name), variant)?;
     }
     let stop = stop_on_ctrl_c()?;
     let host = Host {
@@ -48,28 +50,80 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
         lock_sha256: sha256(include_bytes!("../../../../Cargo.lock")),
         command: std::env::args().collect(),
     };
-    for (variant, path) in chosen.iter().zip(&paths) {
+    let mut failures: Vec<(&str, anyhow::Error)> = Vec::new();
+    for variant in &chosen {
+        let path = &folder.join(&variant.name);
         let train = Train { comparison: &comparison, variant, path, host: &host, stop: &stop };
-        match device::dispatch(args.on.device, train)? {
-            Outcome::Finished => {}
-            Outcome::Unchanged => say!("{}: already trained, nothing to do", variant.name),
-            Outcome::Interrupted { step } => {
-                say!(
-                    "{}: stopped at step {step}, checkpoint written; the same command goes on",
-                    variant.name
-                );
-                return Ok(Done::Interrupted);
-            }
+        let outcome = device::dispatch(args.on.device, train);
+        if let Ok(Outcome::Interrupted { step }) = outcome {
+            say!("{}: stopped at step {step}, checkpoint written; the same command goes on", variant.name);
+            list(&failures);
+            return Ok(Done::Interrupted);
+        }
+        if let Err(error) = ended(variant, outcome) {
+            // The others do not depend on it.
+            failures.push((&variant.name, error));
+        }
+        if stop.load(Ordering::Relaxed) {
+            say!("stopped after {}; the same command goes on", variant.name);
+            list(&failures);
+            return Ok(Done::Interrupted);
         }
     }
-    let out = folder.join("report");
-    let summary =
-        meanflow_report::write(&paths, &out).context("the runs are complete, but not the report")?;
+    if let Err(error) = report(&comparison, &folder) {
+        failures.push(("report", error));
+    }
+    match failures.len() {
+        0 => Ok(Done::Yes),
+        1 if chosen.len() == 1 => Err(failures.remove(0).1),
+        _ => {
+            list(&failures);
+            Ok(Done::No)
+        }
+    }
+}
+
+/// An error, unless the variant is trained and has all its scores.
+fn ended(variant: &Variant, outcome: anyhow::Result<Outcome>) -> anyhow::Result<()> {
+    let failed_scores = match outcome? {
+        Outcome::Unchanged { failed_scores } => {
+            say!("{}: already trained, nothing to do", variant.name);
+            failed_scores
+        }
+        Outcome::Finished { failed_scores } => failed_scores,
+        Outcome::Interrupted { .. } => 0,
+    };
+    anyhow::ensure!(
+        failed_scores == 0,
+        "trained, but {failed_scores} of its scores could not be computed; the lines `score-failed` of its metrics.jsonl say why"
+    );
+    Ok(())
+}
+
+/// Writes the page of all variants that have been begun, also of those that were not asked for, and prints its path.
+fn report(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
+    let all = comparison.variants.iter().map(|variant| folder.join(&variant.name));
+    let paths: Vec<PathBuf> = all.filter(|path| is_run(path)).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let summary = meanflow_report::write(&paths, &folder.join("report"))
+        .context("what was trained is kept, but there is no report")?;
     for note in &summary.notes {
         say!("note: {note}");
     }
     tell!("{}", summary.index.display());
-    Ok(Done::Yes)
+    Ok(())
+}
+
+/// What failed, where there is something.
+fn list(failures: &[(&str, anyhow::Error)]) {
+    if !failures.is_empty() {
+        say!("{} failed:", failures.len());
+    }
+    for (name, error) in failures {
+        say!("  {name}: {}", chain(error));
+    }
 }
 
 struct Train<'a> {
@@ -104,15 +158,17 @@ pub fn chosen<'a>(comparison: &'a Comparison, names: &[String]) -> anyhow::Resul
     names.iter().map(find).collect()
 }
 
-/// The first Ctrl-C asks for a checkpoint, the second ends the process at once.
+/// The first Ctrl-C or SIGTERM asks for a checkpoint, the second ends the process at once: every file of a run is whole at
+/// every moment, and what is half written is removed by the next start.
 fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            say!("stopping at once; the same command goes on from the last checkpoint");
             std::process::exit(130);
         }
-        say!("stopping after this step; Ctrl-C again to stop at once");
+        say!("stopping after this step, or part of an evaluation; once more to stop at once");
     })?;
     Ok(stop)
 }

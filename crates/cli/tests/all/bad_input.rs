@@ -136,7 +136,7 @@ fn a_full_disk_loses_nothing() {
     fs::create_dir_all(run.join("samples")).unwrap();
     std::os::unix::fs::symlink("/dev/full", run.join("samples/points-00000100.json.part")).unwrap();
     refused(full.path(), 1, &["points-00000100.json", "No space left"]);
-    assert!(run.join("checkpoints/step-00000080.safetensors").is_file(), "the checkpoint before stays");
+    assert!(run.join("checkpoints/step-00000100.safetensors").is_file(), "it is saved before it is scored");
     let status = fs::read_to_string(run.join("status.json")).unwrap();
     assert!(status.contains("failed") && status.contains("No space left"), "{status}");
 

@@ -69,7 +69,7 @@ fn the_doctor_finds_what_is_wrong_with_a_folder() {
     };
     let sound = doctor(0);
     assert!(
-        sound.contains("step-00000060.safetensors") && sound.contains("\n0 of 7 files are wrong"),
+        sound.contains("step-00000060.safetensors") && sound.contains("\n0 of 8 files are wrong"),
         "{sound}"
     );
     let run = root.path().join(RUN);

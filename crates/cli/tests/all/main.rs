@@ -7,6 +7,7 @@ mod damage;
 mod data;
 mod eval;
 mod export;
+mod failures;
 mod parity;
 mod resume;
 

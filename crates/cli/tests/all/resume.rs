@@ -37,7 +37,7 @@ fn killed_runs_end_in_the_same_bits() {
     let mut left: Vec<_> =
         fs::read_dir(checkpoints).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["step-00000380.safetensors", "step-00000400.safetensors"]);
+    assert_eq!(left, ["scored.json", "step-00000380.safetensors", "step-00000400.safetensors"]);
 
     // The logs agree in everything but the time.
     let log = |root: &Path| -> Vec<serde_json::Value> {

@@ -72,7 +72,8 @@ fn density(points: &[Point], window: Window) -> Vec<f64> {
         let (x, y) = (x * PIXELS as f64 - 0.5, y * PIXELS as f64 - 0.5);
         // The kernel is a product, so that its exponentials are taken along two lines only.
         let along = |centre: f64| {
-            let middle = centre.round() as i64;
+            // A sample of a network that diverged may be anywhere.
+            let middle = centre.clamp(-1e9, 1e9).round() as i64;
             (middle - reach..=middle + reach)
                 .filter(|pixel| (0..PIXELS as i64).contains(pixel))
                 .map(move |pixel| (pixel as usize, (-0.5 * ((pixel as f64 - centre) / KERNEL).powi(2)).exp()))

@@ -53,6 +53,7 @@ pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
                     @if solvers { td { (row.solver) } }
                     @for ((cell, column), start) in row.cells.iter().zip(&scores.columns).zip(&starts) {
                         @match cell {
+                            Some(cell) if cell.line.failed.is_some() => td.num.none.start[*start] { "failed" },
                             Some(cell) => td.num.start[*start].best[cell.best] { (fixed(cell.line.value, column.decimals)) },
                             None => td.num.none.start[*start] { "–" },
                         }
@@ -87,6 +88,7 @@ pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
 fn basis(scores: &Scores, metric: &str) -> Markup {
     let mut facts: Vec<String> = scores
         .of_metric(metric)
+        .filter(|line| line.failed.is_none())
         .map(|line| {
             let n = line.n.map_or_else(|| "n not logged".to_owned(), |n| format!("n = {}", count(n)));
             let reference = line.reference.as_ref().map(|reference| format!(" against {reference}"));
@@ -197,7 +199,7 @@ pub fn environment(runs: &[Run]) -> Markup {
         rows.push((title, facts(runs, |start| plain(&start["data"][key]))));
     }
     let known = |key: &str| {
-        let shown = ["data", "dirty", "config_text"].contains(&key);
+        let shown = ["data", "dirty", "config_text", "changed"].contains(&key);
         shown || FACTS.iter().any(|(k, _)| *k == key)
     };
     let mut others: Vec<&String> = runs
@@ -210,6 +212,7 @@ pub fn environment(runs: &[Run]) -> Markup {
     others.sort();
     others.dedup();
     rows.extend(others.into_iter().map(|key| (key.clone(), facts(runs, |start| fact(start, key)))));
+    rows.push(("Changed on the way".to_owned(), runs.iter().map(|run| changes(&run.starts)).collect()));
     rows.retain(|(_, values)| values.iter().any(|value| !value.is_empty() && value != "—"));
     if rows.is_empty() {
         return html! { p.empty { "No environment is recorded." } };
@@ -227,6 +230,18 @@ pub fn environment(runs: &[Run]) -> Markup {
             }
         } } } } }
     }
+}
+
+/// What changed in the configuration while a run went on: `from step 900: eval.samples 2000 → 500`.
+fn changes(starts: &[Value]) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("absent").to_owned();
+    let change = |start: &Value| {
+        let keys = start["changed"].as_object()?.iter();
+        let keys: Vec<String> =
+            keys.map(|(key, values)| format!("{key} {} → {}", text(&values[0]), text(&values[1]))).collect();
+        Some(format!("from step {}: {}", plain(&start["step"]), keys.join(", ")))
+    };
+    starts.iter().filter_map(change).collect::<Vec<_>>().join("; ")
 }
 
 /// Values of a fact that are shown at most.

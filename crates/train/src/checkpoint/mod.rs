@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Everything a run needs to go on, tensors apart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Updates done.
     pub step: u64,
@@ -30,6 +30,12 @@ pub struct Progress {
     pub log_bytes: u64,
     /// Values of the steps since the last line of the log.
     pub window: Vec<[Option<f32>; 6]>,
+    /// Whether the scores of this step are due: they are computed after the checkpoint is written.
+    #[serde(default)]
+    pub unscored: bool,
+    /// Scores of the run that could not be computed.
+    #[serde(default)]
+    pub failed_scores: u64,
 }
 
 /// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.` or `optimizer.`.

@@ -12,7 +12,7 @@ fn line(step: u64) -> String {
 /// The checkpoint of a run that logs and saves every ten steps.
 fn at(step: u64) -> Checkpoint {
     let log_bytes = (step / 10) * line(10).len() as u64;
-    let progress = Progress { step, images: step * BATCH, secs: 1.5, log_bytes, window: Vec::new() };
+    let progress = Progress { step, images: step * BATCH, secs: 1.5, log_bytes, ..Progress::default() };
     let values = |from: u64| TensorData::new(vec![from as f32, 0.5, -1.0, 2.0], [2, 2]);
     let tensors = [("net.a", values(step)), ("ema.0.a", values(step + 1)), ("optimizer.a", values(0))];
     let tensors = tensors.map(|(name, data)| (name.to_owned(), data)).into();

@@ -4,7 +4,7 @@ mod changes;
 
 use crate::{
     TrainError,
-    config::{Comparison, Variant},
+    config::{Comparison, Difference, Variant},
     folder::{read_if_present, write_atomic},
 };
 use changes::Changes;
@@ -60,7 +60,7 @@ pub enum From {
     Checkpoint(u64),
 }
 
-/// Adds a start to `env.json`, as `docs/run-folder.md` describes it.
+/// Adds a start, at which `changed` keys differ from before, to `env.json`, as `docs/run-folder.md` describes it.
 ///
 /// # Errors
 /// [`TrainError::Read`] of the old record or the initial weights, [`TrainError::Write`].
@@ -71,13 +71,19 @@ pub fn add_start(
     variant: &Variant,
     data: &dyn Dataset,
     from: From,
+    changed: &[Difference],
 ) -> Result<(), TrainError> {
     let mut all = match from {
         // What is in the folder is of another run.
         From::Scratch => Vec::new(),
         From::Checkpoint(_) => starts(run)?,
     };
-    all.push(start(run, host, comparison, variant, data, from)?);
+    let mut record = start(run, host, comparison, variant, data, from)?;
+    if !changed.is_empty() {
+        let values = |change: &Difference| (change.key.clone(), json!([change.before, change.after]));
+        record["changed"] = changed.iter().map(values).collect::<serde_json::Map<_, _>>().into();
+    }
+    all.push(record);
     write_atomic(&run.join(FILE), format!("{:#}\n", json!({"starts": all})).as_bytes())
 }
 

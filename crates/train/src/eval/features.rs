@@ -3,8 +3,8 @@
 use super::Scored;
 use crate::{
     TrainError,
-    config::Lite0,
-    progress::{Event, Observer},
+    config::{EvalConfig, Lite0},
+    progress::{Event, Watched},
 };
 use burn::{backend::Flex, tensor::backend::Backend};
 use meanflow_metrics::{
@@ -14,7 +14,7 @@ use meanflow_metrics::{
 use std::path::{Path, PathBuf};
 
 /// The name of the score.
-const NAME: &str = "fd_efflite0";
+pub(super) const NAME: &str = "fd_efflite0";
 
 /// The network's weights with real images: those that samples are compared with, and as many others for the floor.
 pub(super) struct FeatureScore {
@@ -27,9 +27,10 @@ pub(super) struct FeatureScore {
 
 impl FeatureScore {
     /// Whether the score is to be computed, and of which file.
-    pub fn file(config: &Lite0, shape: [usize; 3]) -> Option<PathBuf> {
-        let pictures = matches!(shape[0], 1 | 3) && shape[1] * shape[2] > 1;
-        match config {
+    pub fn file(config: &EvalConfig, shape: [usize; 3]) -> Option<PathBuf> {
+        // Without any metric, nothing but what was asked for is scored.
+        let pictures = matches!(shape[0], 1 | 3) && shape[1] * shape[2] > 1 && !config.metrics.is_empty();
+        match &config.efflite0 {
             Lite0::Auto => pictures.then(|| PathBuf::from(LITE0_PATH)).filter(|path| path.is_file()),
             Lite0::Off => None,
             Lite0::File(path) => Some(path.clone()),
@@ -66,18 +67,20 @@ impl FeatureScore {
     /// Fréchet distances in the network's features: of the other real images, then of each of `samples`, to the real images.
     ///
     /// # Errors
-    /// [`TrainError::Weights`] for a file of other weights, [`TrainError::Metric`].
+    /// [`TrainError::Weights`] for a file of other weights, [`TrainError::Metric`], [`TrainError::Stopped`].
     pub fn distances<B: Backend>(
         &self,
         samples: &[Vec<f32>],
         device: &B::Device,
-        observer: &mut dyn Observer,
+        watched: &mut Watched<'_>,
     ) -> Result<Scored, TrainError> {
         let network =
             EfficientNetLite0::<B>::new(&self.weights, device).map_err(|e| wrong(&self.path, &e))?;
         let network = FeatureNetwork::EfficientNetLite0(Box::new(network));
         let sets = 2 + samples.len();
-        observer.on(Event::Task { what: format!("{NAME} of {sets} sets of images"), parts: sets as u64 });
+        watched
+            .observer
+            .on(Event::Task { what: format!("{NAME} of {sets} sets of images"), parts: sets as u64 });
         let named = |error: MetricError| TrainError::Metric { metric: NAME, error };
         let mut moments = |images: &[f32]| -> Result<Moments, TrainError> {
             let images = Images::floats(images.to_vec(), self.shape);
@@ -92,7 +95,7 @@ impl FeatureScore {
                     Ok(())
                 })
                 .map_err(|error| wrong(&self.path, &error))?;
-            observer.on(Event::Part);
+            watched.part()?;
             result.map(|()| moments).map_err(named)
         };
         let real = moments(&self.real)?;
@@ -103,10 +106,10 @@ impl FeatureScore {
             Ok(frechet(&mean, covariance.view(), &m, s.view()).map_err(named)?.distance)
         };
         Ok(Scored {
-            metric: NAME,
             floor: distance(&self.other)?,
             values: samples.iter().map(|images| distance(images)).collect::<Result<_, _>>()?,
             n: self.count(),
+            reference: format!("{} real images", self.count()),
         })
     }
 }
@@ -121,12 +124,25 @@ mod tests {
 
     #[test]
     fn only_images_have_the_score_and_only_with_weights() {
+        let file = |efflite0, shape| {
+            let config = EvalConfig {
+                every: 1,
+                samples: 2,
+                nfe: vec![1],
+                solver: meanflow_core::Solver::MeanFlow,
+                guidance: None,
+                metrics: vec![meanflow_metrics::Metric::FdPca64],
+                grid: 1,
+                efflite0,
+            };
+            FeatureScore::file(&config, shape)
+        };
         let named = PathBuf::from("x.pth");
-        assert_eq!(FeatureScore::file(&Lite0::File(named.clone()), [1, 28, 28]), Some(named));
-        assert_eq!(FeatureScore::file(&Lite0::Off, [3, 32, 32]), None);
+        assert_eq!(file(Lite0::File(named.clone()), [1, 28, 28]), Some(named));
+        assert_eq!(file(Lite0::Off, [3, 32, 32]), None);
         // The tests run where no weights are.
-        assert_eq!(FeatureScore::file(&Lite0::Auto, [3, 32, 32]), None);
-        assert_eq!(FeatureScore::file(&Lite0::Auto, [4, 32, 32]), None);
+        assert_eq!(file(Lite0::Auto, [3, 32, 32]), None);
+        assert_eq!(file(Lite0::Auto, [4, 32, 32]), None);
     }
 
     #[test]

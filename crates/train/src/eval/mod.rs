@@ -1,16 +1,20 @@
 //! Scores, sample grids and point clouds of a network.
 
 mod features;
+mod lines;
+
+pub(crate) use lines::FAILED;
 
 use crate::{
     TrainError,
     config::{EvalConfig, SampleGuidance, Variant},
     folder::{Folder, write_atomic},
-    progress::{Event, Observer},
+    progress::{Event, Observer, Watched},
     sample::{CHUNK, NOISE, condition, from_noise},
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use features::FeatureScore;
+use lines::{Found, Lines, Of};
 use meanflow_core::{Solver, Streams, solver::Grid};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, Reference, Source};
@@ -27,6 +31,8 @@ const REFERENCE: usize = 64 << 20;
 /// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
 pub struct Evaluation {
     shape: [usize; 3],
+    /// Samples to draw.
+    rows: usize,
     noise: Vec<f32>,
     labels: Option<Vec<usize>>,
     guidance: Option<SampleGuidance>,
@@ -42,13 +48,14 @@ pub struct Evaluation {
 
 /// One score of several sets of samples.
 struct Scored {
-    metric: &'static str,
     /// Of other real images.
     floor: f64,
     /// Of each set.
     values: Vec<f64>,
     /// Samples of a set, and real images that they are compared with.
     n: usize,
+    /// Those, in words.
+    reference: String,
 }
 
 impl Evaluation {
@@ -62,7 +69,6 @@ impl Evaluation {
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
         let (shape, samples) = (data.shape(), variant.eval.samples);
-        let rows = rows(&variant.eval, shape);
         let dimension: usize = shape.iter().product();
         let streams = Streams::new(variant.seed);
         let classes = data.classes();
@@ -129,7 +135,7 @@ impl Evaluation {
             references.push((metric, reference, floor));
             observer.on(Event::Part);
         }
-        let features = match FeatureScore::file(&variant.eval.efflite0, shape) {
+        let features = match FeatureScore::file(&variant.eval, shape) {
             None => None,
             Some(path) => {
                 // Both sets of one size, which the score depends on, and with nothing in common.
@@ -141,9 +147,11 @@ impl Evaluation {
                 Some(FeatureScore::new(path, shape, real, other)?)
             }
         };
+        let rows = rows(&variant.eval, shape).max(features.as_ref().map_or(0, FeatureScore::count));
         let kind = if held { "held-out" } else { "images" };
         Ok(Self {
             shape,
+            rows,
             noise: streams.normal(NOISE, 0, rows * dimension),
             guidance: variant.eval.guidance,
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
@@ -156,6 +164,9 @@ impl Evaluation {
     }
 
     /// Samples for the first `rows` rows of the fixed noise, row after row.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`].
     pub fn sample<B: Backend>(
         &self,
         net: &Net<B>,
@@ -163,20 +174,19 @@ impl Evaluation {
         nfe: usize,
         rows: usize,
         device: &B::Device,
-        observer: &mut dyn Observer,
-    ) -> Vec<f32> {
+        watched: &mut Watched<'_>,
+    ) -> Result<Vec<f32>, TrainError> {
         let dimension: usize = self.shape.iter().product();
         let (noise, labels) = (&self.noise[..rows * dimension], self.labels.as_deref());
         let labels = labels.map(|labels| &labels[..rows]);
-        from_noise(net, solver, nfe, noise, self.shape, labels, self.guidance, device, |_| {
-            observer.on(Event::Part)
-        })
+        from_noise(net, solver, nfe, noise, self.shape, labels, self.guidance, device, |_| watched.part())
     }
 
-    /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log.
+    /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log. A score
+    /// that cannot be computed is a line too: it keeps neither the others nor training from going on.
     ///
     /// # Errors
-    /// Those of the metrics, and [`TrainError::Write`].
+    /// [`TrainError::Stopped`], and those of writing.
     pub fn run<B: Backend>(
         &self,
         nets: &[(&str, &Net<B>)],
@@ -184,27 +194,20 @@ impl Evaluation {
         step: u64,
         folder: &Folder,
         device: &B::Device,
-        observer: &mut dyn Observer,
+        watched: &mut Watched<'_>,
     ) -> Result<Vec<Value>, TrainError> {
         let eval = &variant.eval;
         let dimension: usize = self.shape.iter().product();
-        let rows = rows(eval, self.shape);
+        let rows = self.rows;
         let chunks = rows.div_ceil(CHUNK) * eval.nfe.len() * nets.len();
-        observer.on(Event::Task { what: format!("evaluation at step {step}"), parts: chunks as u64 });
-        let line =
-            |metric: &str, value: f64, ema: &str, nfe: usize, n: usize, reference: &str, floor: f64| {
-                json!({
-                    "kind": "eval", "step": step, "images": step * variant.train.batch as u64, "ema": ema,
-                    "solver": eval.solver.name(), "nfe": nfe, "metric": metric, "value": value,
-                    "n": n, "reference": reference, "digest": self.digest, "floor": floor,
-                })
-            };
-        let mut lines = Vec::new();
+        let what = format!("evaluation at step {step}");
+        watched.observer.on(Event::Task { what, parts: chunks as u64 });
+        let mut lines = Lines { variant, step, digest: &self.digest, lines: Vec::new() };
         let mut last = Vec::new();
         for (index, (label, net)) in nets.iter().enumerate() {
             let mut drawn = serde_json::Map::new();
             for &nfe in &eval.nfe {
-                let samples = self.sample(net, eval.solver, nfe, rows, device, observer);
+                let samples = self.sample(net, eval.solver, nfe, rows, device, watched)?;
                 if self.points.is_some() {
                     drawn.insert(nfe.to_string(), pairs(&samples[..eval.samples * dimension]));
                 } else {
@@ -217,13 +220,16 @@ impl Evaluation {
                     last.push(samples[..features.count() * dimension].to_vec());
                 }
                 for (metric, reference, floor) in &self.references {
-                    let name = metric.name();
-                    let named = |error| TrainError::Metric { metric: name, error };
                     let scored = rows_of(&samples[..eval.samples * dimension], dimension);
-                    let score = reference.score(scored.into_dyn()).map_err(named)?;
-                    let value = score.value;
-                    observer.on(Event::Score { step, ema: label, nfe, metric: name, value });
-                    lines.push(line(name, value, label, nfe, score.n, &self.reference_name, *floor));
+                    let reference_name = self.reference_name.as_str();
+                    let found = reference.score(scored.into_dyn()).map_err(|error| error.to_string());
+                    let found = found.map(|score| Found {
+                        value: score.value,
+                        n: score.n,
+                        reference: reference_name,
+                        floor: *floor,
+                    });
+                    lines.add(Of { ema: label, nfe, metric: metric.name() }, found, watched.observer);
                 }
             }
             if let (0, Some(real)) = (index, &self.points) {
@@ -237,14 +243,21 @@ impl Evaluation {
             }
         }
         if let (Some(features), false) = (&self.features, last.is_empty()) {
-            let scored = features.distances::<B>(&last, device, observer)?;
-            let (label, reference) = (nets[0].0, format!("{} real images", scored.n));
-            for (&nfe, value) in eval.nfe.iter().zip(scored.values) {
-                observer.on(Event::Score { step, ema: label, nfe, metric: scored.metric, value });
-                lines.push(line(scored.metric, value, label, nfe, scored.n, &reference, scored.floor));
+            let found = match features.distances::<B>(&last, device, watched) {
+                Err(TrainError::Stopped) => return Err(TrainError::Stopped),
+                found => found.map_err(|error| error.to_string()),
+            };
+            for (place, &nfe) in eval.nfe.iter().enumerate() {
+                let found = found.as_ref().map_err(String::clone).map(|scored| Found {
+                    value: scored.values[place],
+                    n: scored.n,
+                    reference: &scored.reference,
+                    floor: scored.floor,
+                });
+                lines.add(Of { ema: nets[0].0, nfe, metric: features::NAME }, found, watched.observer);
             }
         }
-        Ok(lines)
+        Ok(lines.lines)
     }
 
     /// A grid of real samples with the labels of the sample grids.
@@ -306,7 +319,7 @@ fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Vec<usi
     indices
 }
 
-/// Samples to draw: those of the grid, and those that are scored or drawn as points.
+/// Samples to draw for the grid, and for metrics or points.
 fn rows(eval: &EvalConfig, shape: [usize; 3]) -> usize {
     let scored = !eval.metrics.is_empty() || shape == POINT;
     eval.grid.max(if scored { eval.samples } else { 0 })

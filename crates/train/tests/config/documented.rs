@@ -2,7 +2,7 @@
 
 use super::{IMAGES, SMALL, load};
 use meanflow_core::objective::ObjectiveConfig;
-use meanflow_train::config::{Comparison, OptimizerConfig, Origin};
+use meanflow_train::config::{Comparison, OptimizerConfig, Origin, Sort};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -113,4 +113,51 @@ fn every_key_is_documented_with_its_default() {
             );
         }
     }
+}
+
+/// The table "What may change": sort, keys.
+fn documented_sorts() -> Vec<(Sort, Vec<String>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/experiment-file.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, section) = text.split_once("## What may change").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let sort = match *cells.get(1)? {
+            "identity" => Sort::Identity,
+            "length" => Sort::Length,
+            "habit" => Sort::Habit,
+            _ => return None,
+        };
+        Some((sort, cells[2].split('`').skip(1).step_by(2).map(str::to_owned).collect()))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_key_has_the_sort_that_is_documented() {
+    let sorts = documented_sorts();
+    assert_eq!(
+        sorts.iter().map(|(sort, _)| *sort).collect::<Vec<_>>(),
+        [Sort::Identity, Sort::Length, Sort::Habit]
+    );
+    let mut used = BTreeSet::new();
+    for (section, keys) in known() {
+        for key in keys.keys() {
+            let name = section.trim_matches(['[', ']']);
+            let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            let fits = |documented: &&String| match documented.strip_suffix('*') {
+                Some(table) => path.starts_with(table),
+                None => path == **documented,
+            };
+            let found = sorts.iter().find_map(|(sort, keys)| Some((*sort, keys.iter().find(fits)?)));
+            used.extend(found.map(|(_, documented)| documented.clone()));
+            let sort = found.map_or(Sort::Identity, |(sort, _)| sort);
+            assert_eq!(Sort::of(&path), sort, "{path}");
+        }
+    }
+    let written: BTreeSet<String> = sorts.into_iter().flat_map(|(_, keys)| keys).collect();
+    assert_eq!(used, written, "a key of the table that there is not");
+    // As a resolved file spells the keys of lists.
+    assert_eq!((Sort::of("variant.0.name"), Sort::of("ema.1.decay")), (Sort::Habit, Sort::Identity));
 }
