@@ -1,28 +1,37 @@
-//! Settings from TOML: every value remembers its file and bytes, all problems are reported at once, and every key that was read
-//! is written down with its value and origin.
-//!
-//! [`load`] makes one document tree per variant of a file; a [`Reader`] walks a tree key by key. This crate knows no key: those
-//! who read say which there are.
+#![doc = include_str!("../README.md")]
 
+mod document;
+mod kind;
+mod layout;
+mod length;
+mod list;
 mod load;
-mod patterns;
+mod merge;
+mod nearest;
+mod number;
+mod parse;
 mod period;
 mod problem;
 mod reader;
 mod resolved;
 mod scalar;
+mod set;
 mod source;
+mod tables;
+mod text;
 mod tree;
+mod words;
 
-pub use load::{Document, Layout, VariantTree, ask, load, parse};
-pub use patterns::Patterns;
+pub use document::{Document, Reading, VariantTree};
+pub use layout::{Kinds, Layout};
+pub use length::{Length, Period, Steps};
+pub use list::{List, Pair, Series, Triple};
+pub use number::{Number, Within};
 pub use period::{Every, PeriodError, Unit};
 pub use problem::{ConfigError, Problem, Where};
-pub use reader::{Log, Reader};
-pub use resolved::{Difference, Entry, Origin, Resolved, Section};
-pub use scalar::{
-    Choice, Flag, Length, List, Number, Or, Pair, PathTo, Scalar, Steps, Text, Triple, Within, Wrong, period,
-    quote,
-};
+pub use reader::Reader;
+pub use resolved::{Difference, Entry, Key, Origin, Resolved, Section};
+pub use scalar::{Flag, Or, Scalar, Wrong, quote};
 pub use source::{Place, Source};
-pub use tree::{Kinds, Node, Table, Value, merge};
+pub use text::{Choice, Named, PathTo, Text};
+pub use tree::{Node, Table, Value};

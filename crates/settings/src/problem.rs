@@ -73,7 +73,7 @@ impl Problem {
     }
 
     /// Files before overrides, then from top to bottom.
-    fn order(&self) -> (bool, String, usize) {
+    pub(crate) fn order(&self) -> (bool, String, usize) {
         match &self.place {
             Where::Place(place) => (place.source.is_override, place.source.name.clone(), place.span.start),
             Where::Whole(source) => (source.is_override, source.name.clone(), usize::MAX),
@@ -114,9 +114,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The problems from top to bottom.
+    /// More problems than anyone reads at once: a file with so many is of another kind.
+    pub const SHOWN: usize = 50;
+
+    /// The problems from top to bottom; at least one.
     pub fn new(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(Problem::order);
+        problems.sort_by_cached_key(Problem::order);
         Self { problems }
     }
 
@@ -125,12 +128,20 @@ impl ConfigError {
         self.problems.iter().all(|problem| problem.about_data)
     }
 
-    /// All problems with their snippets. `colour` is for terminals only.
+    /// The first problems with their snippets, at most [`SHOWN`](Self::SHOWN), and how many there are. `colour` is for terminals
+    /// only.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut parts: Vec<String> = self.problems.iter().map(|problem| problem.render(&renderer)).collect();
-        if self.problems.len() > 1 {
-            parts.push(format!("{} problems, nothing was started", self.problems.len()));
+        let count = self.problems.len();
+        let shown = self.problems.iter().take(Self::SHOWN);
+        let mut parts: Vec<String> = shown.map(|problem| problem.render(&renderer)).collect();
+        if count > Self::SHOWN {
+            parts.push(format!(
+                "{count} problems, of which these are the first {}; nothing was started",
+                Self::SHOWN
+            ));
+        } else if count > 1 {
+            parts.push(format!("{count} problems, nothing was started"));
         }
         parts.join("\n\n")
     }
@@ -149,64 +160,3 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// What to say beside a name that does not exist: the nearest one if it is near, else all of them.
-pub(crate) fn suggest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    if let Some(other) = nearest(name, valid.clone()) {
-        return format!("did you mean `{other}`?");
-    }
-    let names: Vec<String> = valid.into_iter().map(|name| format!("`{name}`")).collect();
-    format!("valid names: {}", names.join(", "))
-}
-
-/// The name that `name` is probably meant to be: one edit away for every three letters.
-pub(crate) fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = name.chars().count() / 3;
-    let (far, other) = valid.into_iter().map(|other| (distance(name, other), other)).min()?;
-    (far <= limit).then_some(other)
-}
-
-/// Edit distance with transpositions of neighbours (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let best = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in [
-            ("steps", "steps", 0),
-            ("stepz", "steps", 1),
-            ("wdith", "width", 1),
-            ("", "abc", 3),
-            ("label_dropout", "label-dropout", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-            assert_eq!(distance(b, a), expected, "{b} {a}");
-        }
-    }
-
-    #[test]
-    fn a_far_name_lists_all() {
-        assert_eq!(suggest("stepz", ["batch", "steps"]), "did you mean `steps`?");
-        assert_eq!(suggest("colour", ["batch", "steps"]), "valid names: `batch`, `steps`");
-    }
-}

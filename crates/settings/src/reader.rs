@@ -1,59 +1,60 @@
 //! Reads a table key by key, collects every problem, and writes down every key with its value and where it came from.
 
 use crate::{
-    problem::{Problem, Where, nearest, suggest},
-    resolved::{Entry, Origin, Resolved, Section},
+    nearest::{nearest, suggest},
+    problem::{Problem, Where},
+    resolved::{Entry, Key, Origin, Resolved, Section},
     scalar::{Scalar, Wrong},
     tree::{Node, Table, Value},
 };
+use std::fmt::Display;
 
-static EMPTY: Table = Table::new();
+/// A table without keys.
+pub(crate) static EMPTY: Table = Table::new();
 
 /// What reading a document brings to light.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
     /// Every key with its value and origin.
     pub resolved: Resolved,
+    /// Every key that was asked for, if this is to make a list of them.
+    pub keys: Option<Vec<Key>>,
     what: &'static str,
 }
 
 impl Log {
     /// Of a file that describes a `what`.
     pub fn new(what: &'static str) -> Self {
-        Self { problems: Vec::new(), resolved: Resolved::default(), what }
+        Self { problems: Vec::new(), resolved: Resolved::default(), keys: None, what }
     }
 }
 
-/// A table that is being read.
+/// A table that is being read. Whoever reads asks for each key that there is; a key of the table that nobody asked for is a
+/// problem.
 pub struct Reader<'r> {
-    log: &'r mut Log,
-    table: &'r Table,
+    pub(crate) log: &'r mut Log,
+    pub(crate) table: &'r Table,
     /// What to point at when something is missing.
-    place: Where,
+    pub(crate) place: Where,
     /// Dotted path, empty at the root.
-    name: String,
+    pub(crate) name: String,
     /// Index of the section of the resolved file that keys are written to.
-    section: usize,
+    pub(crate) section: usize,
     /// Dotted path within that section, with a dot behind.
-    prefix: String,
-    asked: Vec<&'static str>,
-    missing: Vec<&'static str>,
+    pub(crate) prefix: String,
+    pub(crate) asked: Vec<&'static str>,
+    pub(crate) missing: Vec<&'static str>,
+    /// Problems that were there before.
+    pub(crate) before: usize,
     /// It is not a table at all, so nothing more is said about what it lacks.
-    broken: bool,
-}
-
-/// The table behind a key.
-struct Inner<'r> {
-    table: &'r Table,
-    place: Where,
-    broken: bool,
+    pub(crate) broken: bool,
 }
 
 impl<'r> Reader<'r> {
     /// Reads a whole document with `read`; keys that it does not ask for are problems.
-    pub fn document<T>(
+    pub(crate) fn document<T>(
         log: &'r mut Log,
         table: &'r Table,
         place: Where,
@@ -62,6 +63,7 @@ impl<'r> Reader<'r> {
         log.resolved.sections.push(Section { header: String::new(), entries: Vec::new() });
         let reader = Self {
             section: log.resolved.sections.len() - 1,
+            before: log.problems.len(),
             log,
             table,
             place,
@@ -74,11 +76,21 @@ impl<'r> Reader<'r> {
         reader.all(read)
     }
 
+    /// Every key that `read` asks for, in its order, with its default: `read` is given an empty table. Keys that it asks for
+    /// only where others have some value are not among them, but for those of [`off_or`](Self::off_or) and
+    /// [`either`](Self::either).
+    pub fn keys<T>(read: impl FnOnce(&mut Reader) -> T) -> Vec<Key> {
+        let mut log = Log { keys: Some(Vec::new()), ..Log::new("file") };
+        Reader::document(&mut log, &EMPTY, Where::Nowhere, |root| drop(read(root)));
+        log.keys.unwrap_or_default()
+    }
+
     /// A key that must be there.
     pub fn need<S: Scalar>(&mut self, key: &'static str, scalar: S) -> S::Out {
         match self.node(key) {
             Some(node) => self.read(key, node, &scalar),
             None => {
+                self.list(key, None, scalar.expected());
                 self.missing.push(key);
                 scalar.blank()
             }
@@ -91,7 +103,9 @@ impl<'r> Reader<'r> {
             // A wrong value leaves the default, which is unlikely to give rise to further problems.
             Some(node) => self.try_read(key, node, &scalar).unwrap_or(default),
             None => {
-                self.record(key, scalar.show(&default), None);
+                let shown = scalar.show(&default);
+                self.list(key, Some(&shown), scalar.expected());
+                self.write(key, shown, None, scalar.is_path());
                 default
             }
         }
@@ -111,7 +125,7 @@ impl<'r> Reader<'r> {
     fn try_read<S: Scalar>(&mut self, key: &'static str, node: &Node, scalar: &S) -> Option<S::Out> {
         match scalar.read(node) {
             Ok(value) => {
-                self.record(key, scalar.show(&value), Some(node));
+                self.write(key, scalar.show(&value), Some(node), scalar.is_path());
                 Some(value)
             }
             Err(wrong) => {
@@ -145,11 +159,31 @@ impl<'r> Reader<'r> {
         self.problem(problem);
     }
 
-    /// Writes down a key that was read; no node is a default.
+    /// Writes down a key that the caller read, with its value as TOML; no node is a default.
     pub fn record(&mut self, key: &str, value: String, node: Option<&Node>) {
+        if node.is_none() {
+            self.list(key, Some(&value), String::new());
+        }
+        self.write(key, value, node, false);
+    }
+
+    pub(crate) fn write(&mut self, key: &str, value: String, node: Option<&Node>, is_path: bool) {
         let origin = node.map_or(Origin::Default, |node| Origin::Place(node.place.clone()));
         let key = format!("{}{key}", self.prefix);
-        self.log.resolved.sections[self.section].entries.push(Entry { key, value, origin });
+        self.log.resolved.sections[self.section].entries.push(Entry { key, value, origin, is_path });
+    }
+
+    /// Lists a key that is not there, if keys are listed.
+    pub(crate) fn list(&mut self, key: &str, default: Option<&str>, expected: String) {
+        let Some(keys) = &mut self.log.keys else { return };
+        let header = self.log.resolved.sections[self.section].header.clone();
+        let key = format!("{}{key}", self.prefix);
+        keys.push(Key { header, key, default: default.map(str::to_owned), expected });
+    }
+
+    /// Whether this is to list keys, not to read a file.
+    pub(crate) fn lists(&self) -> bool {
+        self.log.keys.is_some()
     }
 
     /// Adds a problem.
@@ -157,9 +191,16 @@ impl<'r> Reader<'r> {
         self.log.problems.push(problem);
     }
 
-    /// How many problems there are so far: constraints between keys are checked only where each key by itself is right.
-    pub fn problems(&self) -> usize {
-        self.log.problems.len() + self.missing.len()
+    /// Adds the problem that the value of `key` does not do, for a `reason` that begins in lower case, with what may help.
+    pub fn fault(&mut self, key: &str, reason: impl Display, help: Option<&str>) {
+        let problem = Problem::new(self.at(key), format!("`{}`: {reason}", self.path(key)));
+        self.problem(Problem { help: help.map(str::to_owned), ..problem });
+    }
+
+    /// Whether what was read of this table so far is right: constraints between keys are checked only where each key by itself
+    /// is.
+    pub fn is_sound(&self) -> bool {
+        !self.broken && self.log.problems.len() == self.before && self.missing.is_empty()
     }
 
     /// The value of `key`, or the table if it has none.
@@ -189,150 +230,8 @@ impl<'r> Reader<'r> {
         self.table.contains_key(key)
     }
 
-    /// A table with a header of its own, which may be left out.
-    pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader) -> T) -> T {
-        let node = self.node(key);
-        let inner = self.inner(key, node);
-        self.child(key.to_owned(), inner, "[]").all(read)
-    }
-
-    /// A table within this one's section: its keys are written as dotted keys.
-    pub fn nested<T>(
-        &mut self,
-        key: &'static str,
-        node: Option<&'r Node>,
-        read: impl FnOnce(&mut Reader) -> T,
-    ) -> T {
-        let Inner { table, place, broken } = self.inner(key, node);
-        let child = Reader {
-            name: self.path(key),
-            section: self.section,
-            prefix: format!("{}{key}.", self.prefix),
-            log: self.log,
-            table,
-            place,
-            broken,
-            asked: Vec::new(),
-            missing: Vec::new(),
-        };
-        child.all(read)
-    }
-
-    /// A list of tables, `[[key]]`, which may be left out.
-    pub fn each<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Reader) -> T) -> Vec<T> {
-        let items = match self.node(key) {
-            None => return Vec::new(),
-            Some(Node { value: Value::Array(items), .. }) => items,
-            Some(node) => {
-                let message = format!("`{key}`: expected a list of tables, found {}", node.value.type_name());
-                self.problem(Problem::new(&node.place, message).help(format!("write `[[{key}]]`")));
-                return Vec::new();
-            }
-        };
-        items
-            .iter()
-            .map(|item| {
-                let inner = self.inner(key, Some(item));
-                self.child(key.to_owned(), inner, "[[]]").all(&mut read)
-            })
-            .collect()
-    }
-
-    /// A table that holds one table, whose key is its kind: `[net.dit]`. Without it, an empty table of the `default`.
-    pub fn kind<T>(
-        &mut self,
-        key: &'static str,
-        names: &[&'static str],
-        default: Option<&'static str>,
-        read: impl FnOnce(&'static str, &mut Reader) -> T,
-    ) -> Option<T> {
-        let example = default.unwrap_or(names[0]);
-        let Some(node) = self.node(key) else {
-            let Some(kind) = default else {
-                let all = one_of(names.iter().map(|name| format!("`[{key}.{name}]`")));
-                let message = format!("missing table `[{key}.…]`");
-                self.problem(Problem::new(&self.place, message).help(format!("add {all}")));
-                return None;
-            };
-            let inner = self.inner(key, None);
-            let child = self.child(format!("{key}.{kind}"), inner, "[]");
-            return Some(child.all(|reader| read(kind, reader)));
-        };
-        let Value::Table(table) = &node.value else {
-            let message = format!("`{key}`: expected a table of one kind, found {}", node.value.type_name());
-            self.problem(Problem::new(&node.place, message).help(format!("write `[{key}.{example}]`")));
-            return None;
-        };
-        let (known, unknown): (Vec<_>, Vec<_>) = table
-            .iter()
-            .map(|(name, inner)| (names.iter().copied().find(|valid| valid == name), name, inner))
-            .partition(|(valid, ..)| valid.is_some());
-        for (_, name, inner) in &unknown {
-            let message = format!("`{key}` has no kind `{name}`");
-            self.problem(Problem::new(&inner.key, message).help(suggest(name, names.iter().copied())));
-        }
-        match known[..] {
-            [(Some(kind), _, inner)] => {
-                let name = format!("{key}.{kind}");
-                let inner = self.inner(&name, Some(inner));
-                Some(self.child(name, inner, "[]").all(|reader| read(kind, reader)))
-            }
-            [] if unknown.is_empty() => {
-                let message = format!("`{key}` names no kind");
-                self.problem(Problem::new(&node.place, message).help(format!("write `[{key}.{example}]`")));
-                None
-            }
-            [] => None,
-            _ => {
-                let kinds: Vec<String> = known.iter().map(|(_, name, _)| format!("`{name}`")).collect();
-                let message = format!("`{key}` has {} kinds: {}", known.len(), kinds.join(", "));
-                let last = known.iter().map(|(.., inner)| &inner.key);
-                let last = last.max_by_key(|key| (key.source.is_override, key.span.start));
-                let place = Where::from(last.unwrap_or(&node.key));
-                self.problem(Problem::new(place, message).help("keep one of them"));
-                None
-            }
-        }
-    }
-
-    /// The table behind a key; something else is a problem and reads as an empty table.
-    fn inner(&mut self, key: &str, node: Option<&'r Node>) -> Inner<'r> {
-        match node {
-            None => Inner { table: &EMPTY, place: self.place.clone(), broken: false },
-            Some(Node { value: Value::Table(table), place, .. }) => {
-                Inner { table, place: place.into(), broken: false }
-            }
-            Some(node) => {
-                let found = node.value.type_name();
-                let message = format!("`{}`: expected a table, found {found}", self.path(key));
-                self.problem(Problem::new(&node.place, message).label("expected a table"));
-                Inner { table: &EMPTY, place: Where::from(&node.place), broken: true }
-            }
-        }
-    }
-
-    /// A reader of a table of this name with a section of its own, within `brackets`.
-    fn child(&mut self, name: String, inner: Inner<'r>, brackets: &str) -> Reader<'_> {
-        let (open, close) = brackets.split_at(brackets.len() / 2);
-        self.log
-            .resolved
-            .sections
-            .push(Section { header: format!("{open}{name}{close}"), entries: Vec::new() });
-        Reader {
-            section: self.log.resolved.sections.len() - 1,
-            log: self.log,
-            table: inner.table,
-            place: inner.place,
-            broken: inner.broken,
-            name,
-            prefix: String::new(),
-            asked: Vec::new(),
-            missing: Vec::new(),
-        }
-    }
-
     /// Reads the whole table: afterwards, keys that were not asked for are unknown.
-    fn all<T>(mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn all<T>(mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let result = read(&mut self);
         for (key, node) in self.table.iter().filter(|(key, _)| !self.asked.contains(&key.as_str())) {
             let message = format!("unknown key `{key}` in {}", self.table_name());
@@ -360,13 +259,4 @@ fn written(node: &Node) -> &str {
     let text = &node.place.source.text[node.place.span.clone()];
     let line = text.lines().next().unwrap_or(text);
     line.char_indices().nth(60).map_or(line, |(end, _)| &line[..end])
-}
-
-/// `a, b or c`.
-fn one_of(names: impl Iterator<Item = String>) -> String {
-    let mut names: Vec<String> = names.collect();
-    match names.pop() {
-        Some(last) if !names.is_empty() => format!("{} or {last}", names.join(", ")),
-        last => last.unwrap_or_default(),
-    }
 }

@@ -1,7 +1,10 @@
 //! A variant's configuration written out in full: every key, defaults included, each with where it came from.
 
 use crate::source::Place;
-use std::fmt::Write;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Entry {
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether it names a file or a folder.
+    pub is_path: bool,
 }
 
 /// A table of the resolved file.
@@ -30,6 +35,19 @@ pub struct Section {
     pub header: String,
     /// In the order in which they are read.
     pub entries: Vec<Entry>,
+}
+
+/// A key that a reader asks for, whatever a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// `[train]`, `[[ema]]`; empty for the keys above the first table.
+    pub header: String,
+    /// Dotted within its section.
+    pub key: String,
+    /// As TOML; `None` for a key that must be there.
+    pub default: Option<String>,
+    /// What is written there, in a few words.
+    pub expected: String,
 }
 
 /// Every key of a variant, in a fixed order.
@@ -92,12 +110,12 @@ impl Resolved {
     /// Every key by its dotted path, tables of a list numbered from 0, with its value as TOML.
     pub fn keys(&self) -> Vec<(String, &Entry)> {
         let mut keys = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for section in &self.sections {
             let name = section.header.trim_matches(['[', ']']);
             let path = if section.header.starts_with("[[") {
-                let index = seen.iter().filter(|other| **other == name).count();
-                seen.push(name);
+                let next = seen.entry(name).or_default();
+                let index = std::mem::replace(next, *next + 1);
                 format!("{name}.{index}.")
             } else if name.is_empty() {
                 String::new()
@@ -109,28 +127,25 @@ impl Resolved {
         keys
     }
 
-    /// What changed from `before`, key by key, but for the dotted paths that are `left_out`.
+    /// What changed from `before`, key by key, but for what is `left_out`, by its dotted path and entry.
     pub fn differences(
         before: &Resolved,
         after: &Resolved,
-        left_out: impl Fn(&str) -> bool,
+        left_out: impl Fn(&str, &Entry) -> bool,
     ) -> Vec<Difference> {
-        let (before, after) = (before.keys(), after.keys());
-        let value = |keys: &[(String, &Entry)], key: &str| {
-            keys.iter().find(|(other, _)| other == key).map(|(_, entry)| entry.value.clone())
+        let kept = |resolved: &Resolved| -> BTreeMap<String, String> {
+            let keys = resolved.keys().into_iter().filter(|(key, entry)| !left_out(key, entry));
+            keys.map(|(key, entry)| (key, entry.value.clone())).collect()
         };
-        let mut names: Vec<&String> = before.iter().chain(&after).map(|(key, _)| key).collect();
-        names.sort();
-        names.dedup();
-        names
-            .into_iter()
-            .filter(|key| !left_out(key))
+        let (before, after) = (kept(before), kept(after));
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        keys.into_iter()
+            .filter(|key| before.get(*key) != after.get(*key))
             .map(|key| Difference {
                 key: key.clone(),
-                before: value(&before, key),
-                after: value(&after, key),
+                before: before.get(key).cloned(),
+                after: after.get(key).cloned(),
             })
-            .filter(|difference| difference.before != difference.after)
             .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The document as a tree in which every value remembers its place, and how trees are laid over each other.
+//! The document as a tree in which every value remembers its place.
 
 use crate::source::{Place, Source};
 use std::{collections::BTreeMap, sync::Arc};
@@ -53,7 +53,7 @@ impl Value {
 }
 
 /// The tree of a parsed document.
-pub fn table(source: &Arc<Source>, table: &DeTable) -> Table {
+pub(crate) fn table(source: &Arc<Source>, table: &DeTable) -> Table {
     let place = |span| Place { source: source.clone(), span };
     table
         .iter()
@@ -88,97 +88,5 @@ fn value(source: &Arc<Source>, value: &DeValue) -> Value {
                 .collect(),
         ),
         DeValue::Table(inner) => Value::Table(table(source, inner)),
-    }
-}
-
-/// The tables that hold one kind each, so that `[net.dit]` and `[net.mlp]` exclude each other: dotted paths in which `*`
-/// is any key.
-#[derive(Clone, Copy, Debug)]
-pub struct Kinds(pub &'static [&'static str]);
-
-impl Kinds {
-    /// Whether the table at `path` holds one kind.
-    pub fn at<S: AsRef<str>>(self, path: &[S]) -> bool {
-        let matches = |pattern: &str| {
-            let parts: Vec<&str> = pattern.split('.').collect();
-            parts.len() == path.len()
-                && parts.iter().zip(path).all(|(part, key)| *part == "*" || *part == key.as_ref())
-        };
-        self.0.iter().any(|pattern| matches(pattern))
-    }
-}
-
-/// Lays `over` on `base`: tables merge key by key, anything else is replaced, and a table of a kind replaces another kind
-/// as a whole.
-pub fn merge(base: &mut Table, over: Table, kinds: Kinds) {
-    merge_at(base, over, kinds, &mut Vec::new());
-}
-
-fn merge_at(base: &mut Table, over: Table, kinds: Kinds, path: &mut Vec<String>) {
-    if kinds.at(path) && !over.is_empty() {
-        base.retain(|kind, _| over.contains_key(kind));
-    }
-    for (key, node) in over {
-        match (base.get_mut(&key).map(|below| &mut below.value), node.value) {
-            (Some(Value::Table(below)), Value::Table(above)) => {
-                path.push(key);
-                merge_at(below, above, kinds, path);
-                path.pop();
-            }
-            (_, value) => {
-                base.insert(key, Node { value, ..node });
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Table {
-        let source = Arc::new(Source {
-            name: "test".into(),
-            text: text.into(),
-            folder: "".into(),
-            is_override: false,
-        });
-        table(&source, DeTable::parse(text).unwrap().get_ref())
-    }
-
-    fn show(table: &Table) -> String {
-        let entries = table.iter().map(|(key, node)| match &node.value {
-            Value::Table(inner) => format!("{key}={{{}}}", show(inner)),
-            _ => format!("{key}={}", &node.place.source.text[node.place.span.clone()]),
-        });
-        entries.collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn merging() {
-        for (base, over, expected) in [
-            ("a=1\nb=2", "b=3\nc=4", "a=1 b=3 c=4"),
-            ("t={a=1,b=2}", "t.b=3", "t={a=1 b=3}"),
-            ("t={a=1}", "t=2", "t=2"),
-            ("t=2", "t={a=1}", "t={a=1}"),
-            ("l=[1,2]", "l=[3]", "l=[3]"),
-            ("net.dit={patch=2,width=8}", "net.dit.width=16", "net={dit={patch=2 width=16}}"),
-            ("net.dit={patch=2}", "net.mlp={width=3}", "net={mlp={width=3}}"),
-            ("net.dit={patch=2}", "net={}", "net={dit={patch=2}}"),
-            (
-                "objective.meanflow={share=0.5,time={logit-normal={mean=1,std=2}}}",
-                "objective.meanflow.time={logit-normal={mean=3}}",
-                "objective={meanflow={share=0.5 time={logit-normal={mean=3 std=2}}}}",
-            ),
-            (
-                "objective.meanflow={share=0.5,time={logit-normal={mean=1}}}",
-                "objective.meanflow.time={uniform={}}",
-                "objective={meanflow={share=0.5 time={uniform={}}}}",
-            ),
-        ] {
-            let mut tree = parse(base);
-            merge(&mut tree, parse(over), Kinds(&["net", "objective", "objective.*.time"]));
-            assert_eq!(show(&tree), expected, "{base} <- {over}");
-        }
     }
 }

@@ -28,7 +28,7 @@ pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, T
 use meanflow_core::objective::ObjectiveConfig;
 use meanflow_data::{DataConfig, Description};
 use meanflow_nets::NetConfig;
-use meanflow_settings::{Kinds, Layout, Log, Node, Reader, Value, Within, ask, load, quote};
+use meanflow_settings::{Document, Kinds, Layout, Node, Reader, Within, quote};
 use std::path::{Path, PathBuf};
 
 /// What all experiment files have in common.
@@ -101,26 +101,18 @@ impl Comparison {
     }
 
     fn read(file: &Path, overrides: &[String], known: Option<Description>) -> Result<Self, ConfigError> {
-        let document = load(file, overrides, LAYOUT)?;
+        let document = Document::load(file, overrides, LAYOUT)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let (mut problems, mut read) = (Problems::default(), Vec::new());
-        for tree in &document.variants {
-            let mut log = Log::new(LAYOUT.what);
-            let place = Where::from(&document.source);
-            let parts = Reader::document(&mut log, &tree.table, place, |root| {
-                let experiment = name::experiment(root, &stem);
-                Some((experiment, Variant::read(root, tree.name.as_ref(), known)?))
-            });
-            let name = tree.name.as_ref();
-            problems.add(log.problems, name);
-            read.extend(parts.map(|(experiment, variant)| (experiment, variant.with(log.resolved, name))));
-        }
-        let mut problems = problems.of(document.variants.len());
-        problems.extend(name::twice(document.variants.iter().filter_map(|tree| tree.name.as_ref())));
-        if !problems.is_empty() {
-            return Err(ConfigError::new(problems));
-        }
-        let (names, variants): (Vec<String>, Vec<Variant>) = read.into_iter().unzip();
+        let mut reading = document.read(|root, name| {
+            let experiment = name::experiment(root, &stem);
+            let variant = Variant::read(root, name, known)?;
+            Some((experiment, variant, name.cloned()))
+        });
+        reading.problems.extend(name::twice(document.variants.iter().filter_map(|tree| tree.name.as_ref())));
+        let read = reading.done()?.into_iter().map(|((experiment, variant, name), resolved)| {
+            (experiment, variant.with(resolved, name.as_ref()))
+        });
+        let (names, variants): (Vec<String>, Vec<Variant>) = read.unzip();
         Ok(Self {
             name: names.into_iter().next().unwrap_or_default(),
             file: file.to_path_buf(),
@@ -131,41 +123,9 @@ impl Comparison {
     }
 }
 
-/// Problems with the variants that have them: most are shared by all.
-#[derive(Default)]
-struct Problems(Vec<(Problem, Vec<String>)>);
-
-impl Problems {
-    fn add(&mut self, problems: Vec<Problem>, variant: Option<&Node>) {
-        let name = match variant.map(|node| &node.value) {
-            Some(Value::String(name)) => name.clone(),
-            _ => String::new(),
-        };
-        for problem in problems {
-            match self.0.iter_mut().find(|(other, _)| *other == problem) {
-                Some((_, variants)) => variants.push(name.clone()),
-                None => self.0.push((problem, vec![name.clone()])),
-            }
-        }
-    }
-
-    /// Each problem once, with the names of its variants unless all of the `count` have it.
-    fn of(self, count: usize) -> Vec<Problem> {
-        let named = |(problem, variants): (Problem, Vec<String>)| {
-            if variants.len() >= count {
-                return problem;
-            }
-            let names: Vec<String> = variants.iter().map(|name| format!("`{name}`")).collect();
-            Problem { message: format!("{}, in variant {}", problem.message, names.join(", ")), ..problem }
-        };
-        self.0.into_iter().map(named).collect()
-    }
-}
-
 impl Variant {
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
-        ask(root);
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
         let data = data::read(root, known);
         let description = data.as_ref().map(|(_, description)| *description);
@@ -205,7 +165,8 @@ impl Variant {
 
     /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
     pub fn differences(before: &Variant, after: &Variant) -> Vec<Difference> {
-        let mut differences = Resolved::differences(&before.resolved, &after.resolved, data::is_place);
+        let is_place = |key: &str, entry: &Entry| key.starts_with("data.") && entry.is_path;
+        let mut differences = Resolved::differences(&before.resolved, &after.resolved, is_place);
         // The weights are in the checkpoint: where their file lies now is no difference either.
         let both_from_files = before.init.weights.is_some() && after.init.weights.is_some();
         differences.retain(|difference| difference.key != "init.weights" || !both_from_files);
@@ -215,7 +176,7 @@ impl Variant {
     /// With the record of what was read, which is complete only now.
     fn with(self, mut resolved: Resolved, name: Option<&Node>) -> Self {
         let origin = name.map_or(Origin::Default, |node| Origin::Place(node.place.clone()));
-        let name = Entry { key: "name".to_owned(), value: quote(&self.name), origin };
+        let name = Entry { key: "name".to_owned(), value: quote(&self.name), origin, is_path: false };
         resolved.sections.push(Section { header: "[[variant]]".to_owned(), entries: vec![name] });
         Self { resolved, ..self }
     }

@@ -9,8 +9,7 @@ use meanflow_data::{
 };
 use meanflow_nets::NetConfig;
 use meanflow_settings::{
-    Choice, ConfigError, Flag, Log, Node, Number, Or, PathTo, Problem, Reader, Text, Triple, Value, Where,
-    Within, Wrong, load,
+    Choice, ConfigError, Document, Flag, Number, Or, PathTo, Problem, Reader, Text, Triple, Within,
 };
 use std::path::Path;
 
@@ -18,9 +17,8 @@ use std::path::Path;
 pub(super) fn read(root: &mut Reader, known: Option<Description>) -> Option<(DataConfig, Description)> {
     let names: Vec<&'static str> = meanflow_data::KINDS.iter().map(|kind| kind.name).collect();
     root.kind("data", &names, None, |kind, r| {
-        let before = r.problems();
         let data = config(kind, r);
-        if r.problems() > before {
+        if !r.is_sound() {
             return None;
         }
         match known.map_or_else(|| data.describe(), Ok) {
@@ -49,14 +47,9 @@ pub(super) fn read(root: &mut Reader, known: Option<Description>) -> Option<(Dat
 /// # Errors
 /// Everything that is wrong with the table `[data.…]`, and a file that cannot be read or is not TOML.
 pub fn of_file(file: &Path, overrides: &[String]) -> Result<DataConfig, ConfigError> {
-    let document = load(file, overrides, LAYOUT)?;
-    let mut table = document.variants.into_iter().next().map(|variant| variant.table).unwrap_or_default();
-    table.retain(|key, _| key == "data");
-    let mut log = Log::new(LAYOUT.what);
-    match Reader::document(&mut log, &table, Where::from(&document.source), |root| read(root, None)) {
-        Some((data, _)) if log.problems.is_empty() => Ok(data),
-        _ => Err(ConfigError::new(log.problems)),
-    }
+    let document = Document::load(file, overrides, LAYOUT)?.part("data");
+    let ((data, _), _) = document.read(|root, _| read(root, None)).only()?;
+    Ok(data)
 }
 
 fn config(kind: &str, r: &mut Reader) -> DataConfig {
@@ -147,9 +140,9 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
         "hdf5" => {
             let default = Hdf5Config::new(r.need("path", PathTo));
             DataConfig::Hdf5(Hdf5Config {
-                images: r.get("images", Or("auto", Text), default.images),
-                labels: r.get("labels", Text, default.labels),
-                flipped: r.get("flipped", Or("auto", Text), default.flipped),
+                images: r.get("images", Or("auto", Text::SOME), default.images),
+                labels: r.get("labels", Text::SOME, default.labels),
+                flipped: r.get("flipped", Or("auto", Text::SOME), default.flipped),
                 encoding: r.get("encoding", Choice(Encoding::ALL.to_vec()), default.encoding),
                 scale: r.get("scale", Or("auto", Number::POSITIVE), default.scale),
                 shape: r.get("shape", Or("auto", Triple(Within::SIZE)), default.shape),
@@ -228,33 +221,16 @@ fn config(kind: &str, r: &mut Reader) -> DataConfig {
 
 /// `"off"`, or a table `{ edm = { p = 0.12, … } }`.
 fn augment(r: &mut Reader) -> Option<EdmConfig> {
-    let node = r.node("augment");
-    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
-    let Some(node) = node.filter(|node| !off(node)) else {
-        r.record("augment", "\"off\"".to_owned(), node);
-        return None;
-    };
-    match &node.value {
-        Value::Table(table) if table.len() == 1 && table.contains_key("edm") => {
-            let default = EdmConfig::default();
-            Some(r.nested("augment", Some(node), |r| {
-                let edm = r.node("edm");
-                r.nested("edm", edm, |r| EdmConfig {
-                    p: r.get("p", Number::UNIT, default.p),
-                    xflip: r.get("xflip", Number::NOT_NEGATIVE, default.xflip),
-                    scale: r.get("scale", Number::NOT_NEGATIVE, default.scale),
-                    aniso: r.get("aniso", Number::NOT_NEGATIVE, default.aniso),
-                    translate: r.get("translate", Number::NOT_NEGATIVE, default.translate),
-                })
-            }))
-        }
-        _ => {
-            let reason = "is not a kind of augmentation".to_owned();
-            let help = "write \"off\" or { edm = { p = 0.12 } }".to_owned();
-            r.wrong("augment", node, Wrong::Because(reason, help));
-            None
-        }
-    }
+    r.either("augment", "a kind of augmentation", &["off"], &["edm"], "off", |kind, r| {
+        let default = EdmConfig::default();
+        (kind == "edm").then(|| EdmConfig {
+            p: r.get("p", Number::UNIT, default.p),
+            xflip: r.get("xflip", Number::NOT_NEGATIVE, default.xflip),
+            scale: r.get("scale", Number::NOT_NEGATIVE, default.scale),
+            aniso: r.get("aniso", Number::NOT_NEGATIVE, default.aniso),
+            translate: r.get("translate", Number::NOT_NEGATIVE, default.translate),
+        })
+    })?
 }
 
 /// Augmented images come with labels that say what was done; a network that does not take them would learn to draw
@@ -276,12 +252,6 @@ pub(super) fn check_augmentation(root: &mut Reader, data: &DataConfig, net: &Net
     };
     let place = root.within(&["data", data.name(), "augment"]);
     root.problem(Problem::new(place, message).help(help));
-}
-
-/// Whether the key at this dotted path says where data lies, which is not what it is: its digest tells that.
-pub(crate) fn is_place(key: &str) -> bool {
-    matches!(key, "data.idx.images" | "data.idx.labels")
-        || (key.starts_with("data.") && key.ends_with(".path"))
 }
 
 fn part() -> Choice<Part> {

@@ -53,6 +53,10 @@ struct Lite0File;
 impl Scalar for Lite0File {
     type Out = Lite0;
 
+    fn expected(&self) -> String {
+        "a path, \"auto\" or \"off\"".to_owned()
+    }
+
     fn read(&self, node: &Node) -> Result<Lite0, Wrong> {
         match &node.value {
             Value::String(word) if word == "auto" => Ok(Lite0::Auto),
@@ -71,6 +75,10 @@ impl Scalar for Lite0File {
 
     fn blank(&self) -> Lite0 {
         Lite0::Auto
+    }
+
+    fn is_path(&self) -> bool {
+        true
     }
 }
 
@@ -149,39 +157,34 @@ fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
 
 /// `"off"`, or a table with `omega` and `interval`.
 fn guidance(r: &mut Reader, net: Option<&NetConfig>) -> Option<SampleGuidance> {
-    let node = r.node("guidance");
-    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
     let takes = net.is_some_and(NetConfig::guided);
-    let Some(node) = node.filter(|node| !off(node)) else {
-        // No key of a network that would not take it.
-        if takes || node.is_some() {
-            r.record("guidance", "\"off\"".to_owned(), node);
-        }
-        return None;
-    };
-    if !matches!(node.value, Value::Table(_)) {
-        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
+    // No key of a network that would not take it.
+    if !takes && !r.has("guidance") {
+        r.node("guidance");
         return None;
     }
-    let guidance = r.nested("guidance", Some(node), |r| {
+    let guidance = r.off_or("guidance", false, |r| {
         let none = SampleGuidance::NONE;
-        let guidance = SampleGuidance {
+        SampleGuidance {
             omega: r.get("omega", Number::POSITIVE, none.omega),
-            interval: r.get("interval", Pair(Number::UNIT), none.interval),
-        };
-        let [low, high] = guidance.interval;
-        if low > high {
-            let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
-            r.problem(Problem::new(r.at("interval"), message));
+            interval: interval(r, none.interval),
         }
-        guidance
-    });
+    })?;
     if net.is_some() && !takes {
-        let message = format!("`{}`: this network does not take guidance as an input", r.path("guidance"));
         let help = "leave it out, or use `[net.imf-dit]`";
-        r.problem(Problem::new(r.at("guidance"), message).help(help));
+        r.fault("guidance", "this network does not take guidance as an input", Some(help));
     }
     Some(guidance)
+}
+
+/// Times from and to which guidance acts.
+pub(super) fn interval(r: &mut Reader, default: [f64; 2]) -> [f64; 2] {
+    let [low, high] = r.get("interval", Pair(Number::UNIT), default);
+    if low > high {
+        let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
+        r.problem(Problem::new(r.at("interval"), message));
+    }
+    [low, high]
 }
 
 fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {

@@ -1,6 +1,6 @@
 //! `[init]`: what the weights start from.
 
-use meanflow_settings::{Flag, Node, Or, PathTo, Reader, Scalar, Value, Wrong, quote};
+use meanflow_settings::{Flag, Or, PathTo, Reader, Text};
 use std::path::PathBuf;
 
 /// `[init]`.
@@ -18,30 +18,8 @@ impl InitConfig {
     pub(super) fn read(root: &mut Reader) -> Self {
         root.section("init", |r| Self {
             weights: r.get("weights", Or("random", PathTo), None),
-            prefix: r.get("prefix", Or("auto", Text), None),
+            prefix: r.get("prefix", Or("auto", Text::ANY), None),
             partial: r.get("partial", Flag, false),
         })
-    }
-}
-
-/// Any text.
-struct Text;
-
-impl Scalar for Text {
-    type Out = String;
-
-    fn read(&self, node: &Node) -> Result<String, Wrong> {
-        match &node.value {
-            Value::String(text) => Ok(text.clone()),
-            _ => Err(Wrong::Type("a string".into())),
-        }
-    }
-
-    fn show(&self, text: &String) -> String {
-        quote(text)
-    }
-
-    fn blank(&self) -> String {
-        String::new()
     }
 }

@@ -22,6 +22,10 @@ fn fault(name: &str) -> Option<&'static str> {
 impl Scalar for Name {
     type Out = String;
 
+    fn expected(&self) -> String {
+        "the name of a folder".to_owned()
+    }
+
     fn read(&self, node: &Node) -> Result<String, Wrong> {
         match &node.value {
             Value::String(name) => match fault(name) {

@@ -6,11 +6,7 @@ use meanflow_nets::{
     DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig,
     unet::{Encoder, TimeFeatures},
 };
-use meanflow_settings::{
-    Choice, ConfigError, Flag, Log, Node, Number, Or, Problem, Reader, Scalar, Source, Value, Where, Within,
-    Wrong, parse, quote,
-};
-use std::{path::PathBuf, sync::Arc};
+use meanflow_settings::{Choice, ConfigError, Document, Flag, Named, Number, Or, Reader, Series, Within};
 
 /// Names of the networks.
 pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
@@ -18,7 +14,6 @@ pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
 /// Reads the table and checks it against the shape of the data; `None` after a problem.
 pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
     root.kind("net", &KINDS, None, |kind, r| {
-        let before = r.problems();
         let net = match kind {
             "dit" => NetConfig::Dit(dit(r)),
             "imf-dit" => NetConfig::ImfDit(imf_dit(r)),
@@ -26,13 +21,13 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
             "unet" => NetConfig::Unet(unet(r)),
             other => unreachable!("`{other}` is not read here"),
         };
-        if r.problems() > before {
+        if !r.is_sound() {
             return None;
         }
         // Without the shape of the data, constraints between keys are left for when there is one.
         if let Some(Err(error)) = data.map(|data| net.check(data.shape)) {
             let key = error.key();
-            r.problem(Problem::new(r.at(key), format!("`{}`: {error}", r.path(key))));
+            r.fault(key, error, None);
         }
         Some(net)
     })?
@@ -43,16 +38,10 @@ pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetC
 /// # Errors
 /// Everything that is wrong with it.
 pub fn of_table(text: &str, shape: [usize; 3], classes: Option<usize>) -> Result<NetConfig, ConfigError> {
-    let name = "net".to_owned();
-    let source = Arc::new(Source { name, text: text.to_owned(), folder: PathBuf::new(), is_override: false });
-    let table = parse(&source, LAYOUT)?;
     let description = Description { shape, classes, items: None };
-    let mut log = Log::new(LAYOUT.what);
-    let net = Reader::document(&mut log, &table, Where::from(&source), |root| read(root, Some(&description)));
-    match net {
-        Some(net) if log.problems.is_empty() => Ok(net),
-        _ => Err(ConfigError::new(log.problems)),
-    }
+    let document = Document::of_text("net", text, LAYOUT)?;
+    let (net, _) = document.read(|root, _| read(root, Some(&description))).only()?;
+    Ok(net)
 }
 
 fn mlp(r: &mut Reader) -> MlpConfig {
@@ -66,7 +55,7 @@ fn mlp(r: &mut Reader) -> MlpConfig {
 /// A preset gives the sizes that are not written.
 fn dit(r: &mut Reader) -> DitConfig {
     let names = DitConfig::presets().into_iter().map(|(name, _)| name).collect();
-    let preset = r.get("preset", Or("off", Preset(names)), None).and_then(|name| DitConfig::preset(&name));
+    let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| DitConfig::preset(&name));
     let mut size = |key, of: fn(&DitConfig) -> usize| match &preset {
         Some(preset) => r.get(key, Within::SIZE, of(preset)),
         None => r.need(key, Within::SIZE),
@@ -80,7 +69,7 @@ fn dit(r: &mut Reader) -> DitConfig {
 /// A preset gives what is not written; without one, sizes must be written and the rest is as published.
 fn imf_dit(r: &mut Reader) -> ImfDitConfig {
     let names = ImfDitConfig::presets().into_iter().map(|(name, _)| name).collect();
-    let name = r.get("preset", Or("off", Preset(names)), None);
+    let name = r.get("preset", Or("off", Named(names)), None);
     let preset = name.and_then(|name| ImfDitConfig::preset(&name));
     let mut size = |key, of: fn(&ImfDitConfig) -> usize| match &preset {
         Some(preset) => r.get(key, Within::SIZE, of(preset)),
@@ -108,7 +97,7 @@ fn imf_dit(r: &mut Reader) -> ImfDitConfig {
 /// A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
 fn unet(r: &mut Reader) -> UnetConfig {
     let names = UnetConfig::presets().into_iter().map(|(name, _)| name.to_owned()).collect();
-    let preset = r.get("preset", Or("off", Preset(names)), None).and_then(|name| UnetConfig::preset(&name));
+    let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| UnetConfig::preset(&name));
     let (width, multipliers, blocks) = match &preset {
         Some(preset) => (
             r.get("width", Within::SIZE, preset.width),
@@ -143,52 +132,5 @@ fn unet(r: &mut Reader) -> UnetConfig {
         resample_blocks: r.get("resample-blocks", Flag, rest.resample_blocks),
         augment: r.get("augment-labels", Within(0, 1 << 16), rest.augment),
         dropout: r.get("dropout", Number::BELOW_ONE, rest.dropout),
-    }
-}
-
-/// The name of one of these published or small networks.
-struct Preset(Vec<String>);
-
-impl Scalar for Preset {
-    type Out = String;
-
-    fn read(&self, node: &Node) -> Result<String, Wrong> {
-        match &node.value {
-            Value::String(name) if self.0.contains(name) => Ok(name.clone()),
-            Value::String(_) => Err(Wrong::Name(self.0.clone())),
-            _ => Err(Wrong::Type("a string".to_owned())),
-        }
-    }
-
-    fn show(&self, name: &String) -> String {
-        quote(name)
-    }
-
-    fn blank(&self) -> String {
-        String::new()
-    }
-}
-
-/// At least `.1` values in their order, which may be equal.
-struct Series<S>(S, usize);
-
-impl<S: Scalar> Scalar for Series<S> {
-    type Out = Vec<S::Out>;
-
-    fn read(&self, node: &Node) -> Result<Vec<S::Out>, Wrong> {
-        let Value::Array(items) = &node.value else { return Err(Wrong::Type("a list".into())) };
-        if items.len() < self.1 {
-            return Err(Wrong::Must(format!("have at least {} entries", self.1)));
-        }
-        items.iter().map(|item| self.0.read(item)).collect()
-    }
-
-    fn show(&self, values: &Vec<S::Out>) -> String {
-        let values: Vec<String> = values.iter().map(|value| self.0.show(value)).collect();
-        format!("[{}]", values.join(", "))
-    }
-
-    fn blank(&self) -> Vec<S::Out> {
-        (0..self.1).map(|_| self.0.blank()).collect()
     }
 }

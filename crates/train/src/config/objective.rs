@@ -1,5 +1,6 @@
 //! `[objective.*]`: what the network is trained to do.
 
+use super::eval::interval;
 use meanflow_core::{
     objective::{FlowMatchingConfig, GuidanceConfig, ImfConfig, MeanFlowConfig, ObjectiveConfig, ScaleLaw},
     time::{Pairing, Split, TimeLaw},
@@ -7,7 +8,7 @@ use meanflow_core::{
 };
 use meanflow_data::Description;
 use meanflow_nets::NetConfig;
-use meanflow_settings::{Choice, Node, Number, Pair, Problem, Reader, Value, Wrong};
+use meanflow_settings::{Choice, Number, Problem, Reader};
 
 const PUBLISHED: TimeLaw = TimeLaw::LogitNormal { mean: -0.4, std: 1.0 };
 
@@ -86,18 +87,8 @@ fn moving(r: &mut Reader, share: f64) -> (TimeLaw, Option<TimeLaw>, Pairing, f64
 
 /// `"off"`, or a table with the law of the guidance scale; on where the network takes it and the data has classes.
 fn scale(r: &mut Reader, labels: Labels, net: Option<&NetConfig>) -> Option<ScaleLaw> {
-    let node = r.node("guidance");
-    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
     let deaf = net.is_some_and(|net| !net.guided());
-    if node.is_some_and(off) || (node.is_none() && (deaf || labels == Labels::Missing)) {
-        r.record("guidance", "\"off\"".to_owned(), node);
-        return None;
-    }
-    if let Some(node) = node.filter(|node| !matches!(node.value, Value::Table(_))) {
-        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
-        return None;
-    }
-    let law = r.nested("guidance", node, |r| {
+    let law = r.off_or("guidance", !deaf && labels != Labels::Missing, |r| {
         let law =
             ScaleLaw { max: r.get("max", Number::POSITIVE, 8.0), beta: r.get("beta", Number::ANY, 1.0) };
         if law.max < 1.0 {
@@ -105,53 +96,39 @@ fn scale(r: &mut Reader, labels: Labels, net: Option<&NetConfig>) -> Option<Scal
             r.problem(Problem::new(r.at("max"), message));
         }
         law
-    });
+    })?;
     if deaf {
-        let message = format!("`{}`: this network does not take guidance as an input", r.path("guidance"));
         let help = "leave it out, or use `[net.imf-dit]`";
-        r.problem(Problem::new(r.at("guidance"), message).help(help));
+        r.fault("guidance", "this network does not take guidance as an input", Some(help));
     }
-    if labels == Labels::Missing {
-        let message = format!("`{}`: guidance needs classes, the data has none", r.path("guidance"));
-        r.problem(Problem::new(r.at("guidance"), message).help("leave it out, or use data with labels"));
-    }
+    needs_classes(r, labels);
     Some(law)
+}
+
+/// Guidance is towards a class.
+fn needs_classes(r: &mut Reader, labels: Labels) {
+    if labels == Labels::Missing {
+        let help = "leave it out, or use data with labels";
+        r.fault("guidance", "guidance needs classes, the data has none", Some(help));
+    }
 }
 
 /// `"uniform"`, or a table `{ logit-normal = { mean = -0.4, std = 1.0 } }`.
 fn time(r: &mut Reader, key: &'static str, default: TimeLaw) -> TimeLaw {
-    const HELP: &str = "write \"uniform\" or { logit-normal = { mean = -0.4, std = 1.0 } }";
-    let node = r.node(key);
-    let Some(node) = node else {
-        match default {
-            TimeLaw::Uniform => r.record(key, "\"uniform\"".to_owned(), None),
-            TimeLaw::LogitNormal { mean, std } => {
-                r.record(&format!("{key}.logit-normal.mean"), format!("{mean:?}"), None);
-                r.record(&format!("{key}.logit-normal.std"), format!("{std:?}"), None);
-            }
-        }
-        return default;
+    let (name, (mean, std)) = match default {
+        TimeLaw::Uniform => ("uniform", (-0.4, 1.0)),
+        // A table that leaves them out means the published ones, whatever they would be without the table.
+        TimeLaw::LogitNormal { .. } if r.has(key) => ("logit-normal", (-0.4, 1.0)),
+        TimeLaw::LogitNormal { mean, std } => ("logit-normal", (mean, std)),
     };
-    match &node.value {
-        Value::String(name) if name == "uniform" => {
-            r.record(key, "\"uniform\"".to_owned(), Some(node));
-            TimeLaw::Uniform
-        }
-        Value::Table(table) if table.len() == 1 && table.contains_key("logit-normal") => {
-            r.nested(key, Some(node), |r| {
-                let law = r.node("logit-normal");
-                r.nested("logit-normal", law, |r| TimeLaw::LogitNormal {
-                    mean: r.get("mean", Number::ANY, -0.4),
-                    std: r.get("std", Number::POSITIVE, 1.0),
-                })
-            })
-        }
-        _ => {
-            let reason = "is not a law of time".to_owned();
-            r.wrong(key, node, Wrong::Because(reason, HELP.to_owned()));
-            default
-        }
-    }
+    let law = r.either(key, "a law of time", &["uniform"], &["logit-normal"], name, |name, r| match name {
+        "logit-normal" => TimeLaw::LogitNormal {
+            mean: r.get("mean", Number::ANY, mean),
+            std: r.get("std", Number::POSITIVE, std),
+        },
+        _ => TimeLaw::Uniform,
+    });
+    law.unwrap_or(default)
 }
 
 fn weight(r: &mut Reader, default: Weight) -> Weight {
@@ -167,40 +144,19 @@ fn label_dropout(r: &mut Reader, default: f64, labels: Labels) -> f64 {
     let default = if labels == Labels::Missing { 0.0 } else { default };
     let share = r.get("label-dropout", Number::BELOW_ONE, default);
     if share > 0.0 && labels == Labels::Missing {
-        let message = format!("`{}`: the data has no classes", r.path("label-dropout"));
-        r.problem(Problem::new(r.at("label-dropout"), message).help("leave it out, or use data with labels"));
+        let help = "leave it out, or use data with labels";
+        r.fault("label-dropout", "the data has no classes", Some(help));
     }
     share
 }
 
 /// `"off"`, or a table with `omega`, `kappa` and `interval`.
 fn guidance(r: &mut Reader, labels: Labels) -> Option<GuidanceConfig> {
-    let node = r.node("guidance");
-    let off = |node: &Node| matches!(&node.value, Value::String(word) if word == "off");
-    let Some(node) = node.filter(|node| !off(node)) else {
-        r.record("guidance", "\"off\"".to_owned(), node);
-        return None;
-    };
-    if !matches!(node.value, Value::Table(_)) {
-        r.wrong("guidance", node, Wrong::Type("a table or \"off\"".to_owned()));
-        return None;
-    }
-    let guidance = r.nested("guidance", Some(node), |r| {
-        let guidance = GuidanceConfig {
-            omega: r.get("omega", Number::POSITIVE, 1.0),
-            kappa: r.get("kappa", Number::BELOW_ONE, 0.0),
-            interval: r.get("interval", Pair(Number::UNIT), [0.0, 1.0]),
-        };
-        let [low, high] = guidance.interval;
-        if low > high {
-            let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
-            r.problem(Problem::new(r.at("interval"), message));
-        }
-        guidance
-    });
-    if labels == Labels::Missing {
-        let message = format!("`{}`: guidance needs classes, the data has none", r.path("guidance"));
-        r.problem(Problem::new(r.at("guidance"), message).help("leave it out, or use data with labels"));
-    }
+    let guidance = r.off_or("guidance", false, |r| GuidanceConfig {
+        omega: r.get("omega", Number::POSITIVE, 1.0),
+        kappa: r.get("kappa", Number::BELOW_ONE, 0.0),
+        interval: interval(r, [0.0, 1.0]),
+    })?;
+    needs_classes(r, labels);
     Some(guidance)
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 use meanflow_core::precision::Precision;
 use meanflow_settings::{
-    Choice, Flag, Length, Node, Number, Or, Pair, Patterns, Problem, Reader, Steps, Within, Wrong, period,
-    quote,
+    Choice, Flag, Length, Node, Number, Or, Pair, Period, Problem, Reader, Scalar, Series, Steps, Text,
+    Within, Wrong, quote,
 };
 
 /// `[train]`: the length of a run and what happens on the way.
@@ -66,7 +66,7 @@ pub struct AdamConfig {
     pub warmup: u64,
     /// Decoupled weight decay; 0 for plain Adam.
     pub weight_decay: f64,
-    /// Patterns of the paths of parameters that do not decay.
+    /// Series(Text::SOME, 0) of the paths of parameters that do not decay.
     pub weight_decay_except: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ pub struct MuonConfig {
     pub ns_steps: usize,
     /// How the learning rate depends on the shape of a matrix.
     pub adjust: Adjust,
-    /// Patterns of the paths of matrices that Adam takes.
+    /// Series(Text::SOME, 0) of the paths of matrices that Adam takes.
     pub except: Vec<String>,
     /// For everything but those matrices; its weight decay is for all.
     pub adam: AdamConfig,
@@ -151,7 +151,7 @@ impl OptimizerConfig {
                     Choice(vec![("original", Adjust::Original), ("match-rms-adamw", Adjust::MatchRmsAdamW)]),
                     Adjust::Original,
                 ),
-                except: r.get("except", Patterns, NOT_HIDDEN.map(str::to_owned).to_vec()),
+                except: r.get("except", Series(Text::SOME, 0), NOT_HIDDEN.map(str::to_owned).to_vec()),
                 adam: adam("adam-lr", true, r, batch, items),
             }),
             _ => Self::Adam(adam("lr", false, r, batch, items)),
@@ -172,7 +172,7 @@ fn adam(lr: &'static str, decays: bool, r: &mut Reader, batch: usize, items: Opt
     };
     if decays {
         adam.weight_decay = r.get("weight-decay", Number::NOT_NEGATIVE, 0.0);
-        adam.weight_decay_except = r.get("weight-decay-except", Patterns, Vec::new());
+        adam.weight_decay_except = r.get("weight-decay-except", Series(Text::SOME, 0), Vec::new());
     }
     adam
 }
@@ -240,7 +240,7 @@ impl EmaConfig {
     }
 
     fn half_life(r: &mut Reader, node: &Node, batch: usize, items: Option<usize>) -> (f64, String) {
-        let counted = period(node).and_then(|every| {
+        let counted = Period.read(node).and_then(|every| {
             let wrong = |reason| Wrong::Because(reason, "give it in images or steps".to_owned());
             match every.images(batch, items) {
                 Ok(images) if images > 0.0 => Ok((every, images)),

@@ -293,7 +293,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\ntime = \"uniforn\""),
         &[],
         "`objective.meanflow.time`: is not a law of time",
-        "write \"uniform\" or { logit-normal = { mean = -0.4, std = 1.0 } }",
+        "write \"uniform\" or { logit-normal = { … } }",
     );
     says(
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\npairing = \"v2\""),
