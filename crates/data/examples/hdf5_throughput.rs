@@ -82,7 +82,7 @@ fn main() -> Result<(), DataError> {
     println!("peak memory after writing {}", peak_memory());
 
     let start = Instant::now();
-    let data = DataConfig::Hdf5(Hdf5Config::new(&folder)).open()?;
+    let data = DataConfig::new(Hdf5Config::new(&folder)).open()?;
     println!("opened in {:.2} s", start.elapsed().as_secs_f64());
     let config = LoaderConfig { batch: 256, seed: 0, flip: false, augment: None, prefetch: 4 };
     let mut loader = Loader::new(data.clone(), config, Cursor::default())?;

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::absent::absent;
-use crate::config::Description;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
 use crate::idx;
 use crate::images::{Images, Labels};
+use crate::kind::Description;
 
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;

@@ -1,17 +1,30 @@
-//! The kinds of data, one file each: the settings of its `[data.*]` table and what they open.
+//! The kinds of data, one file each: its name, its keys in `[data.<name>]` with their defaults and checks, and what it opens.
 
-pub mod checkerboard;
-pub mod cifar10;
-pub mod cifar100;
-pub mod eight_gaussians;
-pub mod emoji;
-pub mod fashion_mnist;
-pub mod hdf5_files;
-pub mod idx_files;
-pub mod image_folder;
-pub mod mnist;
-pub mod points;
-pub mod silhouette;
-pub mod swiss_roll;
-pub mod two_moons;
-pub mod two_spirals;
+use crate::kind::Kind;
+
+macro_rules! datasets {
+    ($($file:ident),* $(,)?) => {
+        $(pub mod $file;)*
+
+        /// Every kind of data there is here; a program that has others lists them beside these.
+        pub static KINDS: &[&Kind] = &[$(&$file::KIND),*];
+    };
+}
+
+datasets! {
+    fashion_mnist,
+    mnist,
+    idx_files,
+    cifar10,
+    cifar100,
+    image_folder,
+    emoji,
+    hdf5_files,
+    eight_gaussians,
+    checkerboard,
+    two_moons,
+    two_spirals,
+    swiss_roll,
+    points,
+    silhouette,
+}

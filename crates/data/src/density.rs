@@ -1,16 +1,22 @@
 //! Densities of the plane as datasets: a fixed draw to train on and fresh draws to score against.
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Reader, Within};
 use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
-use crate::config::Description;
 use crate::dataset::{Dataset, Gaussians};
 use crate::error::DataError;
+use crate::kind::Description;
 use crate::random;
 
 /// The number of points a density is drawn with unless the experiment says otherwise.
 pub const DEFAULT_POINTS: usize = 100_000;
+
+/// Reads the key `seed`: that of the points, apart from the run's.
+pub(crate) fn seed(r: &mut Reader, default: u64) -> u64 {
+    r.get("seed", Within(0, Within::LARGEST), default as usize) as u64
+}
 
 /// A probability density on the plane with a number of modes.
 pub trait Density: Send + Sync {

@@ -339,7 +339,7 @@ pub enum DataError {
 
 impl DataError {
     /// Turns an error of reading `path` into one that names it.
-    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Read { path: path.to_path_buf(), source }
     }
 
@@ -354,12 +354,7 @@ impl DataError {
     }
 
     /// A setting that is out of range unless `holds`.
-    pub(crate) fn require(
-        holds: bool,
-        key: &'static str,
-        value: impl Display,
-        must: &str,
-    ) -> Result<(), Self> {
+    pub fn require(holds: bool, key: &'static str, value: impl Display, must: &str) -> Result<(), Self> {
         if holds {
             Ok(())
         } else {

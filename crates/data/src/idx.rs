@@ -6,6 +6,7 @@ use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use meanflow_settings::Choice;
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
@@ -30,6 +31,11 @@ pub enum Part {
 impl Part {
     /// The names that an experiment file may use for `split`.
     pub const NAMES: [&'static str; 3] = ["auto", "train", "test"];
+
+    /// These names, as a key's values.
+    pub fn choice() -> Choice<Self> {
+        Choice(Self::NAMES.into_iter().filter_map(|name| Some((name, Self::from_name(name)?))).collect())
+    }
 
     /// The part of this name.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::Description;
 use crate::dataset::{Dataset, Element, Field};
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
 use crate::idx::{self, IdxImages, Source};
+use crate::kind::Description;
 
 /// Images, kept as bytes; a value x becomes x/127.5 − 1.
 pub(crate) struct Images {

@@ -4,13 +4,13 @@
 //! images in [−1, 1], points of the plane as `[2, 1, 1]`, scaled to about unit variance. Whatever is drawn is
 //! drawn from ChaCha8 keyed by a seed, a name and a step ([`random`]).
 //!
-//! A new dataset is one file in `datasets/`, one variant of [`DataConfig`] and one line of [`KINDS`].
+//! A new dataset is one file in `datasets/` and its name in `datasets.rs`; or, in another crate, a file of the same form and a
+//! list of [`Kind`]s that holds its own beside [`KINDS`].
 
 mod absent;
 pub mod augment;
 mod block_cache;
 pub mod cifar;
-pub mod config;
 pub mod convert;
 pub mod dataset;
 pub mod datasets;
@@ -23,19 +23,22 @@ pub mod held_out;
 pub mod idx;
 pub mod images;
 pub mod inspect;
+pub mod kind;
 pub mod loader;
 pub mod order;
 mod pictures;
+pub mod presence;
+pub mod published;
 pub mod random;
-pub mod registry;
+pub mod read;
 mod rows;
 mod scratch;
 
 pub use augment::EdmConfig;
 pub use cifar::Half;
-pub use config::{DataConfig, Description};
 pub use convert::{Conversion, convert};
 pub use dataset::{Blocks, Dataset, Element, Field, Gaussians, View, labels_in_turn, read_rows};
+pub use datasets::KINDS;
 pub use datasets::checkerboard::CheckerboardConfig;
 pub use datasets::cifar10::Cifar10Config;
 pub use datasets::cifar100::{Cifar100Config, Level};
@@ -57,6 +60,9 @@ pub use grid::{density_png, grid_png};
 pub use hdf5::{Floats, array_names, read_floats, read_text, write_floats, write_floats_with};
 pub use idx::Part;
 pub use inspect::{Inspection, contact_sheet, inspect};
+pub use kind::{DataConfig, DataKind, Description, Kind, Origin};
 pub use loader::{Cursor, HostBatch, Loader, LoaderConfig};
 pub use pictures::Background;
-pub use registry::{KINDS, Kind, Listed, Presence, list};
+pub use presence::{Listed, Presence, list};
+pub use published::{Package, Published};
+pub use read::read;

@@ -114,7 +114,7 @@ impl Yardstick {
         Variant {
             name: self.name.to_owned(),
             seed: 0,
-            data: DataConfig::FashionMnist(FashionMnistConfig::default()),
+            data: DataConfig::new(FashionMnistConfig::default()),
             description: Description { shape: self.shape, classes: Some(self.classes), items: None },
             net: self.net.clone(),
             init: InitConfig::default(),

@@ -1,7 +1,7 @@
 //! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Conversion, DataError, Presence, contact_sheet, convert, fetch, inspect, list};
+use meanflow_data::{Conversion, DataError, KINDS, Presence, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
 use meanflow_train::config::data_of_file;
 use serde_json::json;
@@ -20,7 +20,7 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
                 tell!("{}", file.display());
                 return Ok(Done::Yes);
             }
-            let files = fetch(&name, &datasets.join(&name), &mut |line| say!("{line}"));
+            let files = fetch(KINDS, &name, &datasets.join(&name), &mut |line| say!("{line}"));
             let files = files.map_err(|error| match error {
                 DataError::NotFetchable { name, known } => {
                     DataError::NotFetchable { name, known: format!("{known}, {LITE0}") }
@@ -44,7 +44,7 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
 }
 
 fn show_list(datasets: &Path, as_json: bool) {
-    let kinds = list(datasets);
+    let kinds = list(KINDS, datasets);
     let presence = |presence: &Presence| match presence {
         Presence::BuiltIn => "built in".to_owned(),
         Presence::Here(folder) => format!("in {}", folder.display()),

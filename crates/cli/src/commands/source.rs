@@ -35,7 +35,7 @@ pub fn open(path: &Path) -> anyhow::Result<Source> {
 pub fn labelled(path: &Path) -> anyhow::Result<Arc<dyn Dataset>> {
     match ending(path) {
         "toml" => Ok(Comparison::load(path, &[])?.variants[0].data.open()?),
-        "h5" | "hdf5" if path.is_file() => Ok(DataConfig::Hdf5(Hdf5Config::new(path)).open()?),
+        "h5" | "hdf5" if path.is_file() => Ok(DataConfig::new(Hdf5Config::new(path)).open()?),
         _ => anyhow::bail!(
             "{} holds no labels; an HDF5 file may, and the data of an experiment file",
             path.display()
@@ -87,7 +87,7 @@ fn of_hdf5(path: &Path) -> anyhow::Result<Source> {
     if let Some([there, missing]) = StatisticsNames::half(&names) {
         anyhow::bail!("{}: {missing}: is missing, but {there} is there", path.display());
     }
-    of_dataset(DataConfig::Hdf5(Hdf5Config::new(path)).open()?)
+    of_dataset(DataConfig::new(Hdf5Config::new(path)).open()?)
 }
 
 fn matrix(array: Floats, path: &Path, name: &str) -> anyhow::Result<Array2<f64>> {

@@ -9,6 +9,7 @@ pub use parity::{KIND, Quantity, TOLERANCE, parity};
 use std::f64::consts::PI;
 
 use chacha20::rand_core::Rng;
+use meanflow_settings::{Number, Reader};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
@@ -61,6 +62,20 @@ pub struct Draw {
 }
 
 impl EdmConfig {
+    /// Reads the key `augment`: `"off"`, or a table `{ edm = { p = 0.12, … } }`.
+    pub fn read(r: &mut Reader) -> Option<Self> {
+        r.either("augment", "a kind of augmentation", &["off"], &["edm"], "off", |kind, r| {
+            let default = Self::default();
+            (kind == "edm").then(|| Self {
+                p: r.get("p", Number::UNIT, default.p),
+                xflip: r.get("xflip", Number::NOT_NEGATIVE, default.xflip),
+                scale: r.get("scale", Number::NOT_NEGATIVE, default.scale),
+                aniso: r.get("aniso", Number::NOT_NEGATIVE, default.aniso),
+                translate: r.get("translate", Number::NOT_NEGATIVE, default.translate),
+            })
+        })?
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Flag, Reader, Within};
 
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
@@ -13,6 +14,14 @@ use crate::random;
 /// Squares along a side; half of all squares are dark.
 const SIDE: usize = 4;
 const MODES: usize = SIDE * SIDE / 2;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "checkerboard",
+    description: "plane: the dark squares of a 4×4 checkerboard",
+    origin: Origin::BuiltIn,
+    read: |r| DataConfig::new(CheckerboardConfig::read(r)),
+};
 
 /// `[data.checkerboard]`: uniform on the 8 dark unit squares of [−2, 2]²; the variance of a coordinate is
 /// 4/3.
@@ -45,13 +54,29 @@ impl Density for Checkerboard {
     }
 }
 
+impl CheckerboardConfig {
+    /// Reads the keys of `[data.checkerboard]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::default();
+        Self {
+            points: r.get("points", Within::SAMPLES, default.points),
+            seed: density::seed(r, default.seed),
+            labels: r.get("labels", Flag, default.labels),
+        }
+    }
+}
+
 impl DataKind for CheckerboardConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         density::describe(self.points, self.labels.then_some(MODES))
     }
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         let classes = self.describe()?.classes;
-        Ok(Arc::new(Drawn::new("checkerboard", Checkerboard, classes, self.points, self.seed)))
+        Ok(Arc::new(Drawn::new(KIND.name, Checkerboard, classes, self.points, self.seed)))
     }
 }

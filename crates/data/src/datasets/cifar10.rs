@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use meanflow_settings::{Choice, Flag, Number, PathTo, Reader};
+
 use crate::augment::EdmConfig;
 use crate::cifar::{Half, Layout};
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 
@@ -23,6 +25,14 @@ const LAYOUT: Layout = Layout {
     class: Some((0, 10)),
 };
 const WITHOUT_LABELS: Layout = Layout { class: None, ..LAYOUT };
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: LAYOUT.name,
+    description: "32×32 colour photos, 10 classes, from the official binary files or tar.gz",
+    origin: Origin::Yours { wanted: "cifar-10-binary.tar.gz, or the folder of its .bin files" },
+    read: |r| DataConfig::new(Cifar10Config::read(r)),
+};
 
 /// `[data.cifar10]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,9 +67,26 @@ impl Cifar10Config {
     fn layout(&self) -> &'static Layout {
         if self.labels { &LAYOUT } else { &WITHOUT_LABELS }
     }
+
+    /// Reads the keys of `[data.cifar10]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            split: r.get("split", Choice(Half::ALL.to_vec()), default.split),
+            labels: r.get("labels", Flag, default.labels),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 impl DataKind for Cifar10Config {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         self.layout().describe(&self.path, self.split, self.held_out)
     }

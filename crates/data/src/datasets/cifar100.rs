@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use meanflow_settings::{Choice, Flag, Number, PathTo, Reader};
+
 use crate::augment::EdmConfig;
 use crate::cifar::{Half, Layout};
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 
@@ -41,6 +43,14 @@ impl Level {
     }
 }
 
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "cifar100",
+    description: "32×32 colour photos, 100 or 20 classes, from the official binary files or tar.gz",
+    origin: Origin::Yours { wanted: "cifar-100-binary.tar.gz, or the folder of its .bin files" },
+    read: |r| DataConfig::new(Cifar100Config::read(r)),
+};
+
 /// `[data.cifar100]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cifar100Config {
@@ -70,9 +80,26 @@ impl Cifar100Config {
             held_out: 0.0,
         }
     }
+
+    /// Reads the keys of `[data.cifar100]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            split: r.get("split", Choice(Half::ALL.to_vec()), default.split),
+            labels: r.get("labels", Choice(Level::ALL.to_vec()), default.labels),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 impl DataKind for Cifar100Config {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         self.labels.layout().describe(&self.path, self.split, self.held_out)
     }

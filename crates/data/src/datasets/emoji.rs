@@ -10,15 +10,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_settings::{Flag, Number, PathTo, Reader, Within};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::absent::absent;
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
-use crate::fetch::{Package, Published};
+use crate::published::{Package, Published};
 use crate::held_out::{self, HeldOut};
 use crate::images::{Images, Labels};
 use crate::pictures::{self, Background};
@@ -41,13 +42,20 @@ const CATEGORIES: [&str; 9] = [
 ];
 
 /// The published table and pictures and where an ordinary package client gets them.
-pub(crate) const PUBLISHED: Published = Published {
-    name: NAME,
+const PUBLISHED: Published = Published {
     package: Package::Npm { spec: "emoji-datasource-google@16.0.0", folder: "package" },
     files: &[
         (TABLE, "1d602e65be88772bf8cc368ce16b855d719eeddbafe128d471b80203f494d29f"),
         (PICTURES, "22d524856feb8be19d575feed7928f49590dceeef27debe66dd8e4a778b143c4"),
     ],
+};
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: NAME,
+    description: "Noto emoji as colour pictures, 9 classes, split by glyph",
+    origin: Origin::Published { set: &PUBLISHED, partly_built_in: false },
+    read: |r| DataConfig::new(EmojiConfig::read(r)),
 };
 
 /// `[data.emoji]`.
@@ -88,9 +96,27 @@ impl EmojiConfig {
         let size = self.size;
         DataError::require([8, 16, 32, 64].contains(&size), "size", size, "must be 8, 16, 32 or 64")
     }
+
+    /// Reads the keys of `[data.emoji]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            size: r.get("size", Within::SAMPLES, default.size),
+            skin_tones: r.get("skin-tones", Flag, default.skin_tones),
+            labels: r.get("labels", Flag, default.labels),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 impl DataKind for EmojiConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     /// How many are left when whole glyphs are set aside, only the pictures tell.
     fn describe(&self) -> Result<Description, DataError> {
         self.check()?;

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_settings::{Flag, Number, Or, PathTo, Reader, Within};
+
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
-use crate::fetch::{Package, Published};
+use crate::published::{Package, Published};
 use crate::idx::{Part, Source};
 use crate::images::{self, Reading};
 
@@ -22,8 +24,7 @@ static TEST_LABELS: &[u8] =
     include_bytes!("../../../../datasets/fashion-mnist-10k/t10k-labels-idx1-ubyte.gz");
 
 /// The four published files and where an ordinary package client gets them.
-pub(crate) const PUBLISHED: Published = Published {
-    name: NAME,
+const PUBLISHED: Published = Published {
     package: Package::Debian { name: "dataset-fashion-mnist", folder: "usr/share/datasets/fashion-mnist" },
     files: &[
         ("train-images-idx3-ubyte.gz", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
@@ -31,6 +32,14 @@ pub(crate) const PUBLISHED: Published = Published {
         ("t10k-images-idx3-ubyte.gz", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
         ("t10k-labels-idx1-ubyte.gz", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
     ],
+};
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: NAME,
+    description: "28×28 grey garments, 10 classes; 10,000 built in, 60,000 more to fetch",
+    origin: Origin::Published { set: &PUBLISHED, partly_built_in: true },
+    read: |r| DataConfig::new(FashionMnistConfig::read(r)),
 };
 
 /// `[data.fashion-mnist]`.
@@ -67,7 +76,27 @@ impl Default for FashionMnistConfig {
     }
 }
 
+impl FashionMnistConfig {
+    /// Reads the keys of `[data.fashion-mnist]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::default();
+        Self {
+            path: r.get("path", Or("built-in", PathTo), default.path),
+            split: r.get("split", Part::choice(), default.split),
+            size: r.get("size", Or("off", Within::SAMPLES), default.size),
+            labels: r.get("labels", Flag, default.labels),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+        }
+    }
+}
+
 impl DataKind for FashionMnistConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         if self.path.is_none() {
             DataError::require(

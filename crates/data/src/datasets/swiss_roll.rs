@@ -4,8 +4,9 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Number, Reader, Within};
 
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
@@ -13,6 +14,14 @@ use crate::random;
 
 /// The roll's outer radius; its angle runs from 3π/2 to 9π/2 and its radius grows with it.
 const RADIUS: f64 = 2.0;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "swiss-roll",
+    description: "plane: a rolled-up line",
+    origin: Origin::BuiltIn,
+    read: |r| DataConfig::new(SwissRollConfig::read(r)),
+};
 
 /// `[data.swiss-roll]`: (ρ cos θ, ρ sin θ) with θ uniform in [3π/2, 9π/2] and ρ = 2θ/(9π/2).
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +53,23 @@ impl Density for SwissRoll {
     }
 }
 
+impl SwissRollConfig {
+    /// Reads the keys of `[data.swiss-roll]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::default();
+        Self {
+            points: r.get("points", Within::SAMPLES, default.points),
+            seed: density::seed(r, default.seed),
+            noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
+        }
+    }
+}
+
 impl DataKind for SwissRollConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         density::check_noise("noise", self.noise)?;
         density::describe(self.points, None)
@@ -52,6 +77,6 @@ impl DataKind for SwissRollConfig {
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         self.describe()?;
-        Ok(Arc::new(Drawn::new("swiss-roll", SwissRoll { noise: self.noise }, None, self.points, self.seed)))
+        Ok(Arc::new(Drawn::new(KIND.name, SwissRoll { noise: self.noise }, None, self.points, self.seed)))
     }
 }

@@ -4,8 +4,9 @@ use std::f64::consts::PI;
 use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Flag, Number, Reader, Within};
 
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
@@ -14,6 +15,14 @@ use crate::random;
 const MODES: usize = 2;
 /// Brings the moons, 3 wide, to the width of [−2, 2].
 const SCALE: f64 = 4.0 / 3.0;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "two-moons",
+    description: "plane: two interleaved half circles",
+    origin: Origin::BuiltIn,
+    read: |r| DataConfig::new(TwoMoonsConfig::read(r)),
+};
 
 /// `[data.two-moons]`: half circles of radius 4/3, the second turned by half a turn about the origin; without
 /// noise x lies in [−2, 2], y in [−1, 1].
@@ -51,7 +60,24 @@ impl Density for TwoMoons {
     }
 }
 
+impl TwoMoonsConfig {
+    /// Reads the keys of `[data.two-moons]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::default();
+        Self {
+            points: r.get("points", Within::SAMPLES, default.points),
+            seed: density::seed(r, default.seed),
+            labels: r.get("labels", Flag, default.labels),
+            noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
+        }
+    }
+}
+
 impl DataKind for TwoMoonsConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         density::check_noise("noise", self.noise)?;
         density::describe(self.points, self.labels.then_some(MODES))
@@ -59,6 +85,6 @@ impl DataKind for TwoMoonsConfig {
 
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         let classes = self.describe()?.classes;
-        Ok(Arc::new(Drawn::new("two-moons", TwoMoons { noise: self.noise }, classes, self.points, self.seed)))
+        Ok(Arc::new(Drawn::new(KIND.name, TwoMoons { noise: self.noise }, classes, self.points, self.seed)))
     }
 }

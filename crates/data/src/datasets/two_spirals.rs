@@ -4,8 +4,9 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 use chacha20::ChaCha8Rng;
+use meanflow_settings::{Flag, Number, Reader, Within};
 
-use crate::config::{DataKind, Description};
+use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
@@ -14,6 +15,14 @@ use crate::random;
 const MODES: usize = 2;
 const TURNS: f64 = 1.5;
 const RADIUS: f64 = 2.0;
+
+/// What the registry knows of it.
+pub static KIND: Kind = Kind {
+    name: "two-spirals",
+    description: "plane: two arms of a spiral",
+    origin: Origin::BuiltIn,
+    read: |r| DataConfig::new(TwoSpiralsConfig::read(r)),
+};
 
 /// `[data.two-spirals]`: ρ·(cos 3πρ/2, sin 3πρ/2) and its point reflection, ρ = 2√U with U uniform; the mean
 /// square radius without noise is 2.
@@ -51,7 +60,24 @@ impl Density for TwoSpirals {
     }
 }
 
+impl TwoSpiralsConfig {
+    /// Reads the keys of `[data.two-spirals]`.
+    fn read(r: &mut Reader) -> Self {
+        let default = Self::default();
+        Self {
+            points: r.get("points", Within::SAMPLES, default.points),
+            seed: density::seed(r, default.seed),
+            labels: r.get("labels", Flag, default.labels),
+            noise: r.get("noise", Number::NOT_NEGATIVE, default.noise),
+        }
+    }
+}
+
 impl DataKind for TwoSpiralsConfig {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
     fn describe(&self) -> Result<Description, DataError> {
         density::check_noise("noise", self.noise)?;
         density::describe(self.points, self.labels.then_some(MODES))
@@ -60,7 +86,7 @@ impl DataKind for TwoSpiralsConfig {
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         let classes = self.describe()?.classes;
         Ok(Arc::new(Drawn::new(
-            "two-spirals",
+            KIND.name,
             TwoSpirals { noise: self.noise },
             classes,
             self.points,

@@ -54,7 +54,7 @@ fn a_folder_and_the_archive_are_the_same_set() {
     let packed = here.path().join("cifar-10-binary.tar.gz");
     archive(&packed, "cifar-10-batches-bin", &cifar10_files());
     let open = |path: &Path, split| {
-        DataConfig::Cifar10(Cifar10Config { split, ..Cifar10Config::new(path) }).open().expect("whole files")
+        DataConfig::new(Cifar10Config { split, ..Cifar10Config::new(path) }).open().expect("whole files")
     };
     // The folder with the files, the folder with that folder, the archive.
     let sets = [&folder, &here.path().to_path_buf(), &packed].map(|path| open(path, Half::Train));
@@ -69,13 +69,13 @@ fn a_folder_and_the_archive_are_the_same_set() {
         assert_eq!(set.label(43), Some(3));
     }
     let plain = Cifar10Config { labels: false, ..Cifar10Config::new(&folder) };
-    let plain = DataConfig::Cifar10(plain).open().expect("whole files");
+    let plain = DataConfig::new(plain).open().expect("whole files");
     assert_eq!((plain.len(), plain.classes(), plain.label(43)), (100, None, None));
     assert_eq!(plain.digest(), sets[0].digest(), "the same files");
     assert_eq!(open(&packed, Half::Test).len(), 7);
-    let described = DataConfig::Cifar10(Cifar10Config::new(&folder)).describe().expect("valid settings");
+    let described = DataConfig::new(Cifar10Config::new(&folder)).describe().expect("valid settings");
     assert_eq!(described.items, Some(100));
-    let described = DataConfig::Cifar10(Cifar10Config::new("none")).describe().expect("valid settings");
+    let described = DataConfig::new(Cifar10Config::new("none")).describe().expect("valid settings");
     assert_eq!(described.items, Some(50_000));
 }
 
@@ -85,7 +85,7 @@ fn cifar100_has_two_labels() {
     let files = [("train.bin".to_owned(), records(0..60, 2)), ("test.bin".to_owned(), records(60..70, 2))];
     put(here.path(), &files);
     let open = |labels| {
-        DataConfig::Cifar100(Cifar100Config { labels, ..Cifar100Config::new(here.path()) })
+        DataConfig::new(Cifar100Config { labels, ..Cifar100Config::new(here.path()) })
             .open()
             .expect("whole files")
     };
@@ -102,7 +102,7 @@ fn cifar100_has_two_labels() {
 #[test]
 fn files_that_are_wrong_are_named() {
     let here = tempfile::tempdir().expect("a temporary folder");
-    let open = || DataConfig::Cifar10(Cifar10Config::new(here.path())).open();
+    let open = || DataConfig::new(Cifar10Config::new(here.path())).open();
     let error = || open().err().expect("a file that is wrong").to_string();
     assert!(error().starts_with("no data_batch_1.bin, "), "{}", error());
     put(here.path(), &cifar10_files());
@@ -124,18 +124,17 @@ fn files_that_are_wrong_are_named() {
     let broken = here.path().join("broken.tar.gz");
     archive(&broken, "cifar-10-batches-bin", &cifar10_files()[..2]);
     let error =
-        DataConfig::Cifar10(Cifar10Config::new(&broken)).open().err().expect("an archive without all files");
+        DataConfig::new(Cifar10Config::new(&broken)).open().err().expect("an archive without all files");
     assert!(error.to_string().starts_with("no data_batch_3.bin in "), "{error}");
     let whole = fs::read(&broken).expect("a file");
     fs::write(&broken, &whole[..whole.len() / 2]).expect("a writable folder");
-    let error = DataConfig::Cifar10(Cifar10Config::new(&broken)).open().err().expect("half an archive");
+    let error = DataConfig::new(Cifar10Config::new(&broken)).open().err().expect("half an archive");
     assert!(
         matches!(&error, DataError::CifarArchive { path, .. } if path.ends_with("broken.tar.gz")),
         "{error}"
     );
     fs::write(&broken, "x").expect("a writable folder");
-    let error =
-        DataConfig::Cifar10(Cifar10Config::new(&broken)).open().err().expect("no archive").to_string();
+    let error = DataConfig::new(Cifar10Config::new(&broken)).open().err().expect("no archive").to_string();
     assert!(
         error.contains("broken.tar.gz is not a folder with the files of CIFAR, and cannot be read"),
         "{error}"
@@ -148,7 +147,7 @@ fn files_that_are_wrong_are_named() {
 fn an_epoch_is_the_same_on_any_number_of_threads() {
     let here = tempfile::tempdir().expect("a temporary folder");
     put(here.path(), &cifar10_files());
-    let config = DataConfig::Cifar10(Cifar10Config {
+    let config = DataConfig::new(Cifar10Config {
         flip: true,
         augment: Some(EdmConfig { p: 0.5, ..EdmConfig::default() }),
         ..Cifar10Config::new(here.path())

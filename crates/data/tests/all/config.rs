@@ -12,25 +12,25 @@ use meanflow_data::{
 
 fn every_kind() -> [DataConfig; 15] {
     [
-        DataConfig::FashionMnist(FashionMnistConfig::default()),
-        DataConfig::Mnist(MnistConfig::new("none")),
-        DataConfig::Idx(IdxConfig { size: Some(32), ..IdxConfig::new("none") }),
-        DataConfig::Cifar10(Cifar10Config::new("none")),
-        DataConfig::Cifar100(Cifar100Config::new("none")),
-        DataConfig::ImageFolder(ImageFolderConfig {
+        DataConfig::new(FashionMnistConfig::default()),
+        DataConfig::new(MnistConfig::new("none")),
+        DataConfig::new(IdxConfig { size: Some(32), ..IdxConfig::new("none") }),
+        DataConfig::new(Cifar10Config::new("none")),
+        DataConfig::new(Cifar100Config::new("none")),
+        DataConfig::new(ImageFolderConfig {
             size: Some(64),
             classes: Some(3),
             ..ImageFolderConfig::new("none")
         }),
-        DataConfig::Emoji(EmojiConfig::new("none")),
-        DataConfig::Hdf5(Hdf5Config { shape: Some([4, 32, 32]), ..Hdf5Config::new("none") }),
-        DataConfig::EightGaussians(EightGaussiansConfig::default()),
-        DataConfig::Checkerboard(CheckerboardConfig::default()),
-        DataConfig::TwoMoons(TwoMoonsConfig::default()),
-        DataConfig::TwoSpirals(TwoSpiralsConfig::default()),
-        DataConfig::SwissRoll(SwissRollConfig::default()),
-        DataConfig::Points(PointsConfig::new("none")),
-        DataConfig::Silhouette(SilhouetteConfig::new("none")),
+        DataConfig::new(EmojiConfig::new("none")),
+        DataConfig::new(Hdf5Config { shape: Some([4, 32, 32]), ..Hdf5Config::new("none") }),
+        DataConfig::new(EightGaussiansConfig::default()),
+        DataConfig::new(CheckerboardConfig::default()),
+        DataConfig::new(TwoMoonsConfig::default()),
+        DataConfig::new(TwoSpiralsConfig::default()),
+        DataConfig::new(SwissRollConfig::default()),
+        DataConfig::new(PointsConfig::new("none")),
+        DataConfig::new(SilhouetteConfig::new("none")),
     ]
 }
 
@@ -74,7 +74,7 @@ fn no_kind_needs_its_data_to_be_described_and_a_missing_file_is_named() {
 
 #[test]
 fn what_only_the_file_can_tell_asks_for_the_file_or_the_key() {
-    let key = |config: IdxConfig| match DataConfig::Idx(config).describe() {
+    let key = |config: IdxConfig| match DataConfig::new(config).describe() {
         Err(DataError::Unknowable { key, .. }) => Some(key),
         _ => None,
     };
@@ -82,7 +82,7 @@ fn what_only_the_file_can_tell_asks_for_the_file_or_the_key() {
     let labelled =
         IdxConfig { size: Some(28), labels: Some(PathBuf::from("none")), ..IdxConfig::new("none") };
     assert_eq!(key(labelled.clone()), Some("classes"));
-    let told = DataConfig::Idx(IdxConfig { classes: Some(47), ..labelled })
+    let told = DataConfig::new(IdxConfig { classes: Some(47), ..labelled })
         .describe()
         .expect("size and classes are given");
     assert_eq!(told, Description { shape: [1, 28, 28], classes: Some(47), items: None });
@@ -91,18 +91,18 @@ fn what_only_the_file_can_tell_asks_for_the_file_or_the_key() {
 #[test]
 fn settings_out_of_range_are_named() {
     let cases = [
-        (DataConfig::Checkerboard(CheckerboardConfig { points: 0, ..Default::default() }), "points"),
-        (DataConfig::EightGaussians(EightGaussiansConfig { std: -0.1, ..Default::default() }), "std"),
-        (DataConfig::TwoMoons(TwoMoonsConfig { noise: f64::NAN, ..Default::default() }), "noise"),
-        (DataConfig::TwoSpirals(TwoSpiralsConfig { noise: f64::INFINITY, ..Default::default() }), "noise"),
-        (DataConfig::SwissRoll(SwissRollConfig { points: usize::MAX, ..Default::default() }), "points"),
-        (DataConfig::FashionMnist(FashionMnistConfig { size: Some(20), ..Default::default() }), "size"),
-        (DataConfig::FashionMnist(FashionMnistConfig { split: Part::Train, ..Default::default() }), "split"),
-        (DataConfig::FashionMnist(FashionMnistConfig { held_out: 1.0, ..Default::default() }), "held-out"),
-        (DataConfig::Mnist(MnistConfig { held_out: f64::NAN, ..MnistConfig::new("none") }), "held-out"),
-        (DataConfig::Idx(IdxConfig { classes: Some(3), ..IdxConfig::new("none") }), "classes"),
-        (DataConfig::Points(PointsConfig { classes: Some(0), ..PointsConfig::new("none") }), "classes"),
-        (DataConfig::Silhouette(SilhouetteConfig { points: 0, ..SilhouetteConfig::new("none") }), "points"),
+        (DataConfig::new(CheckerboardConfig { points: 0, ..Default::default() }), "points"),
+        (DataConfig::new(EightGaussiansConfig { std: -0.1, ..Default::default() }), "std"),
+        (DataConfig::new(TwoMoonsConfig { noise: f64::NAN, ..Default::default() }), "noise"),
+        (DataConfig::new(TwoSpiralsConfig { noise: f64::INFINITY, ..Default::default() }), "noise"),
+        (DataConfig::new(SwissRollConfig { points: usize::MAX, ..Default::default() }), "points"),
+        (DataConfig::new(FashionMnistConfig { size: Some(20), ..Default::default() }), "size"),
+        (DataConfig::new(FashionMnistConfig { split: Part::Train, ..Default::default() }), "split"),
+        (DataConfig::new(FashionMnistConfig { held_out: 1.0, ..Default::default() }), "held-out"),
+        (DataConfig::new(MnistConfig { held_out: f64::NAN, ..MnistConfig::new("none") }), "held-out"),
+        (DataConfig::new(IdxConfig { classes: Some(3), ..IdxConfig::new("none") }), "classes"),
+        (DataConfig::new(PointsConfig { classes: Some(0), ..PointsConfig::new("none") }), "classes"),
+        (DataConfig::new(SilhouetteConfig { points: 0, ..SilhouetteConfig::new("none") }), "points"),
     ];
     for (config, expected) in cases {
         for error in [config.describe().err(), config.open().err()] {
@@ -115,11 +115,11 @@ fn settings_out_of_range_are_named() {
 #[test]
 fn labels_can_be_left_out() {
     for config in [
-        DataConfig::FashionMnist(FashionMnistConfig { labels: false, ..Default::default() }),
-        DataConfig::Mnist(MnistConfig { labels: false, ..MnistConfig::new("none") }),
-        DataConfig::Cifar10(Cifar10Config { labels: false, ..Cifar10Config::new("none") }),
-        DataConfig::Cifar100(Cifar100Config { labels: Level::Off, ..Cifar100Config::new("none") }),
-        DataConfig::Emoji(EmojiConfig { labels: false, ..EmojiConfig::new("none") }),
+        DataConfig::new(FashionMnistConfig { labels: false, ..Default::default() }),
+        DataConfig::new(MnistConfig { labels: false, ..MnistConfig::new("none") }),
+        DataConfig::new(Cifar10Config { labels: false, ..Cifar10Config::new("none") }),
+        DataConfig::new(Cifar100Config { labels: Level::Off, ..Cifar100Config::new("none") }),
+        DataConfig::new(EmojiConfig { labels: false, ..EmojiConfig::new("none") }),
     ] {
         assert_eq!(config.describe().expect("valid settings").classes, None);
         if let Ok(dataset) = config.open() {
@@ -130,14 +130,14 @@ fn labels_can_be_left_out() {
 
 #[test]
 fn relative_paths_follow_the_experiment_file() {
-    let mut config = DataConfig::Idx(IdxConfig {
+    let mut config = DataConfig::new(IdxConfig {
         labels: Some(PathBuf::from("/data/labels")),
         ..IdxConfig::new("../images")
     });
     config.resolve(Path::new("experiments"));
     let expected =
         IdxConfig { labels: Some(PathBuf::from("/data/labels")), ..IdxConfig::new("experiments/../images") };
-    assert_eq!(config, DataConfig::Idx(expected));
+    assert_eq!(config, DataConfig::new(expected));
 }
 
 #[test]

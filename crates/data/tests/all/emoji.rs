@@ -43,7 +43,7 @@ fn reds(rows: &[f32], size: usize) -> Vec<u8> {
 fn glyphs_are_set_aside_with_their_variants_and_copies() {
     let here = tempfile::tempdir().expect("a temporary folder");
     set(here.path());
-    let open = |config: EmojiConfig| DataConfig::Emoji(config).open().expect("a whole set");
+    let open = |config: EmojiConfig| DataConfig::new(config).open().expect("a whole set");
     let whole = open(EmojiConfig { held_out: 0.0, ..EmojiConfig::new(here.path()) });
     assert_eq!((whole.len(), whole.shape(), whole.classes()), (80, [3, 32, 32], Some(9)));
     let without = open(EmojiConfig { held_out: 0.0, skin_tones: false, ..EmojiConfig::new(here.path()) });
@@ -55,7 +55,7 @@ fn glyphs_are_set_aside_with_their_variants_and_copies() {
     for held_out in [0.1, 0.3, 0.5, 0.7] {
         let config = EmojiConfig { held_out, size: 16, ..EmojiConfig::new(here.path()) };
         let data = open(config.clone());
-        let described = DataConfig::Emoji(config).describe().expect("a whole set");
+        let described = DataConfig::new(config).describe().expect("a whole set");
         assert_eq!((described.items, described.shape), (Some(data.len()), [3, 16, 16]));
         let kept = reds(&read_rows(&*data, 0..data.len()).expect("in memory"), 16);
         let aside = data.held_out(80, 0).expect("in memory").expect("some");
@@ -73,7 +73,7 @@ fn glyphs_are_set_aside_with_their_variants_and_copies() {
 fn tables_and_pictures_that_are_wrong_are_named() {
     let here = tempfile::tempdir().expect("a temporary folder");
     let error = || {
-        let opened = DataConfig::Emoji(EmojiConfig::new(here.path())).open();
+        let opened = DataConfig::new(EmojiConfig::new(here.path())).open();
         opened.err().expect("something wrong").to_string()
     };
     assert!(error().contains("emoji.json"), "{}", error());

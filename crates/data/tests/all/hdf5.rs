@@ -17,11 +17,11 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn open(config: Hdf5Config) -> Arc<dyn Dataset> {
-    DataConfig::Hdf5(config).open().expect("a whole file")
+    DataConfig::new(config).open().expect("a whole file")
 }
 
 fn message(config: Hdf5Config) -> String {
-    DataConfig::Hdf5(config).open().err().expect("something wrong").to_string()
+    DataConfig::new(config).open().err().expect("something wrong").to_string()
 }
 
 fn row(data: &dyn Dataset, index: usize) -> Vec<f32> {
@@ -45,7 +45,7 @@ fn expected(index: usize, [channels, height, width]: [usize; 3], value: fn([usiz
 #[test]
 fn reads_gzipped_bytes_of_h5py() {
     let config = Hdf5Config::new(fixture("pixels_gzip.h5"));
-    let described = DataConfig::Hdf5(config.clone()).describe().expect("a whole file");
+    let described = DataConfig::new(config.clone()).describe().expect("a whole file");
     let data = open(config);
     assert_eq!((data.len(), data.shape(), data.classes()), (70, [3, 4, 4], Some(10)));
     assert_eq!((described.items, described.shape, described.classes), (Some(70), [3, 4, 4], Some(10)));
@@ -165,10 +165,10 @@ fn every_source_survives_the_way_to_hdf5_and_back() {
             .expect("a writable folder");
     }
     let sources = [
-        DataConfig::Cifar10(Cifar10Config::new(cifar.path())),
-        DataConfig::Hdf5(Hdf5Config::new(fixture("channels_last.h5"))),
-        DataConfig::Checkerboard(CheckerboardConfig { points: 300, ..Default::default() }),
-        DataConfig::FashionMnist(FashionMnistConfig { held_out: 0.9, ..Default::default() }),
+        DataConfig::new(Cifar10Config::new(cifar.path())),
+        DataConfig::new(Hdf5Config::new(fixture("channels_last.h5"))),
+        DataConfig::new(CheckerboardConfig { points: 300, ..Default::default() }),
+        DataConfig::new(FashionMnistConfig { held_out: 0.9, ..Default::default() }),
     ];
     for source in sources {
         let data = source.open().expect("whole files");
@@ -513,7 +513,7 @@ fn pixels_of_another_range_are_named_by_row() {
     let error = message(Hdf5Config::new(&file));
     assert!(error.contains("x.h5: array `images`: row 11 holds the value 255; pixels"), "{error}");
     let latents = Hdf5Config { encoding: Encoding::Latents, ..Hdf5Config::new(&file) };
-    DataConfig::Hdf5(latents).open().expect("latents may be anywhere");
+    DataConfig::new(latents).open().expect("latents may be anywhere");
 }
 
 #[test]
@@ -553,7 +553,7 @@ fn truncated_files_are_refused() {
     let file = here.path().join("cut.h5");
     for length in [0, 5, 100, whole.len() / 2, whole.len() - 1000, whole.len() - 1] {
         fs::write(&file, &whole[..length]).expect("a writable folder");
-        let error = match DataConfig::Hdf5(Hdf5Config::new(&file)).open() {
+        let error = match DataConfig::new(Hdf5Config::new(&file)).open() {
             Err(error) => error,
             Ok(data) => read_rows(&*data, 0..data.len()).expect_err("rows are missing"),
         };

@@ -42,7 +42,7 @@ fn open(images: &[u8], labels: Option<&[u8]>) -> Result<std::sync::Arc<dyn Datas
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = IdxConfig::new(put(&folder, "images", images));
     config.labels = labels.map(|bytes| put(&folder, "labels", bytes));
-    DataConfig::Idx(config).open()
+    DataConfig::new(config).open()
 }
 
 /// The error's message without the folder.
@@ -146,7 +146,7 @@ fn labels_outside_the_classes_are_an_error() {
     let mut config = IdxConfig::new(put(&folder, "images", &images(3, 1, 1)));
     config.labels = Some(put(&folder, "labels", &labels(&[0, 9, 10])));
     config.classes = Some(10);
-    let error = DataConfig::Idx(config).open().err().expect("label 10 of 10 classes");
+    let error = DataConfig::new(config).open().err().expect("label 10 of 10 classes");
     assert!(matches!(error, DataError::LabelRange { item: 2, label: 10, classes: 10, .. }), "{error}");
 }
 

@@ -22,7 +22,7 @@ fn config(folder: &Path) -> ImageFolderConfig {
 }
 
 fn message(config: ImageFolderConfig) -> String {
-    DataConfig::ImageFolder(config).open().err().expect("something wrong").to_string()
+    DataConfig::new(config).open().err().expect("something wrong").to_string()
 }
 
 #[test]
@@ -34,16 +34,16 @@ fn folders_are_classes_in_the_order_of_their_names() {
     fs::write(here.path().join("cat/notes.txt"), "not a picture").expect("a writable folder");
     fs::write(here.path().join("cat/old.webp"), "not read").expect("a writable folder");
     fs::write(here.path().join("readme"), "not a class").expect("a writable folder");
-    let data = DataConfig::ImageFolder(config(here.path())).open().expect("a folder of pictures");
+    let data = DataConfig::new(config(here.path())).open().expect("a folder of pictures");
     assert_eq!((data.len(), data.shape(), data.classes()), (3, [3, 8, 8], Some(2)));
     assert_eq!([0, 1, 2].map(|index| data.label(index)), [Some(0), Some(1), Some(1)]);
     let rows = read_rows(&*data, 0..3).expect("whole files");
     let colours: Vec<f32> = rows.chunks(64).map(|plane| (127.5 * plane[0] + 127.5).round()).collect();
     assert_eq!(colours, [70.0, 70.0, 70.0, 40.0, 50.0, 60.0, 10.0, 20.0, 30.0]);
-    let described = DataConfig::ImageFolder(config(here.path())).describe().expect("valid settings");
+    let described = DataConfig::new(config(here.path())).describe().expect("valid settings");
     assert_eq!((described.shape, described.classes, described.items), ([3, 8, 8], Some(2), Some(3)));
 
-    let all = DataConfig::ImageFolder(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
+    let all = DataConfig::new(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
     assert_eq!(all.expect("a folder of pictures").classes(), None);
     let found = inspect(&*data).expect("whole files");
     assert_eq!(found.class_counts, Some(vec![1, 2]));
@@ -60,7 +60,7 @@ fn transparent_pixels_show_the_background() {
     let picture = RgbaImage::from_fn(2, 2, |x, _| Rgba([200, 100, 0, if x == 0 { 0 } else { 128 }]));
     save(picture, &here.path().join("a/x.png"));
     let first = |background| {
-        let data = DataConfig::ImageFolder(ImageFolderConfig { background, ..config(here.path()) });
+        let data = DataConfig::new(ImageFolderConfig { background, ..config(here.path()) });
         let rows = read_rows(&*data.open().expect("a folder of pictures"), [0]).expect("a whole file");
         rows.iter().map(|x| (127.5 * x + 127.5).round() as u8).collect::<Vec<_>>()
     };
@@ -80,7 +80,7 @@ fn mixed_sizes_need_a_size() {
             && error.ends_with("1.png is of 8×8; `size` would make them alike"),
         "{error}"
     );
-    let data = DataConfig::ImageFolder(ImageFolderConfig { size: Some(4), ..config(here.path()) });
+    let data = DataConfig::new(ImageFolderConfig { size: Some(4), ..config(here.path()) });
     let data = data.open().expect("a folder of pictures");
     let rows = read_rows(&*data, 0..2).expect("whole files");
     assert!(rows[..48].iter().all(|&x| x == -1.0) && rows[48..].iter().all(|&x| x > 0.98));
@@ -101,7 +101,7 @@ fn a_broken_picture_among_many_is_named() {
         }
         fs::write(here.path().join(format!("a/{number:05}.png")), bytes).expect("a writable folder");
     }
-    let data = DataConfig::ImageFolder(config(here.path())).open().expect("headers are whole");
+    let data = DataConfig::new(config(here.path())).open().expect("headers are whole");
     let error = inspect(&*data).expect_err("one picture is broken");
     assert!(matches!(&error, DataError::Picture { path, .. } if path.ends_with("a/07654.png")), "{error}");
     let error = read_rows(&*data, 0..10_000).expect_err("one picture is broken").to_string();
@@ -123,7 +123,7 @@ fn folders_that_are_no_dataset_say_why() {
     let error = message(ImageFolderConfig { classes: Some(3), ..config(here.path()) });
     assert!(error.ends_with("1 folders of classes, where classes = 3"), "{error}");
 
-    let described = |config: ImageFolderConfig| match DataConfig::ImageFolder(config).describe() {
+    let described = |config: ImageFolderConfig| match DataConfig::new(config).describe() {
         Err(DataError::Unknowable { key, .. }) => Some(key),
         _ => None,
     };
@@ -143,7 +143,7 @@ fn pictures_beside_classes_are_refused() {
         ),
         "{error}"
     );
-    let all = DataConfig::ImageFolder(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
+    let all = DataConfig::new(ImageFolderConfig { labels: false, ..config(here.path()) }).open();
     assert_eq!(all.expect("a folder of pictures").len(), 2);
 }
 
@@ -156,7 +156,7 @@ fn no_folder_is_read_twice() {
     let here = tempfile::tempdir().expect("a temporary folder");
     save(flat(4, 4, [0; 3]), &here.path().join("a/1.png"));
     symlink(elsewhere.path(), here.path().join("b")).expect("a writable folder");
-    let both = DataConfig::ImageFolder(config(here.path())).open().expect("a link is a folder like others");
+    let both = DataConfig::new(config(here.path())).open().expect("a link is a folder like others");
     assert_eq!((both.len(), both.classes()), (2, Some(2)));
     for (link, to) in [("a/self", "."), ("a/up", ".."), ("c", "b")] {
         let link = here.path().join(link);

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use meanflow_data::{
-    DataConfig, DataError, FashionMnistConfig, IdxConfig, MnistConfig, Part, Presence, contact_sheet,
+    DataConfig, DataError, FashionMnistConfig, IdxConfig, KINDS, MnistConfig, Part, Presence, contact_sheet,
     inspect, labels_in_turn, list, read_rows,
 };
 
 use crate::idx::{gzip, images, labels, put};
 
 fn fashion(config: FashionMnistConfig) -> DataConfig {
-    DataConfig::FashionMnist(config)
+    DataConfig::new(config)
 }
 
 #[test]
@@ -39,8 +39,8 @@ fn folders_may_hold_either_half_raw_or_gzipped() {
     let open = |split| {
         let config = MnistConfig { split, ..MnistConfig::new(folder.path()) };
         (
-            DataConfig::Mnist(config.clone()).describe().expect("valid settings").items,
-            DataConfig::Mnist(config).open(),
+            DataConfig::new(config.clone()).describe().expect("valid settings").items,
+            DataConfig::new(config).open(),
         )
     };
     let (items, error) = open(Part::Auto);
@@ -82,7 +82,7 @@ fn padding_centres_the_image_on_black() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = IdxConfig::new(put(&folder, "images", &images(2, 2, 1)));
     config.size = Some(4);
-    let dataset = DataConfig::Idx(config.clone()).open().expect("a whole file");
+    let dataset = DataConfig::new(config.clone()).open().expect("a whole file");
     let mut sample = [9.0; 16];
     dataset.read(1, &mut sample).expect("in memory");
     let mut expected = [-1.0; 16];
@@ -90,7 +90,7 @@ fn padding_centres_the_image_on_black() {
     (expected[5], expected[9]) = (2.0 / 127.5 - 1.0, 3.0 / 127.5 - 1.0);
     assert_eq!((dataset.shape(), sample), ([1, 4, 4], expected));
     config.size = Some(1);
-    let error = DataConfig::Idx(config).describe().expect_err("images of 2×1 in 1×1");
+    let error = DataConfig::new(config).describe().expect_err("images of 2×1 in 1×1");
     assert!(matches!(error, DataError::Setting { key: "size", .. }), "{error}");
 }
 
@@ -99,7 +99,7 @@ fn what_is_set_aside_is_not_trained_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut config = IdxConfig::new(put(&folder, "images", &images(20, 1, 1)));
     config.held_out = 0.25;
-    let config = DataConfig::Idx(config);
+    let config = DataConfig::new(config);
     let dataset = config.open().expect("a whole file");
     assert_eq!((dataset.len(), config.describe().expect("valid settings").items), (15, Some(15)));
     let key = |values: Vec<f32>| -> Vec<i32> {
@@ -152,7 +152,7 @@ fn contact_sheets_are_whole_pngs() {
 fn the_list_says_what_is_there() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let presence = |name| {
-        list(folder.path()).into_iter().find(|kind| kind.name == name).expect("a listed kind").presence
+        list(KINDS, folder.path()).into_iter().find(|kind| kind.name == name).expect("a listed kind").presence
     };
     assert_eq!(presence("fashion-mnist"), Presence::Fetchable { partly_built_in: true });
     assert_eq!(presence("mnist"), Presence::Fetchable { partly_built_in: false });

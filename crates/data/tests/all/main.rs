@@ -9,6 +9,7 @@ mod idx;
 mod image_folder;
 mod images;
 mod loader;
+mod own;
 mod points;
 mod silhouette;
 mod toys;

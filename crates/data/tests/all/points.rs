@@ -9,7 +9,7 @@ fn read(content: &[u8], classes: Option<usize>) -> Result<(Vec<f32>, Vec<usize>)
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = put(&folder, "points.csv", content);
     let config = PointsConfig { classes, scale: false, held_out: 0.0, ..PointsConfig::new(path) };
-    let dataset = DataConfig::Points(config).open()?;
+    let dataset = DataConfig::new(config).open()?;
     let labels = (0..dataset.len()).filter_map(|i| dataset.label(i)).collect();
     Ok((read_rows(&*dataset, 0..dataset.len())?, labels))
 }
@@ -56,14 +56,14 @@ fn scaling_gives_mean_zero_and_unit_variance_with_one_factor() {
     // A 6×2 rectangle far from the origin: variances 9 and 1, average 5.
     let path = put(&folder, "points.csv", b"1000,10\n1006,10\n1000,12\n1006,12\n");
     let config = PointsConfig { held_out: 0.0, ..PointsConfig::new(path) };
-    let dataset = DataConfig::Points(config).open().expect("four points");
+    let dataset = DataConfig::new(config).open().expect("four points");
     let (x, y) = ((9f32 / 5.0).sqrt(), (1f32 / 5.0).sqrt());
     let found = read_rows(&*dataset, 0..4).expect("in memory");
     for (found, expected) in found.iter().zip([-x, -y, x, -y, -x, y, x, y]) {
         assert!((found - expected).abs() < 1e-6, "{found} against {expected}");
     }
     let same = put(&folder, "same.csv", b"0.1,0.3\n0.1,0.3\n0.1,0.3\n");
-    let error = DataConfig::Points(PointsConfig::new(same)).open().err().expect("no spread").to_string();
+    let error = DataConfig::new(PointsConfig::new(same)).open().err().expect("no spread").to_string();
     assert!(error.ends_with("all points are the same, so they cannot be scaled to unit variance"), "{error}");
 }
 
@@ -71,7 +71,7 @@ fn scaling_gives_mean_zero_and_unit_variance_with_one_factor() {
 fn a_tenth_is_set_aside_unless_told_otherwise() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let content: String = (0..100).map(|i| format!("{i} {}\n", i * i)).collect();
-    let dataset = DataConfig::Points(PointsConfig::new(put(&folder, "points.txt", content.as_bytes())))
+    let dataset = DataConfig::new(PointsConfig::new(put(&folder, "points.txt", content.as_bytes())))
         .open()
         .expect("points");
     assert_eq!(dataset.len(), 90);

@@ -6,8 +6,7 @@ use meanflow_data::{DataConfig, DataError, SilhouetteConfig, read_rows};
 use crate::idx::put;
 
 fn open(config: SilhouetteConfig) -> Vec<f32> {
-    let dataset =
-        DataConfig::Silhouette(SilhouetteConfig { points: 4_000, ..config }).open().expect("a silhouette");
+    let dataset = DataConfig::new(SilhouetteConfig { points: 4_000, ..config }).open().expect("a silhouette");
     read_rows(&*dataset, 0..4_000).expect("in memory")
 }
 
@@ -54,7 +53,7 @@ fn what_is_transparent_counts_as_white() {
     assert!((left + 1.0).abs() < 0.01 && (right - 1.0).abs() < 0.01, "{left} {right}");
     let path = folder.path().join("blank.png");
     RgbaImage::new(5, 4).save(&path).expect("writable");
-    let error = DataConfig::Silhouette(SilhouetteConfig::new(&path)).open().err().expect("all transparent");
+    let error = DataConfig::new(SilhouetteConfig::new(&path)).open().err().expect("all transparent");
     assert!(matches!(error, DataError::NoSilhouette { width: 5, height: 4, invert: false, .. }), "{error}");
 }
 
@@ -63,7 +62,7 @@ fn what_is_no_picture_is_an_error_that_names_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for content in [&b"no picture"[..], b"\x89PNG\r\n\x1a\n", b""] {
         let path = put(&folder, "broken.png", content);
-        let error = DataConfig::Silhouette(SilhouetteConfig::new(path)).open().err().expect("no picture");
+        let error = DataConfig::new(SilhouetteConfig::new(path)).open().err().expect("no picture");
         assert!(
             matches!(error, DataError::Picture { .. }) && error.to_string().contains("broken.png"),
             "{error}"

@@ -20,31 +20,23 @@ fn densities() -> [(DataConfig, Moments); 5] {
     let roll = (8.0 - 8.0 / 27.0) / 4.0;
     [
         (
-            DataConfig::EightGaussians(EightGaussiansConfig {
-                points: POINTS,
-                labels: true,
-                ..Default::default()
-            }),
+            DataConfig::new(EightGaussiansConfig { points: POINTS, labels: true, ..Default::default() }),
             Moments::Each([1.0 + square(0.15); 2]),
         ),
         (
-            DataConfig::Checkerboard(CheckerboardConfig {
-                points: POINTS,
-                labels: true,
-                ..Default::default()
-            }),
+            DataConfig::new(CheckerboardConfig { points: POINTS, labels: true, ..Default::default() }),
             Moments::Each([4.0 / 3.0; 2]),
         ),
         (
-            DataConfig::TwoMoons(TwoMoonsConfig { points: POINTS, labels: true, ..Default::default() }),
+            DataConfig::new(TwoMoonsConfig { points: POINTS, labels: true, ..Default::default() }),
             Moments::Each([moon * 0.75 + square(0.08), moon * (0.5625 - 1.0 / PI) + square(0.08)]),
         ),
         (
-            DataConfig::TwoSpirals(TwoSpiralsConfig { points: POINTS, labels: true, ..Default::default() }),
+            DataConfig::new(TwoSpiralsConfig { points: POINTS, labels: true, ..Default::default() }),
             Moments::Sum(2.0 + 2.0 * square(0.05)),
         ),
         (
-            DataConfig::SwissRoll(SwissRollConfig { points: POINTS, ..Default::default() }),
+            DataConfig::new(SwissRollConfig { points: POINTS, ..Default::default() }),
             Moments::Sum(roll + 2.0 * square(0.05)),
         ),
     ]
@@ -115,7 +107,7 @@ fn draws_are_fixed_and_independent() {
 fn another_seed_is_another_draw() {
     let digest = |seed| {
         let config = CheckerboardConfig { points: 1_000, seed, ..Default::default() };
-        DataConfig::Checkerboard(config).open().expect("valid settings").digest()
+        DataConfig::new(config).open().expect("valid settings").digest()
     };
     assert_ne!(digest(0), digest(1));
     // The generator itself must not change unnoticed: old runs could not be resumed.
@@ -173,7 +165,7 @@ fn contact_sheets_of_points_show_their_density() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("sheet.png");
     let config = CheckerboardConfig { points: POINTS, ..Default::default() };
-    contact_sheet(&*DataConfig::Checkerboard(config).open().expect("valid settings"), &path)
+    contact_sheet(&*DataConfig::new(config).open().expect("valid settings"), &path)
         .expect("a writable folder");
     let sheet = image::open(&path).expect("a PNG").into_luma8();
     // On [−2.5, 2.5]², y upwards: the square at the lower left is dark, its right neighbour white.

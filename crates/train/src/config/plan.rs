@@ -2,7 +2,6 @@
 
 use super::{Comparison, Variant};
 use meanflow_core::objective::ObjectiveConfig;
-use meanflow_data::DataConfig;
 use meanflow_nets::NetConfig;
 use serde::Serialize;
 use std::{fmt, path::Path};
@@ -131,11 +130,8 @@ impl VariantPlan {
             ObjectiveConfig::Imf(config) => config.share,
         };
         let activations = train.batch.div_ceil(parts) as f64 * per_sample * (1.0 + 0.1 * dual);
-        let data = match &variant.data {
-            // Read from disk as it is needed.
-            DataConfig::Hdf5(_) => 0,
-            _ => description.items.unwrap_or(0) * channels * height * width,
-        };
+        let items = if variant.data.stays_on_disk() { 0 } else { description.items.unwrap_or(0) };
+        let data = items * channels * height * width;
         let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
         4 * floats as u64
     }

@@ -6,7 +6,7 @@ use meanflow_core::{
     solver::Solver,
     time::{Pairing, Split, TimeLaw},
 };
-use meanflow_data::DataConfig;
+use meanflow_data::FashionMnistConfig;
 use meanflow_metrics::Metric;
 use meanflow_train::{
     config::{Comparison, OptimizerConfig, Plan},
@@ -111,7 +111,7 @@ fn the_fixed_form_means_what_it_says() {
 fn the_quickstart() {
     let comparison = experiment("quickstart.toml");
     let [meanflow, matching] = &comparison.variants[..] else { panic!("two variants") };
-    let DataConfig::FashionMnist(data) = &meanflow.data else { panic!("fashion-mnist") };
+    let data = meanflow.data.get::<FashionMnistConfig>().expect("fashion-mnist");
     let folder = root().canonicalize().unwrap().join("datasets/fashion-mnist-10k");
     assert_eq!(data.path.as_deref(), Some(folder.as_path()));
     assert!(data.flip);

@@ -1,7 +1,7 @@
 //! `extends`, `[[variant]]` and `--set`: what wins, and relative to what.
 
 use super::{IMAGES, SMALL, folder, load, load_in};
-use meanflow_data::DataConfig;
+use meanflow_data::FashionMnistConfig;
 use meanflow_train::config::{Comparison, Variant};
 
 const TWO: &str = r#"
@@ -108,9 +108,9 @@ fn extending() {
 
 #[test]
 fn paths_are_relative_to_the_file_that_names_them() {
-    let data = |comparison: &Comparison| match &comparison.variants[0].data {
-        DataConfig::FashionMnist(data) => data.path.clone().unwrap(),
-        other => panic!("{other:?}"),
+    let data = |comparison: &Comparison| {
+        let data = comparison.variants[0].data.get::<FashionMnistConfig>();
+        data.and_then(|data| data.path.clone()).expect("fashion-mnist with a path")
     };
     let base = IMAGES.replace("flip = true", "path = \"../data/x\"");
     let child = "extends = \"sub/base.toml\"\n";
