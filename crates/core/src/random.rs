@@ -38,8 +38,13 @@ impl Streams {
 
     /// `count` draws of N(0, 1) from stream `name` at `step`.
     pub fn normal(&self, name: &str, step: u64, count: usize) -> Vec<f32> {
+        self.normals(name, step).take(count).collect()
+    }
+
+    /// The draws of [`normal`](Self::normal) one after the other, so that they need not all be kept.
+    pub fn normals(&self, name: &str, step: u64) -> impl Iterator<Item = f32> + use<> {
         let mut rng = self.rng(name, step);
-        (0..count).map(|_| StandardNormal.sample(&mut rng)).collect()
+        std::iter::repeat_with(move || StandardNormal.sample(&mut rng))
     }
 }
 

@@ -61,6 +61,16 @@ pub enum MetricError {
         /// The most that is taken.
         limit: usize,
     },
+    /// More points than their distances can be held for.
+    #[error("`{metric}` holds the distances of all pairs: at most {limit} samples, not {got}")]
+    TooManySamples {
+        /// The metric.
+        metric: &'static str,
+        /// Samples of a set.
+        got: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
     /// A count that must be at least one is zero.
     #[error("the number of {0} must be at least 1")]
     Zero(&'static str),

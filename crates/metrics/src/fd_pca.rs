@@ -1,7 +1,7 @@
 //! The Fréchet distance on principal components of the real data.
 
 use faer::Mat;
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Samples that one task projects. Fixed, though rows do not meet: the blocking inside a product may depend on it.
-const ROWS: usize = 256;
+pub(crate) const ROWS: usize = 256;
 
 /// With fewer than one component in so many dimensions, the leading eigenvectors alone are computed.
 const PARTIAL: usize = 16;
@@ -159,10 +159,20 @@ impl FdPca {
         &self,
         samples: ArrayView2<'_, T>,
     ) -> Result<FdPcaScore, MetricError> {
-        let projected = self.project(samples)?;
+        self.distance_of_projected(self.project(samples)?.view())
+    }
+
+    /// [`distance`](Self::distance) of samples whose coordinates [`project`](Self::project) gave.
+    ///
+    /// # Errors
+    /// Fewer than two samples.
+    pub(crate) fn distance_of_projected(
+        &self,
+        projected: ArrayView2<'_, f64>,
+    ) -> Result<FdPcaScore, MetricError> {
         let components = self.components();
         let mut moments = Moments::new(components);
-        moments.add(projected.slice(s![.., ..]))?;
+        moments.add(projected)?;
         let real = Array2::from_diag(&ndarray::ArrayView1::from(&self.variances));
         let covariance = moments.covariance().map_err(|error| error.of(SAMPLES))?;
         let found = frechet(&vec![0.0; components], real.view(), &moments.mean()?, covariance.view())?;
@@ -173,6 +183,7 @@ impl FdPca {
 #[cfg(test)]
 mod tests {
     use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
+    use ndarray::s;
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;

@@ -149,7 +149,7 @@ impl Moments {
 }
 
 /// The error with its row counted from the first row of all.
-fn at(error: MetricError, from: usize) -> MetricError {
+pub(crate) fn at(error: MetricError, from: usize) -> MetricError {
     match error {
         MetricError::NotFinite { set, row, column, value } => {
             MetricError::NotFinite { set, row: row + from, column, value }

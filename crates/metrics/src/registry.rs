@@ -6,7 +6,8 @@ use crate::{
     FdPca, MetricError, energy,
     pairs::PairReference,
     samples::{REAL, check, check_pair},
-    sliced_wasserstein2, wasserstein2,
+    sliced_wasserstein2,
+    wasserstein::{W2_MOST, wasserstein2},
 };
 
 /// What kind of data a metric is for.
@@ -86,6 +87,11 @@ impl Metric {
         }
     }
 
+    /// Samples that it takes at most, if there is a limit.
+    pub fn most(self) -> Option<usize> {
+        (self == Self::W2).then_some(W2_MOST)
+    }
+
     /// A smaller value is a better one. True of every metric so far.
     pub fn lower_is_better(self) -> bool {
         true
@@ -142,6 +148,19 @@ pub struct Score {
 }
 
 impl Reference {
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The components that samples are projected on, if that is all that the metric sees of them.
+    pub(crate) fn components(&self) -> Option<&FdPca> {
+        match &self.kind {
+            Kind::FdPca(pca) => Some(pca),
+            Kind::W2(_) | Kind::Energy(_) | Kind::SlicedW2(..) => None,
+        }
+    }
+
     /// Scores samples against the reference.
     ///
     /// # Shapes

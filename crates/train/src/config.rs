@@ -21,6 +21,7 @@ pub use meanflow_settings::{
     Unit, Where,
 };
 pub use net::of_table as net_of_table;
+pub(crate) use plan::COMPARED;
 pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};

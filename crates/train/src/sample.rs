@@ -1,6 +1,12 @@
 //! Samples from the newest checkpoint of a run, or from an exported file.
 
-use crate::{TrainError, config::SampleGuidance, model::Model, side_by_side, step::label_tensor};
+use crate::{
+    TrainError,
+    config::SampleGuidance,
+    model::Model,
+    side_by_side::{self, CHUNK},
+    step::label_tensor,
+};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{Condition, Guidance, Solver, Streams, solver::Grid};
 use meanflow_nets::Net;
@@ -43,9 +49,6 @@ pub struct Samples {
     /// Key of the noise.
     pub seed: u64,
 }
-
-/// Rows that go through the network at once. Fixed, so that results do not depend on the machine.
-pub(crate) const CHUNK: usize = 250;
 
 /// Values of samples that are in memory at once at most, 8 GiB.
 const MOST: usize = 2 << 30;
@@ -99,54 +102,62 @@ pub fn sample<B: Backend>(
     let streams = Streams::new(seed);
     let (ema, step) = (model.ema.clone(), model.step);
     let net: Net<B> = model.network(device)?;
-    let noise = streams.normal(NOISE, 0, request.count * dimension);
+    let (noise, count) = (streams.normals(NOISE, 0), request.count);
     let shape = [channels, height, width];
-    let labels = labels.as_deref();
-    let done = |done| -> Result<(), Infallible> {
-        progress(done, request.count);
-        Ok(())
+    let mut values = Vec::with_capacity(count * dimension);
+    let take = |samples: Vec<f32>| {
+        values.extend(samples);
+        progress(values.len() / dimension, count);
+        Ok::<(), Infallible>(())
     };
-    let Ok(values) = from_noise(&net, solver, request.nfe, &noise, shape, labels, guidance, device, done);
+    let (nfe, labels) = (request.nfe, labels.as_deref());
+    let Ok(()) = from_noise(&net, solver, nfe, noise, count, shape, labels, guidance, device, take);
     Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
 }
 
 /// The stream of the fixed noise that evaluations start from.
 pub(crate) const NOISE: &str = "eval-noise";
 
-/// The samples that `noise` (rows of `shape`) flows to with `nfe` evaluations each, row after row; `progress` is called with
-/// the rows done, and an error of it ends the sampling.
+/// Hands `take` the samples that `rows` rows of `noise` flow to with `nfe` evaluations each, some rows after the other, in
+/// order: neither noise nor samples are in memory as a whole.
+///
+/// # Errors
+/// What `take` says.
 #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
 pub(crate) fn from_noise<B: Backend, E>(
     net: &Net<B>,
     solver: Solver,
     nfe: usize,
-    noise: &[f32],
+    mut noise: impl Iterator<Item = f32>,
+    rows: usize,
     shape: [usize; 3],
     labels: Option<&[usize]>,
     guidance: Option<SampleGuidance>,
     device: &B::Device,
-    mut progress: impl FnMut(usize) -> Result<(), E>,
-) -> Result<Vec<f32>, E> {
+    mut take: impl FnMut(Vec<f32>) -> Result<(), E>,
+) -> Result<(), E> {
     let grid = Grid::uniform(nfe / solver.evaluations_per_step());
     let [channels, height, width] = shape;
     let dimension = channels * height * width;
-    let chunk = |(net, start, noise): (Net<B>, usize, &[f32])| {
+    let chunk = |(net, start, noise): (Net<B>, usize, Vec<f32>)| {
         let rows = noise.len() / dimension;
-        let z = Tensor::from_data(TensorData::new(noise.to_vec(), [rows, channels, height, width]), device);
+        let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
         let condition = condition(rows, labels.map(|labels| &labels[start..start + rows]), guidance, device);
         let samples = solver.sample(&net, z, &grid, &condition).into_data();
         samples.iter::<f32>().collect::<Vec<_>>()
     };
-    let chunks: Vec<_> = noise.chunks(CHUNK * dimension).enumerate().collect();
-    let mut values = Vec::with_capacity(noise.len());
-    for group in chunks.chunks(side_by_side::width::<B>(device)) {
-        let items = group.iter().map(|&(index, noise)| (net.clone(), index * CHUNK, noise)).collect();
+    let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
+    for group in starts.chunks(side_by_side::chunks::<B>(device)) {
+        let mut item = |&start: &usize| {
+            let count = CHUNK.min(rows - start) * dimension;
+            (net.clone(), start, noise.by_ref().take(count).collect())
+        };
+        let items = group.iter().map(&mut item).collect();
         for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
-            values.extend(samples);
-            progress(values.len() / dimension)?;
+            take(samples)?;
         }
     }
-    Ok(values)
+    Ok(())
 }
 
 /// The guidance that was asked for, on top of the experiment's.

@@ -32,12 +32,43 @@ pub(crate) fn map<B: Backend, T: Send, R: Send>(
     results
 }
 
+/// Chunks of samples that are worked on at a time at most: memory does not grow with the number of threads.
+const MOST: usize = 4;
+
+/// Rows of a chunk that goes through a network without being differentiated. Fixed, so that results do not depend on the
+/// machine.
+pub(crate) const CHUNK: usize = 250;
+
+/// Rows that are in a network at once at most.
+pub(crate) const ROWS: usize = MOST * CHUNK;
+
+/// How many chunks of samples are worked on at a time.
+pub(crate) fn chunks<B: Backend>(device: &B::Device) -> usize {
+    width::<B>(device).min(MOST)
+}
+
 /// How many items [`map`] works on at a time.
-pub(crate) fn width<B: Backend>(device: &B::Device) -> usize {
+fn width<B: Backend>(device: &B::Device) -> usize {
     if on_processor::<B>(device) { rayon::current_num_threads() } else { 1 }
 }
 
 /// By name, since decorators do not tell what they stand on in another way.
 fn on_processor<B: Backend>(device: &B::Device) -> bool {
     B::name(device).contains("flex")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::backend::Flex;
+
+    #[test]
+    fn more_threads_take_no_more_memory() {
+        let device = Default::default();
+        let at = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| chunks::<Flex>(&device))
+        };
+        assert_eq!([1, 2, 4, 16].map(at), [1, 2, 4, 4]);
+    }
 }

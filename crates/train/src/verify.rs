@@ -40,6 +40,7 @@ pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
         let result = match path.extension().and_then(|ending| ending.to_str()) {
             Some("safetensors") => stored(&path, run, &variant),
             Some("json") if path.ends_with("scored.json") => Ok(None),
+            Some("json") => json(&path).map(|_| None),
             Some("damaged") => Ok(Some("a damaged checkpoint that was set aside".to_owned())),
             _ => Ok(Some("not a file of this version".to_owned())),
         };

@@ -6,7 +6,8 @@ mod train;
 pub use train::{Training, train};
 
 use crate::{
-    TrainError, side_by_side,
+    TrainError,
+    side_by_side::{self, CHUNK},
     state::{Named, with_parameters},
     tensor_file,
 };
@@ -59,9 +60,6 @@ impl Seen {
 }
 
 const FORMAT: &str = "meanflow-classifier-1";
-
-/// Pictures that go through the network at once. Fixed, so that results do not depend on the machine.
-const CHUNK: usize = 250;
 
 impl Classifier {
     /// Writes weights and metadata to a safetensors file.
@@ -180,7 +178,7 @@ fn look<B: Backend>(
     };
     let mut all = Seen { classes: Vec::new(), features: Vec::new() };
     let chunks: Vec<&[f32]> = pictures.chunks(CHUNK * size).collect();
-    for group in chunks.chunks(side_by_side::width::<B>(device)) {
+    for group in chunks.chunks(side_by_side::chunks::<B>(device)) {
         let items = group.iter().map(|&pictures| (net.clone(), pictures)).collect();
         for mut seen in side_by_side::map::<B, _, _>(device, items, chunk) {
             all.classes.append(&mut seen.classes);

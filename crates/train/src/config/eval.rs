@@ -129,7 +129,7 @@ impl EvalConfig {
                 r.problem(Problem::new(r.at("nfe"), message));
             }
             let guidance = guidance(r, net);
-            let metrics = metrics(r, data.map(|(_, description)| description));
+            let metrics = metrics(r, data.map(|(_, description)| description), samples);
             let grid = r.get("grid", Within(1, 4096), 64);
             // Of pictures; points have no such score, and no such key.
             let points = data.is_some_and(|(_, description)| description.shape[1..] == [1, 1]);
@@ -187,7 +187,7 @@ pub(super) fn interval(r: &mut Reader, default: [f64; 2]) -> [f64; 2] {
     [low, high]
 }
 
-fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {
+fn metrics(r: &mut Reader, data: Option<&Description>, samples: usize) -> Vec<Metric> {
     let applies = |metric: &Metric| data.is_none_or(|data| metric.applies_to(data.shape));
     let default: Vec<Metric> = Metric::ALL.into_iter().filter(applies).collect();
     let names = Choice(Metric::ALL.into_iter().map(|metric| (metric.name(), metric)).collect());
@@ -198,6 +198,13 @@ fn metrics(r: &mut Reader, data: Option<&Description>) -> Vec<Metric> {
         let message =
             format!("`{path}`: `{name}` needs {least} samples to compare with, the data has {items}");
         r.problem(Problem::new(r.at("metrics"), message).help("set it to []"));
+    }
+    for metric in metrics.iter().filter(|metric| applies(metric)) {
+        let Some(most) = metric.most().filter(|most| samples > *most) else { continue };
+        let (path, name) = (r.path("samples"), metric.name());
+        let message = format!("`{path}` = {samples}: `{name}` takes at most {most} samples");
+        let help = format!("ask for fewer, or leave `{name}` out of `metrics`");
+        r.problem(Problem::new(r.at("samples"), message).help(help));
     }
     if let Some(data) = data {
         for metric in metrics.iter().filter(|metric| !applies(metric)) {

@@ -1,10 +1,15 @@
 //! What a run would do, told without doing any of it: `--dry-run`.
 
 use super::{Comparison, Variant};
+use crate::side_by_side::ROWS;
 use meanflow_core::objective::ObjectiveConfig;
+use meanflow_metrics::Metric;
 use meanflow_nets::NetConfig;
 use serde::Serialize;
 use std::{fmt, path::Path};
+
+/// Values of real images that samples are compared with at most, 256 MiB: a set on disk may be of any size.
+pub(crate) const COMPARED: usize = 64 << 20;
 
 /// What running a comparison would do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +51,8 @@ pub struct VariantPlan {
     pub memory_bytes: u64,
     /// The same where the parts of a batch are differentiated one after another, as on a GPU.
     pub memory_in_turn_bytes: u64,
+    /// Rough peak of memory in an evaluation, see [`VariantPlan::evaluation_memory`].
+    pub memory_evaluation_bytes: u64,
     /// Evaluations, the one at the end included.
     pub evaluations: u64,
     /// What would be written, with `*` for numbers.
@@ -88,6 +95,7 @@ impl VariantPlan {
             images: variant.train.steps.saturating_mul(variant.train.batch as u64),
             memory_bytes: Self::memory(variant, parameters, 1),
             memory_in_turn_bytes: Self::memory(variant, parameters, variant.train.microbatches),
+            memory_evaluation_bytes: Self::evaluation_memory(variant, parameters),
             evaluations,
             files: files(variant, evaluations, &folder.join(&variant.name)),
         }
@@ -97,7 +105,57 @@ impl VariantPlan {
     /// counted by tensors of a block; the data. All in f32. The order of magnitude, not a promise.
     fn memory(variant: &Variant, parameters: usize, parts: usize) -> u64 {
         let Variant { train, description, .. } = variant;
-        let [channels, height, width] = description.shape;
+        // A row that is differentiated carries a tangent beside each value of one block at a time.
+        let dual = match &variant.objective {
+            ObjectiveConfig::FlowMatching(_) => 0.0,
+            ObjectiveConfig::MeanFlow(config) => config.share,
+            ObjectiveConfig::Imf(config) => config.share,
+        };
+        let (per_sample, _) = Self::activations(variant);
+        let activations = train.batch.div_ceil(parts) as f64 * per_sample * (1.0 + 0.1 * dual);
+        let items = if variant.data.stays_on_disk() { 0 } else { description.items.unwrap_or(0) };
+        let data = items * description.shape.iter().product::<usize>();
+        let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
+        4 * floats as u64
+    }
+
+    /// The state of the training, which waits meanwhile, without its gradients; the real data that samples are compared with;
+    /// noise and samples that are made at a time (of points all); what one block keeps of the rows that are in the network at once; what
+    /// the scores hold. The order of magnitude, not a promise.
+    fn evaluation_memory(variant: &Variant, parameters: usize) -> u64 {
+        let Variant { eval, description, .. } = variant;
+        let dimension: usize = description.shape.iter().product();
+        let points = description.shape[1..] == [1, 1];
+        let scored = points || !eval.metrics.is_empty();
+        let rows = eval.grid.max(if scored { eval.samples } else { 0 });
+        let real = match description.items {
+            _ if !scored => 0,
+            Some(items) if !points => items.min(COMPARED / dimension),
+            _ => eval.samples,
+        };
+        let (per_sample, blocks) = Self::activations(variant);
+        let in_network = rows.min(ROWS) as f64 * per_sample / blocks as f64;
+        // Of pictures some chunks, and those of the grid; of points all.
+        let held = if points { 2 * rows } else { 2 * rows.min(ROWS) + eval.grid };
+        let floats = (parameters * (3 + variant.ema.len()) + (held + real) * dimension) as f64 + in_network;
+        let doubles: usize = eval
+            .metrics
+            .iter()
+            .map(|metric| match metric {
+                // The distances of all pairs.
+                Metric::W2 => eval.samples * eval.samples,
+                // A covariance and what its decomposition needs; the coordinates of all samples.
+                Metric::FdPca64 => 3 * dimension * dimension + 64 * eval.samples,
+                Metric::SlicedW2 | Metric::Energy => 0,
+            })
+            .max()
+            .unwrap_or(0);
+        4 * floats as u64 + 8 * doubles as u64
+    }
+
+    /// Values that a sample keeps for a backward pass, counted by tensors of a block, and the number of blocks that keep them.
+    fn activations(variant: &Variant) -> (f64, usize) {
+        let [_, height, width] = variant.description.shape;
         let per_sample = match &variant.net {
             NetConfig::Mlp(net) => 3.0 * (net.width * net.depth) as f64,
             NetConfig::Unet(net) => {
@@ -123,17 +181,13 @@ impl VariantPlan {
                 net.depth as f64 * (features + 2.0 * net.heads as f64 * tokens * tokens)
             }
         };
-        // A row that is differentiated carries a tangent beside each value of one block at a time.
-        let dual = match &variant.objective {
-            ObjectiveConfig::FlowMatching(_) => 0.0,
-            ObjectiveConfig::MeanFlow(config) => config.share,
-            ObjectiveConfig::Imf(config) => config.share,
+        let blocks = match &variant.net {
+            NetConfig::Mlp(net) => net.depth,
+            NetConfig::Unet(net) => net.blocks + 1,
+            NetConfig::ImfDit(net) => net.depth + net.head_depth,
+            NetConfig::Dit(net) => net.depth,
         };
-        let activations = train.batch.div_ceil(parts) as f64 * per_sample * (1.0 + 0.1 * dual);
-        let items = if variant.data.stays_on_disk() { 0 } else { description.items.unwrap_or(0) };
-        let data = items * channels * height * width;
-        let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
-        4 * floats as u64
+        (per_sample, blocks.max(1))
     }
 }
 
@@ -184,6 +238,11 @@ impl fmt::Display for Plan {
                 less => format!(", on a GPU {} MiB", mebibytes(less)),
             };
             writeln!(f, "memory       about {} MiB{in_turn}", mebibytes(plan.memory_bytes))?;
+            writeln!(
+                f,
+                "             in an evaluation about {} MiB",
+                mebibytes(plan.memory_evaluation_bytes)
+            )?;
             writeln!(f, "evaluations  {}", plan.evaluations)?;
             for file in &plan.files {
                 writeln!(f, "writes       {file}")?;

@@ -64,54 +64,129 @@ impl FeatureScore {
         self.real.len() / self.shape.iter().product::<usize>()
     }
 
-    /// Fréchet distances in the network's features: of the other real images, then of each of `samples`, to the real images.
+    /// The network, which has seen no samples yet.
     ///
     /// # Errors
-    /// [`TrainError::Weights`] for a file of other weights, [`TrainError::Metric`], [`TrainError::Stopped`].
-    pub fn distances<B: Backend>(
-        &self,
-        samples: &[Vec<f32>],
-        device: &B::Device,
-        watched: &mut Watched<'_>,
-    ) -> Result<Scored, TrainError> {
+    /// [`TrainError::Weights`] for a file of other weights.
+    pub fn network<B: Backend>(&self, device: &B::Device) -> Result<Seen<'_, B>, TrainError> {
         let network =
             EfficientNetLite0::<B>::new(&self.weights, device).map_err(|e| wrong(&self.path, &e))?;
         let network = FeatureNetwork::EfficientNetLite0(Box::new(network));
-        let sets = 2 + samples.len();
-        watched
-            .observer
-            .on(Event::Task { what: format!("{NAME} of {sets} sets of images"), parts: sets as u64 });
-        let named = |error: MetricError| TrainError::Metric { metric: NAME, error };
-        let mut moments = |images: &[f32]| -> Result<Moments, TrainError> {
-            let images = Images::floats(images.to_vec(), self.shape);
-            let all: Vec<usize> = (0..images.len()).collect();
-            let mut moments = Moments::new(EfficientNetLite0::<B>::FEATURES);
-            let mut result = Ok(());
-            network
-                .visit(&images, &all, Quantise::Round, device, |features| {
-                    if result.is_ok() {
-                        result = moments.add(features.pooled.view());
-                    }
-                    Ok(())
-                })
-                .map_err(|error| wrong(&self.path, &error))?;
+        Ok(Seen { score: self, network, device: device.clone(), sets: Vec::new(), set: Set::new::<B>() })
+    }
+}
+
+/// What the network has seen of some sets of samples: moments, and no pictures but the last few.
+pub(super) struct Seen<'a, B: Backend> {
+    score: &'a FeatureScore,
+    network: FeatureNetwork<B>,
+    device: B::Device,
+    sets: Vec<Moments>,
+    set: Set,
+}
+
+/// A set of samples that is not complete.
+struct Set {
+    moments: Moments,
+    /// Values that the network has not seen yet.
+    values: Vec<f32>,
+    /// Samples that it has seen.
+    count: usize,
+}
+
+impl Set {
+    fn new<B: Backend>() -> Self {
+        Self { moments: Moments::new(EfficientNetLite0::<B>::FEATURES), values: Vec::new(), count: 0 }
+    }
+}
+
+/// Samples that the network sees at a time: whole batches of it, so that the parts they come in change no bit.
+const ROWS: usize = 1000;
+
+impl<B: Backend> Seen<'_, B> {
+    /// Takes the next samples of a set; what is more than the score compares is passed over.
+    ///
+    /// # Errors
+    /// [`TrainError::Metric`] for values that are not finite.
+    pub fn add(&mut self, samples: &[f32]) -> Result<(), TrainError> {
+        let dimension: usize = self.score.shape.iter().product();
+        for sample in samples.chunks_exact(dimension) {
+            let held = self.set.values.len() / dimension;
+            if self.set.count + held == self.score.count() {
+                break;
+            }
+            self.set.values.extend_from_slice(sample);
+            if held + 1 == ROWS {
+                self.look()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a set of samples; the next one begins.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn end_of_set(&mut self) -> Result<(), TrainError> {
+        self.look()?;
+        self.sets.push(std::mem::replace(&mut self.set, Set::new::<B>()).moments);
+        Ok(())
+    }
+
+    /// Fréchet distances in the network's features: of the other real images, then of each set, to the real images.
+    ///
+    /// # Errors
+    /// [`TrainError::Metric`], [`TrainError::Stopped`].
+    pub fn distances(&self, watched: &mut Watched<'_>) -> Result<Scored, TrainError> {
+        watched.observer.on(Event::Task { what: format!("{NAME} of real images"), parts: 2 });
+        let mut of = |images: &[f32]| -> Result<Moments, TrainError> {
+            let mut moments = Set::new::<B>().moments;
+            self.see(images.to_vec(), &mut moments)?;
             watched.part()?;
-            result.map(|()| moments).map_err(named)
+            Ok(moments)
         };
-        let real = moments(&self.real)?;
+        let (real, other) = (of(&self.score.real)?, of(&self.score.other)?);
         let (mean, covariance) = (real.mean().map_err(named)?, real.covariance().map_err(named)?);
-        let mut distance = |images: &[f32]| -> Result<f64, TrainError> {
-            let found = moments(images)?;
-            let (m, s) = (found.mean().map_err(named)?, found.covariance().map_err(named)?);
+        let distance = |moments: &Moments| -> Result<f64, TrainError> {
+            let (m, s) = (moments.mean().map_err(named)?, moments.covariance().map_err(named)?);
             Ok(frechet(&mean, covariance.view(), &m, s.view()).map_err(named)?.distance)
         };
         Ok(Scored {
-            floor: distance(&self.other)?,
-            values: samples.iter().map(|images| distance(images)).collect::<Result<_, _>>()?,
-            n: self.count(),
-            reference: format!("{} real images", self.count()),
+            floor: distance(&other)?,
+            values: self.sets.iter().map(distance).collect::<Result<_, _>>()?,
+            n: self.score.count(),
+            reference: format!("{} real images", self.score.count()),
         })
     }
+
+    fn look(&mut self) -> Result<(), TrainError> {
+        let mut set = std::mem::replace(&mut self.set, Set::new::<B>());
+        let values = std::mem::take(&mut set.values);
+        set.count += values.len() / self.score.shape.iter().product::<usize>();
+        self.see(values, &mut set.moments)?;
+        self.set = set;
+        Ok(())
+    }
+
+    /// Adds the features of images to the moments.
+    fn see(&self, images: Vec<f32>, moments: &mut Moments) -> Result<(), TrainError> {
+        let images = Images::floats(images, self.score.shape);
+        let all: Vec<usize> = (0..images.len()).collect();
+        let mut result = Ok(());
+        self.network
+            .visit(&images, &all, Quantise::Round, &self.device, |features| {
+                if result.is_ok() {
+                    result = moments.add(features.pooled.view());
+                }
+                Ok(())
+            })
+            .map_err(|error| wrong(&self.score.path, &error))?;
+        result.map_err(named)
+    }
+}
+
+fn named(error: MetricError) -> TrainError {
+    TrainError::Metric { metric: NAME, error }
 }
 
 fn wrong(path: &Path, error: &InputError) -> TrainError {

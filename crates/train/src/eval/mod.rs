@@ -7,17 +7,18 @@ pub(crate) use lines::FAILED;
 
 use crate::{
     TrainError,
-    config::{EvalConfig, SampleGuidance, Variant},
+    config::{COMPARED, EvalConfig, SampleGuidance, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer, Watched},
-    sample::{CHUNK, NOISE, condition, from_noise},
+    sample::{NOISE, condition, from_noise},
+    side_by_side::CHUNK,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use features::FeatureScore;
+use features::{FeatureScore, Seen};
 use lines::{Found, Lines, Of};
-use meanflow_core::{Solver, Streams, solver::Grid};
+use meanflow_core::{Streams, solver::Grid};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
-use meanflow_metrics::{Metric, Reference, Source};
+use meanflow_metrics::{Metric, MetricError, Reference, Scorer, Source};
 use meanflow_nets::Net;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
@@ -25,15 +26,12 @@ use serde_json::{Value, json};
 /// Shape of a point of the plane.
 const POINT: [usize; 3] = [2, 1, 1];
 
-/// Values of real images that a reference is computed from at most, 256 MiB: a set on disk may be of any size.
-const REFERENCE: usize = 64 << 20;
-
 /// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
 pub struct Evaluation {
     shape: [usize; 3],
     /// Samples to draw.
     rows: usize,
-    noise: Vec<f32>,
+    streams: Streams,
     labels: Option<Vec<usize>>,
     guidance: Option<SampleGuidance>,
     references: Vec<(Metric, Reference, f64)>,
@@ -152,7 +150,7 @@ impl Evaluation {
         Ok(Self {
             shape,
             rows,
-            noise: streams.normal(NOISE, 0, rows * dimension),
+            streams,
             guidance: variant.eval.guidance,
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
@@ -161,25 +159,6 @@ impl Evaluation {
             points: points.then_some(real),
             features,
         })
-    }
-
-    /// Samples for the first `rows` rows of the fixed noise, row after row.
-    ///
-    /// # Errors
-    /// [`TrainError::Stopped`].
-    pub fn sample<B: Backend>(
-        &self,
-        net: &Net<B>,
-        solver: Solver,
-        nfe: usize,
-        rows: usize,
-        device: &B::Device,
-        watched: &mut Watched<'_>,
-    ) -> Result<Vec<f32>, TrainError> {
-        let dimension: usize = self.shape.iter().product();
-        let (noise, labels) = (&self.noise[..rows * dimension], self.labels.as_deref());
-        let labels = labels.map(|labels| &labels[..rows]);
-        from_noise(net, solver, nfe, noise, self.shape, labels, self.guidance, device, |_| watched.part())
     }
 
     /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log. A score
@@ -203,47 +182,63 @@ impl Evaluation {
         let what = format!("evaluation at step {step}");
         watched.observer.on(Event::Task { what, parts: chunks as u64 });
         let mut lines = Lines { variant, step, digest: &self.digest, lines: Vec::new() };
-        let mut last = Vec::new();
+        // Of the first network, at the end of the run.
+        let features = self.features.as_ref().filter(|_| step == variant.train.steps);
+        let mut seen = features.map(|features| features.network::<B>(device));
+        let scored = eval.samples * dimension;
+        let shown = if self.points.is_some() { scored } else { eval.grid * dimension };
         for (index, (label, net)) in nets.iter().enumerate() {
             let mut drawn = serde_json::Map::new();
             for &nfe in &eval.nfe {
-                let samples = self.sample(net, eval.solver, nfe, rows, device, watched)?;
+                let mut first = Vec::with_capacity(shown);
+                let mut scorers: Vec<Result<Scorer, MetricError>> = self
+                    .references
+                    .iter()
+                    .map(|(_, reference, _)| Ok(Scorer::new(reference, dimension)))
+                    .collect();
+                let mut done = 0;
+                let take = |samples: Vec<f32>| -> Result<(), TrainError> {
+                    first.extend_from_slice(up_to(&samples, shown.saturating_sub(done)));
+                    let counted = up_to(&samples, scored.saturating_sub(done));
+                    scorers.iter_mut().for_each(|scorer| attempt(scorer, |scorer| scorer.add(counted)));
+                    if let (0, Some(seen)) = (index, &mut seen) {
+                        attempt(seen, |seen| seen.add(&samples));
+                    }
+                    done += samples.len();
+                    watched.part()
+                };
+                let (noise, labels) = (self.streams.normals(NOISE, 0), self.labels.as_deref());
+                let (solver, guidance) = (eval.solver, self.guidance);
+                from_noise(net, solver, nfe, noise, rows, self.shape, labels, guidance, device, take)?;
+                if let (0, Some(seen)) = (index, &mut seen) {
+                    attempt(seen, Seen::end_of_set);
+                }
                 if self.points.is_some() {
-                    drawn.insert(nfe.to_string(), pairs(&samples[..eval.samples * dimension]));
+                    drawn.insert(nfe.to_string(), pairs(&first));
                 } else {
                     let name = format!("samples/step-{step:08}-ema-{index}-nfe-{nfe}.png");
-                    self.grid(&samples, eval.grid, &folder.join(&name))?;
+                    self.grid(&first, eval.grid, &folder.join(&name))?;
                 }
-                if let (0, Some(features)) =
-                    (index, self.features.as_ref().filter(|_| step == variant.train.steps))
-                {
-                    last.push(samples[..features.count() * dimension].to_vec());
-                }
-                for (metric, reference, floor) in &self.references {
-                    let scored = rows_of(&samples[..eval.samples * dimension], dimension);
-                    let reference_name = self.reference_name.as_str();
-                    let found = reference.score(scored.into_dyn()).map_err(|error| error.to_string());
-                    let found = found.map(|score| Found {
-                        value: score.value,
-                        n: score.n,
-                        reference: reference_name,
-                        floor: *floor,
-                    });
+                for (scorer, (metric, _, floor)) in scorers.into_iter().zip(&self.references) {
+                    let reference = self.reference_name.as_str();
+                    let found = scorer.and_then(Scorer::finish).map_err(|error| error.to_string());
+                    let found =
+                        found.map(|score| Found { value: score.value, n: score.n, reference, floor: *floor });
                     lines.add(Of { ema: label, nfe, metric: metric.name() }, found, watched.observer);
                 }
             }
             if let (0, Some(real)) = (index, &self.points) {
                 let points = json!({
                     "step": step, "ema": label, "data": pairs(real),
-                    "noise": pairs(&self.noise[..eval.samples * dimension]), "samples": drawn,
+                    "noise": pairs(&self.streams.normal(NOISE, 0, scored)), "samples": drawn,
                     "paths": self.paths(net, variant, device),
                 });
                 let file = folder.join(&format!("samples/points-{step:08}.json"));
                 write_atomic(&file, points.to_string().as_bytes())?;
             }
         }
-        if let (Some(features), false) = (&self.features, last.is_empty()) {
-            let found = match features.distances::<B>(&last, device, watched) {
+        if let Some(seen) = seen {
+            let found = match seen.and_then(|seen| seen.distances(watched)) {
                 Err(TrainError::Stopped) => return Err(TrainError::Stopped),
                 found => found.map_err(|error| error.to_string()),
             };
@@ -284,8 +279,9 @@ impl Evaluation {
     fn paths<B: Backend>(&self, net: &Net<B>, variant: &Variant, device: &B::Device) -> Value {
         let nfe = variant.eval.nfe.iter().copied().max().unwrap_or(1);
         let grid = Grid::uniform(nfe / variant.eval.solver.evaluations_per_step());
-        let rows = 64.min(self.noise.len() / 2);
-        let z = Tensor::from_data(TensorData::new(self.noise[..rows * 2].to_vec(), [rows, 2, 1, 1]), device);
+        let rows = 64.min(self.rows);
+        let noise = self.streams.normal(NOISE, 0, rows * 2);
+        let z = Tensor::from_data(TensorData::new(noise, [rows, 2, 1, 1]), device);
         let labels = self.labels.as_deref().map(|labels| &labels[..rows]);
         let condition = condition(rows, labels, self.guidance, device);
         let states: Vec<Vec<f32>> = variant
@@ -305,7 +301,7 @@ impl Evaluation {
 /// As many real samples as a run is compared with, if there are so many. Points are scored against as many points as
 /// `samples`; images against every one that there is to compare with.
 pub fn most_compared(shape: [usize; 3], samples: usize) -> usize {
-    if shape == POINT { samples } else { REFERENCE / shape.iter().product::<usize>() }
+    if shape == POINT { samples } else { COMPARED / shape.iter().product::<usize>() }
 }
 
 /// `count` samples in the order of an epoch that training does not come to, which of a set on disk reads few blocks; all of
@@ -323,6 +319,20 @@ fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Vec<usi
 fn rows(eval: &EvalConfig, shape: [usize; 3]) -> usize {
     let scored = !eval.metrics.is_empty() || shape == POINT;
     eval.grid.max(if scored { eval.samples } else { 0 })
+}
+
+/// Does the next part of something that has gone well so far; afterwards it is the first error.
+fn attempt<T, E>(so_far: &mut Result<T, E>, next: impl FnOnce(&mut T) -> Result<(), E>) {
+    if let Ok(good) = so_far
+        && let Err(error) = next(good)
+    {
+        *so_far = Err(error);
+    }
+}
+
+/// The beginning of `values`, at most so many.
+fn up_to(values: &[f32], count: usize) -> &[f32] {
+    &values[..count.min(values.len())]
 }
 
 fn rows_of(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {

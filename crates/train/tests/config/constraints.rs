@@ -25,6 +25,16 @@ fn augmentation_needs_a_network_that_is_told_of_it() {
 }
 
 #[test]
+fn w2_of_too_many_points_is_refused() {
+    for set in [&["eval.samples=100000"][..], &["eval.samples=100000", "eval.metrics=[\"w2\"]"]] {
+        let expected = "`eval.samples` = 100000: `w2` takes at most 16384 samples (from --set)";
+        says(SMALL, set, expected, "ask for fewer, or leave `w2` out of `metrics`");
+    }
+    load(SMALL, &["eval.samples=100000", "eval.metrics=[\"energy\"]"]).unwrap();
+    load(SMALL, &["eval.samples=16384", "eval.metrics=[\"w2\"]"]).unwrap();
+}
+
+#[test]
 fn values_out_of_range() {
     check(
         with(IMAGES, "share = 0.5", "share = 1.5"),

@@ -221,6 +221,14 @@ fn a_plan_needs_neither_weights_nor_data() {
     assert_eq!(variant.parameters, comparison.variants[0].net.parameters([1, 28, 28], Some(10)));
     assert_eq!((variant.steps, variant.images, variant.evaluations), (100, 6400, 1));
     assert!(variant.memory_bytes > 4 * 4 * variant.parameters as u64);
+    // Of samples beyond what is made at a time, 64 coordinates each; real images.
+    let more = |overrides: &[&str]| {
+        let comparison = load(IMAGES, overrides).unwrap();
+        Plan::new(&comparison, Path::new("runs")).variants[0].memory_evaluation_bytes
+    };
+    let (few, many) = (more(&["eval.samples=2000"]), more(&["eval.samples=50000"]));
+    assert_eq!(many - few, 8 * 48_000 * 64);
+    assert!(few > 4 * (2 * 1000 + 10_000) * 784 + 8 * 3 * 784 * 784, "{few}");
     assert!(variant.files.contains(&"runs/big/meanflow/samples/step-*-ema-*-nfe-*.png (3)".to_owned()));
     assert_eq!(plan.report, "runs/big/report/index.html");
     let json = serde_json::to_value(&plan).unwrap();

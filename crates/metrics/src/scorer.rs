@@ -1,0 +1,133 @@
+//! A score of samples that come in parts.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::{FdPca, MetricError, Reference, Score, fd_pca, moments::at};
+
+/// Samples that are projected at a time: whole tasks of a projection, so that the parts they come in change no bit.
+const ROWS: usize = 4 * fd_pca::ROWS;
+
+/// Takes samples part by part and keeps no more of them than the metric needs: of images their coordinates on the components,
+/// of points all.
+#[derive(Clone, Debug)]
+pub struct Scorer<'a> {
+    reference: &'a Reference,
+    dimension: usize,
+    /// Values that are not projected yet, or all.
+    values: Vec<f32>,
+    /// Coordinates of those before.
+    projected: Vec<f64>,
+}
+
+impl<'a> Scorer<'a> {
+    /// No samples of this dimension yet.
+    ///
+    /// # Panics
+    /// If `dimension` is 0.
+    pub fn new(reference: &'a Reference, dimension: usize) -> Self {
+        assert!(dimension > 0, "samples of no dimension");
+        Self { reference, dimension, values: Vec::new(), projected: Vec::new() }
+    }
+
+    /// Takes the next samples, row after row.
+    ///
+    /// # Errors
+    /// Values that are not finite, another dimension than the reference's.
+    ///
+    /// # Panics
+    /// If `values` are no whole rows.
+    pub fn add(&mut self, values: &[f32]) -> Result<(), MetricError> {
+        assert!(values.len().is_multiple_of(self.dimension), "{} values are no whole rows", values.len());
+        let Some(pca) = self.reference.components() else {
+            self.values.extend_from_slice(values);
+            return Ok(());
+        };
+        let mut left = values;
+        while !left.is_empty() {
+            let room = ROWS * self.dimension - self.values.len();
+            let (part, rest) = left.split_at(room.min(left.len()));
+            self.values.extend_from_slice(part);
+            left = rest;
+            if self.values.len() == ROWS * self.dimension {
+                self.project(pca)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The score of all samples so far.
+    ///
+    /// # Errors
+    /// As [`Reference::score`].
+    pub fn finish(mut self) -> Result<Score, MetricError> {
+        match self.reference.components() {
+            None => self.reference.score(rows(&self.values, self.dimension).into_dyn()),
+            Some(pca) => {
+                if !self.values.is_empty() {
+                    self.project(pca)?;
+                }
+                let shape = (self.projected.len() / pca.components(), pca.components());
+                let projected = Array2::from_shape_vec(shape, self.projected).expect("whole rows");
+                let found = pca.distance_of_projected(projected.view())?;
+                let value = found.frechet.distance;
+                Ok(Score { metric: self.reference.metric(), value, n: found.n, reference: found.reference })
+            }
+        }
+    }
+
+    fn project(&mut self, pca: &FdPca) -> Result<(), MetricError> {
+        let from = self.projected.len() / pca.components();
+        let projected = pca.project(rows(&self.values, self.dimension)).map_err(|error| at(error, from))?;
+        self.projected.extend(projected);
+        self.values.clear();
+        Ok(())
+    }
+}
+
+fn rows(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape((values.len() / dimension, dimension), values).expect("whole rows")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Metric;
+
+    use super::*;
+
+    fn samples(n: usize, dimension: usize, step: usize) -> Array2<f32> {
+        Array2::from_shape_fn((n, dimension), |(i, j)| ((i * step + j * 31) % 97) as f32 / 50.0 - 1.0)
+    }
+
+    #[test]
+    fn parts_of_any_size_give_the_same_bits() {
+        for (metric, dimension, n) in
+            [(Metric::FdPca64, 80, 2500), (Metric::Energy, 2, 300), (Metric::W2, 2, 300)]
+        {
+            let (real, fake) = (samples(n, dimension, 17), samples(n, dimension, 23));
+            let reference = metric.reference(real.view().into_dyn(), 0).unwrap();
+            let whole = reference.score(fake.view().into_dyn()).unwrap();
+            for part in [1, 250, 1024, n] {
+                let mut scorer = Scorer::new(&reference, dimension);
+                for values in fake.as_slice().unwrap().chunks(part * dimension) {
+                    scorer.add(values).unwrap();
+                    let kept = if metric == Metric::FdPca64 { ROWS } else { n };
+                    assert!(scorer.values.len() <= kept * dimension);
+                }
+                let score = scorer.finish().unwrap();
+                assert_eq!(score.value.to_bits(), whole.value.to_bits(), "{metric:?} in parts of {part}");
+                assert_eq!(score, whole);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_named_by_its_row() {
+        let reference = Metric::FdPca64.reference(samples(100, 64, 17).view().into_dyn(), 0).unwrap();
+        let mut fake = samples(1500, 64, 23);
+        fake[[1400, 3]] = f32::NAN;
+        let mut scorer = Scorer::new(&reference, 64);
+        scorer.add(fake.as_slice().unwrap()).unwrap();
+        let error = scorer.finish().unwrap_err();
+        assert!(matches!(error, MetricError::NotFinite { row: 1400, column: 3, .. }), "{error:?}");
+    }
+}
