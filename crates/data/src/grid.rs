@@ -1,7 +1,6 @@
 //! Pictures of samples as PNG: grids of images, and the density of points in the plane.
 
-use std::fs::{self, File};
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, RgbImage};
@@ -125,26 +124,12 @@ pub fn density_png(points: &[f32], path: &Path) -> Result<(), DataError> {
     write(&picture.into(), path)
 }
 
-/// Encodes in memory and writes beside the target first, so that a reader or a kill never meets half a
-/// picture.
 fn write(picture: &DynamicImage, path: &Path) -> Result<(), DataError> {
     let mut png = Cursor::new(Vec::new());
     picture
         .write_to(&mut png, ImageFormat::Png)
         .map_err(|source| DataError::Picture { path: path.to_path_buf(), source })?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let put = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(png.get_ref())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    put().map_err(|error| {
-        // Half a picture is of no use, and may be what fills the disk.
-        let _ = fs::remove_file(&temporary);
-        DataError::write(path)(error)
-    })
+    meanflow_files::write(path, png.get_ref()).map_err(DataError::write(path))
 }
 
 #[cfg(test)]

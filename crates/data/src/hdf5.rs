@@ -1,6 +1,7 @@
 //! Arrays in HDF5 files, read by rows and written whole. The only place that names the crate behind it.
 
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use hdf5_pure::{
     AttrValue, ChunkCacheConfig, ChunkIndex, DType, FileAccessProperties, FileBuilder, Layout,
     MetadataCacheConfig,
 };
+use meanflow_files::replace;
 
 use crate::error::DataError;
 
@@ -411,14 +413,11 @@ pub fn write_floats_with(
         let shape: Vec<u64> = array.shape.iter().map(|&side| side as u64).collect();
         file.create_dataset(name).with_f64_data(&array.values).with_shape(&shape);
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".part-{}", std::process::id()));
-    let written = file.write(&beside).map_err(|error| match error {
-        hdf5_pure::Error::Io(source) => DataError::write(path)(source),
-        error => DataError::Hdf5File { path: path.to_path_buf(), source: Box::new(error) },
-    });
-    let put = || fs::File::open(&beside)?.sync_all().and_then(|()| fs::rename(&beside, path));
-    written.and_then(|()| put().map_err(DataError::write(path))).inspect_err(|_| {
-        let _ = fs::remove_file(&beside);
+    replace(path, |part| {
+        file.write(part).map_err(|error| match error {
+            hdf5_pure::Error::Io(error) => error,
+            error => io::Error::other(error),
+        })
     })
+    .map_err(DataError::write(path))
 }

@@ -29,10 +29,8 @@ pub mod order;
 mod pictures;
 pub mod presence;
 pub mod published;
-pub mod random;
 pub mod read;
 mod rows;
-mod scratch;
 
 pub use augment::EdmConfig;
 pub use cifar::Half;
@@ -62,6 +60,7 @@ pub use idx::Part;
 pub use inspect::{Inspection, contact_sheet, inspect};
 pub use kind::{DataConfig, DataKind, Description, Kind, Origin};
 pub use loader::{Cursor, HostBatch, Loader, LoaderConfig};
+pub use meanflow_random as random;
 pub use pictures::Background;
 pub use presence::{Listed, Presence, list};
 pub use published::{Package, Published};

@@ -1,15 +1,9 @@
 //! Arrays in NumPy's `.npy` and `.npz` files.
 
-use std::{
-    fs::File,
-    io::BufReader,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use ndarray::{ArrayD, ArrayViewD, Dimension, IxDyn, OwnedRepr};
-use ndarray_npy::{
-    NpzReader, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement, ViewElement, ViewNpyError, ViewNpyExt,
-};
+use meanflow_weights::{FileError, HostArray, NpzFile, StoredArray, Values};
+use ndarray::{ArrayD, Dimension, IxDyn};
 
 use crate::MetricError;
 
@@ -111,73 +105,42 @@ impl Array {
     }
 }
 
+impl Array {
+    fn of(array: HostArray, path: &Path, item: &str) -> Result<Self, InputError> {
+        let shape = IxDyn(&array.shape);
+        match array.values {
+            Values::U8(values) => ArrayD::from_shape_vec(shape, values).map(Self::U8),
+            Values::F32(values) => ArrayD::from_shape_vec(shape, values).map(Self::F32),
+            Values::F64(values) => ArrayD::from_shape_vec(shape, values).map(Self::F64),
+        }
+        .map_err(|error| InputError::invalid(path, item, error))
+    }
+}
+
+/// What is wrong with an item of a file.
+pub(crate) fn wrong(path: &Path, item: &str) -> impl FnOnce(FileError) -> InputError {
+    move |error| match error {
+        FileError::Io(error) => InputError::read(path)(error),
+        FileError::Missing(_) => InputError::invalid(path, item, "is missing"),
+        other => InputError::invalid(path, item, other),
+    }
+}
+
+/// What the one array of a `.npy` file is called in errors.
+pub(crate) const ONLY: &str = "the array";
+
 /// Reads a `.npy` file of bytes, half precision (as f32), f32 or f64, of either byte order and memory layout.
 ///
 /// # Errors
 /// A file that cannot be read, is truncated, is no `.npy` file or holds another type.
 pub fn read_npy(path: &Path) -> Result<Array, InputError> {
-    let mut bytes = std::fs::read(path).map_err(InputError::read(path))?;
-    let wrong = |reason: String| InputError::invalid(path, "the array", reason);
-    if let Some(array) = of_bytes(&bytes).map_err(wrong)? {
-        return Ok(Array::F32(array));
-    }
-    if let Some(array) = of_bytes(&bytes).map_err(wrong)? {
-        return Ok(Array::F64(array));
-    }
-    if let Some(array) = of_bytes(&bytes).map_err(wrong)? {
-        return Ok(Array::U8(array));
-    }
-    // Half precision is read as the 16 bits that it is.
-    if let Some(at) = half_precision(&bytes) {
-        bytes[at] = b'u';
-        let bits: Option<ArrayD<u16>> = of_bytes(&bytes).map_err(wrong)?;
-        return bits.map(|bits| Array::F32(bits.mapv(half))).ok_or_else(|| wrong(OTHER_TYPE.to_owned()));
-    }
-    Err(wrong(OTHER_TYPE.to_owned()))
-}
-
-const OTHER_TYPE: &str =
-    "values are neither 8-bit unsigned integers nor f32 nor f64 (nor, in a .npy file, half precision)";
-
-/// Where the `f` of `<f2` or `>f2` is in the header of a `.npy` file of half precision.
-fn half_precision(bytes: &[u8]) -> Option<usize> {
-    let header = &bytes[..bytes.len().min(256)];
-    ["'<f2'", "'>f2'"]
-        .into_iter()
-        .find_map(|name| header.windows(name.len()).position(|some| some == name.as_bytes()))
-        .map(|at| at + 2)
-}
-
-/// The value of an IEEE 754 binary16, which every f32 can hold.
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let mantissa = f32::from(bits & 0x3ff) / 1024.0;
-    sign * match bits >> 10 & 0x1f {
-        0 => mantissa * 2f32.powi(-14),
-        31 if mantissa == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        exponent => (1.0 + mantissa) * 2f32.powi(i32::from(exponent) - 15),
-    }
-}
-
-/// The array in the bytes of a `.npy` file, or `None` if it is of another type. The view is asked first because it compares
-/// the length with the shape before anything is allocated.
-fn of_bytes<T: ReadableElement + ViewElement + Clone>(bytes: &[u8]) -> Result<Option<ArrayD<T>>, String> {
-    match ArrayViewD::<T>::view_npy(bytes) {
-        Ok(view) => Ok(Some(view.to_owned())),
-        Err(ViewNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(ViewNpyError::NonNativeEndian | ViewNpyError::MisalignedData) => {
-            ArrayD::<T>::read_npy(bytes).map(Some).map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
-    }
+    Array::of(meanflow_weights::read_npy(path).map_err(wrong(path, ONLY))?, path, ONLY)
 }
 
 /// An open `.npz` file.
 pub struct Npz {
     path: PathBuf,
-    reader: NpzReader<BufReader<File>>,
-    names: Vec<String>,
+    file: NpzFile,
 }
 
 impl Npz {
@@ -186,33 +149,26 @@ impl Npz {
     /// # Errors
     /// A file that cannot be read, is truncated or is no `.npz` file.
     pub fn open(path: &Path) -> Result<Self, InputError> {
-        let file = File::open(path).map_err(InputError::read(path))?;
-        let invalid = |error: ReadNpzError| InputError::invalid(path, "the archive", error);
-        let mut reader = NpzReader::new(BufReader::new(file)).map_err(invalid)?;
-        let names = reader.names().map_err(|error| InputError::invalid(path, "the archive", error))?;
-        Ok(Self { path: path.to_owned(), reader, names })
+        let file = NpzFile::open(path).map_err(wrong(path, "the archive"))?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Names of the arrays.
     pub fn names(&self) -> &[String] {
-        &self.names
+        self.file.names()
     }
 
     /// Reads the array `name`.
     ///
     /// # Errors
-    /// No such array, a broken one, or one of another type than bytes, f32 or f64.
+    /// No such array, a broken one, or one of another type than bytes and floats.
     pub fn array(&mut self, name: &str) -> Result<Array, InputError> {
-        if let Some(array) = self.of(name)? {
-            return Ok(Array::F32(array));
-        }
-        if let Some(array) = self.of(name)? {
-            return Ok(Array::F64(array));
-        }
-        if let Some(array) = self.of(name)? {
-            return Ok(Array::U8(array));
-        }
-        Err(InputError::invalid(&self.path, name, OTHER_TYPE))
+        Array::of(self.file.read(name).map_err(wrong(&self.path, name))?, &self.path, name)
+    }
+
+    /// The array `name`, to be read in parts; `None` if it can only be read whole.
+    pub(crate) fn stored(&mut self, name: &str) -> Result<Option<StoredArray>, InputError> {
+        self.file.stored(name).map_err(wrong(&self.path, name))
     }
 
     /// The text under `name`, which is an array of bytes with one axis; `None` if there is none, or something else.
@@ -220,18 +176,12 @@ impl Npz {
     /// # Errors
     /// A broken array.
     pub fn text(&mut self, name: &str) -> Result<Option<String>, InputError> {
-        if !self.names.iter().any(|other| other == name) {
-            return Ok(None);
-        }
-        let bytes = self.of::<u8>(name)?.filter(|bytes| bytes.ndim() == 1);
-        Ok(bytes.and_then(|bytes| String::from_utf8(bytes.into_iter().collect()).ok()))
-    }
-
-    fn of<T: ReadableElement>(&mut self, name: &str) -> Result<Option<ArrayD<T>>, InputError> {
-        match self.reader.by_name::<OwnedRepr<T>, IxDyn>(name) {
-            Ok(array) => Ok(Some(array)),
-            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => Ok(None),
-            Err(error) => Err(InputError::invalid(&self.path, name, error)),
+        match self.file.read(name) {
+            Ok(HostArray { shape, values: Values::U8(bytes) }) if shape.len() == 1 => {
+                Ok(String::from_utf8(bytes).ok())
+            }
+            Ok(_) | Err(FileError::Missing(_) | FileError::Unsupported(_)) => Ok(None),
+            Err(error) => Err(wrong(&self.path, name)(error)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pictures to score: a folder of files, or an array.
 
 use std::{
+    borrow::Cow,
     error::Error,
     fmt,
     path::{Path, PathBuf},
@@ -8,11 +9,12 @@ use std::{
 };
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use meanflow_weights::{StoredArray, Values};
 use ndarray::Array2;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::InputError;
+use crate::{InputError, files::wrong};
 
 /// How a value of [−1, 1] becomes a byte for a feature network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,8 +53,53 @@ enum Store {
     Bytes(Vec<u8>),
     /// The same, values in [−1, 1] or a little beyond.
     Floats(Vec<f32>),
+    /// Either of them in a file.
+    OnDisk(Arc<OnDisk>),
     /// Pictures that someone else reads.
     Elsewhere { pictures: Arc<dyn Pictures>, count: usize },
+}
+
+/// Pictures of an array that is too large for the memory.
+#[derive(Debug)]
+pub(crate) struct OnDisk {
+    /// `[n, …]`, bytes or floats.
+    pub array: StoredArray,
+    pub path: PathBuf,
+    /// Whether a pixel's channels lie side by side, `[n, height, width, channels]`.
+    pub channels_last: bool,
+    /// Whether they are floats and none is below 0.
+    pub not_negative: bool,
+}
+
+impl OnDisk {
+    fn read(
+        &self,
+        index: usize,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Picture<'static>, InputError> {
+        let values = self.array.rows(index, 1).map_err(wrong(&self.path, &format!("picture {index}")))?;
+        let pixels = height * width;
+        let order = self.channels_last.then_some([channels, pixels]);
+        Ok(match values {
+            Values::U8(values) => Picture::Bytes(planes(values, order).into()),
+            Values::F32(values) => Picture::Floats(planes(values, order).into()),
+            Values::F64(values) => {
+                Picture::Floats(planes(values.into_iter().map(|value| value as f32).collect(), order).into())
+            }
+        })
+    }
+}
+
+/// Pixels with their channels side by side as one plane after the other; as they are without a number of channels and pixels.
+fn planes<T: Copy>(values: Vec<T>, order: Option<[usize; 2]>) -> Vec<T> {
+    let Some([channels, pixels]) = order else { return values };
+    (0..channels * pixels).map(|at| values[at % pixels * channels + at / pixels]).collect()
+}
+
+/// The values of a picture, `[channels, height, width]`.
+enum Picture<'a> {
+    Bytes(Cow<'a, [u8]>),
+    Floats(Cow<'a, [f32]>),
 }
 
 /// Pictures that are read elsewhere, some at a time.
@@ -112,6 +159,11 @@ impl Images {
         Self { shape, store: Store::Floats(values) }
     }
 
+    /// Pictures that stay in their file.
+    pub(crate) fn on_disk(pictures: OnDisk, shape: [usize; 3]) -> Self {
+        Self { shape, store: Store::OnDisk(Arc::new(pictures)) }
+    }
+
     /// `count` pictures that are read when they are needed.
     pub fn elsewhere(pictures: Arc<dyn Pictures>, count: usize, shape: [usize; 3]) -> Self {
         Self { shape, store: Store::Elsewhere { pictures, count } }
@@ -128,6 +180,7 @@ impl Images {
             Store::Files(files) => files.len(),
             Store::Bytes(values) => values.len() / self.size(),
             Store::Floats(values) => values.len() / self.size(),
+            Store::OnDisk(pictures) => pictures.array.shape()[0],
             Store::Elsewhere { count, .. } => *count,
         }
     }
@@ -151,13 +204,11 @@ impl Images {
         }
         let mut values = vec![0.0; indices.len() * size];
         values.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
-            match &self.store {
-                Store::Floats(all) => row.copy_from_slice(&all[index * size..][..size]),
-                _ => {
-                    let bytes = self.of_bytes(index)?;
-                    row.iter_mut()
-                        .zip(&*bytes)
-                        .for_each(|(value, &byte)| *value = f32::from(byte) / 127.5 - 1.0);
+            match self.picture(index)? {
+                Picture::Floats(values) => row.copy_from_slice(&values),
+                Picture::Bytes(bytes) => {
+                    let values = row.iter_mut().zip(&*bytes);
+                    values.for_each(|(value, &byte)| *value = f32::from(byte) / 127.5 - 1.0);
                 }
             }
             Ok(())
@@ -167,7 +218,11 @@ impl Images {
 
     /// Whether they are floats of a file and none is below zero, as pictures in [0, 1] are and those in [−1, 1] hardly ever.
     pub(crate) fn not_negative(&self) -> bool {
-        matches!(&self.store, Store::Floats(values) if values.iter().all(|&value| value >= 0.0))
+        match &self.store {
+            Store::Floats(values) => values.iter().all(|&value| value >= 0.0),
+            Store::OnDisk(pictures) => pictures.not_negative,
+            Store::Files(_) | Store::Bytes(_) | Store::Elsewhere { .. } => false,
+        }
     }
 
     /// Bytes, `[indices, channels, height, width]`, as a feature network wants them.
@@ -184,12 +239,11 @@ impl Images {
         }
         let mut bytes = vec![0; indices.len() * size];
         bytes.par_chunks_mut(size).zip(indices).try_for_each(|(row, &index)| -> Result<(), InputError> {
-            match &self.store {
-                Store::Floats(all) => {
-                    let values = &all[index * size..][..size];
-                    row.iter_mut().zip(values).for_each(|(byte, &value)| *byte = rule.byte(value));
+            match self.picture(index)? {
+                Picture::Floats(values) => {
+                    row.iter_mut().zip(&*values).for_each(|(byte, &value)| *byte = rule.byte(value));
                 }
-                _ => row.copy_from_slice(&self.of_bytes(index)?),
+                Picture::Bytes(bytes) => row.copy_from_slice(&bytes),
             }
             Ok(())
         })?;
@@ -227,12 +281,15 @@ impl Images {
         Ok(Some(values))
     }
 
-    /// The bytes of a picture that is not stored as floats.
-    fn of_bytes(&self, index: usize) -> Result<std::borrow::Cow<'_, [u8]>, InputError> {
+    /// One picture of those that nobody else reads.
+    fn picture(&self, index: usize) -> Result<Picture<'_>, InputError> {
+        let size = self.size();
         match &self.store {
-            Store::Files(files) => Ok(decode(&files[index], self.shape)?.into()),
-            Store::Bytes(all) => Ok(all[index * self.size()..][..self.size()].into()),
-            Store::Floats(_) | Store::Elsewhere { .. } => unreachable!("floats are read where they are"),
+            Store::Files(files) => Ok(Picture::Bytes(decode(&files[index], self.shape)?.into())),
+            Store::Bytes(all) => Ok(Picture::Bytes(all[index * size..][..size].into())),
+            Store::Floats(all) => Ok(Picture::Floats(all[index * size..][..size].into())),
+            Store::OnDisk(pictures) => pictures.read(index, self.shape),
+            Store::Elsewhere { .. } => unreachable!("they are read some at a time"),
         }
     }
 }

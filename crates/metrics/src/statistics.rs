@@ -1,7 +1,8 @@
 //! Mean and covariance of a set as one thing, and the `.npz` files that published tools keep them in.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, io, path::Path};
 
+use meanflow_files::replace;
 use ndarray::{Array2, ArrayView1, Ix1, Ix2};
 use ndarray_npy::NpzWriter;
 use sha2::{Digest, Sha256};
@@ -161,21 +162,15 @@ impl Statistics {
     /// A file that cannot be written.
     pub fn write(&self, path: &Path, names: StatisticsNames) -> Result<(), InputError> {
         let [mu, sigma] = names.names();
-        let beside = path.with_extension(format!("npz.part-{}", std::process::id()));
-        let write = || -> Result<(), ndarray_npy::WriteNpzError> {
-            let mut file = NpzWriter::new(File::create(&beside).map_err(ndarray_npy::WriteNpyError::Io)?);
+        let write = |part: &Path| -> Result<(), ndarray_npy::WriteNpzError> {
+            let mut file = NpzWriter::new(File::create(part).map_err(ndarray_npy::WriteNpyError::Io)?);
             file.add_array(mu, &ArrayView1::from(&self.mean))?;
             file.add_array(sigma, &self.covariance)?;
             for (name, text) in self.origin.iter().flat_map(Origin::entries) {
                 file.add_array(name, &ArrayView1::from(text.as_bytes()))?;
             }
-            file.finish()?.sync_all().map_err(ndarray_npy::WriteNpyError::Io)?;
-            Ok(())
+            file.finish().map(drop)
         };
-        let written = write().map_err(std::io::Error::other).and_then(|()| std::fs::rename(&beside, path));
-        written.map_err(|error| {
-            let _ = std::fs::remove_file(&beside);
-            InputError::write(path)(error)
-        })
+        replace(path, |part| write(part).map_err(io::Error::other)).map_err(InputError::write(path))
     }
 }

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::backend::Backend;
+use meanflow_weights::HostTensor;
 
 use crate::{
     Dit, ImfDit,
     layout::Layout,
-    weights::{self, HostTensor, Names, WeightsError},
+    weights::{self, Names, WeightsError},
 };
 
 /// Replaces every weight of `net` by the one of its Flax name.

@@ -8,8 +8,9 @@ use crate::{
     torch::UnetNames,
     torch_dit::TorchDitNames,
     unet::square,
-    weights::{HostTensor, Names},
+    weights::Names,
 };
+use meanflow_weights::HostTensor;
 
 /// How a program names the parameters of a network.
 pub struct Convention {

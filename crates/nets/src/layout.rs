@@ -1,6 +1,6 @@
 //! How the numbers of a parameter lie in the files of other programs.
 
-use crate::weights::HostTensor;
+use meanflow_weights::HostTensor;
 
 /// How the numbers of a parameter lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

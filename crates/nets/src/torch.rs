@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::backend::Backend;
+use meanflow_weights::HostTensor;
 
 use crate::{
     SongUnet, UnetConfig,
     layout::Layout,
-    weights::{self, HostTensor, Names, WeightsError},
+    weights::{self, Names, WeightsError},
 };
 
 /// Fourier frequencies, a buffer.

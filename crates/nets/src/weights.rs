@@ -11,32 +11,22 @@ use burn::{
 };
 
 use crate::layout::{self, Layout};
+use meanflow_weights::HostTensor;
 
-/// A tensor of a weight file: its sizes and its values in row-major order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostTensor {
-    /// Sizes of its dimensions.
-    pub shape: Vec<usize>,
-    /// Values, row-major.
-    pub values: Vec<f32>,
+/// The numbers of a tensor.
+pub(crate) fn on_host<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> HostTensor {
+    HostTensor {
+        shape: tensor.dims().to_vec(),
+        values: tensor.into_data().convert::<f32>().into_vec().expect("converted to f32"),
+    }
 }
 
-impl HostTensor {
-    /// The numbers of a tensor.
-    pub(crate) fn of<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Self {
-        Self {
-            shape: tensor.dims().to_vec(),
-            values: tensor.into_data().convert::<f32>().into_vec().expect("converted to f32"),
-        }
+/// The same values in the shape of `other`, if that differs by merged leading dimensions alone.
+pub(crate) fn with_shape_of(mut tensor: HostTensor, other: &HostTensor) -> HostTensor {
+    if layout::same_matrix(&other.shape, &tensor.shape) {
+        tensor.shape.clone_from(&other.shape);
     }
-
-    /// The same values in the shape of `other`, if that differs by merged leading dimensions alone.
-    pub(crate) fn with_shape_of(mut self, other: &Self) -> Self {
-        if layout::same_matrix(&other.shape, &self.shape) {
-            self.shape.clone_from(&other.shape);
-        }
-        self
-    }
+    tensor
 }
 
 /// Weights that are not those of the network.
@@ -155,7 +145,7 @@ impl<B: Backend, N: Names> ModuleVisitor<B> for Saver<'_, N> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.insert(HostTensor::of(param.val()));
+        self.insert(on_host(param.val()));
     }
 }
 
@@ -188,7 +178,7 @@ impl<B: AutodiffBackend, N: Names> ModuleVisitor<B> for Gradients<'_, B, N> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let value = param.val();
         let gradient = value.grad(&self.tape).unwrap_or_else(|| value.inner().zeros_like());
-        self.saver.insert(HostTensor::of(gradient));
+        self.saver.insert(on_host(gradient));
     }
 }
 

@@ -111,15 +111,8 @@ fn label(runs: &mut [Run]) {
     }
 }
 
-/// Writes a file under a temporary name and renames it, so that a reader never sees half of it.
 fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
-    let (path, partial) = (out.join(name), out.join(format!(".{name}.partial")));
-    match fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, &path)) {
-        Ok(()) => Ok(path),
-        Err(error) => {
-            // Half a page is of no use, and may be what fills the disk.
-            let _ = fs::remove_file(&partial);
-            Err(ReportError::io(&path)(error))
-        }
-    }
+    let path = out.join(name);
+    meanflow_files::write(&path, bytes).map_err(ReportError::io(&path))?;
+    Ok(path)
 }

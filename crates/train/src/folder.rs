@@ -49,7 +49,7 @@ impl Folder {
 /// # Errors
 /// [`TrainError::Write`]; the old file is untouched then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    replace(path, |part| File::create(part)?.write_all(bytes))
+    meanflow_files::write(path, bytes).map_err(TrainError::write(path))
 }
 
 /// As [`write_atomic`], and on a full disk over the old file, whose blocks are there already.
@@ -73,28 +73,7 @@ pub(crate) fn write_in_need(path: &Path, bytes: &[u8]) -> Result<(), TrainError>
 /// # Errors
 /// [`TrainError::Write`]; the old file is untouched then.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), TrainError> {
-    let part = part_of(path);
-    let written = write(&part)
-        .and_then(|()| File::open(&part)?.sync_all())
-        .and_then(|()| fs::rename(&part, path))
-        .and_then(|()| sync_parent(path));
-    written.map_err(|error| {
-        // The half-written file is of no use to anybody and may be what fills the disk.
-        let _ = fs::remove_file(&part);
-        TrainError::write(path)(error)
-    })
-}
-
-/// Where a file is written before it is renamed.
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
-}
-
-/// Makes a rename in the parent folder of `path` durable.
-fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    meanflow_files::replace(path, write).map_err(TrainError::write(path))
 }
 
 /// The run's log, one JSON object a line.

@@ -10,7 +10,6 @@ pub mod ema;
 pub mod env;
 mod error;
 pub mod eval;
-mod flax;
 pub mod folder;
 pub mod known;
 pub mod model;
@@ -24,7 +23,6 @@ mod side_by_side;
 pub mod state;
 pub mod step;
 mod tensor_file;
-mod torch;
 pub mod verify;
 pub mod weights;
 

@@ -8,11 +8,11 @@ use crate::{
     known::variant_of,
     state::{Named, parameters, with_parameters},
     tensor_file::{self, Metadata},
-    torch,
 };
 use burn::tensor::{TensorData, backend::Backend};
 use meanflow_core::{Solver, Streams};
-use meanflow_nets::{Net, NetConfig, weights::HostTensor};
+use meanflow_nets::{Net, NetConfig};
+use meanflow_weights::{HostTensor, write_torch};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -197,7 +197,7 @@ impl Model {
             .collect();
         let path = std::path::absolute(path).map_err(TrainError::write(path))?;
         if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") {
-            return folder::replace(&path, |part| torch::write(part, &tensors));
+            return folder::replace(&path, |part| write_torch(part, &tensors));
         }
         let named =
             |(name, tensor): (String, HostTensor)| (name, TensorData::new(tensor.values, tensor.shape));

@@ -56,17 +56,6 @@ pub(crate) fn read(
 /// Tensors, or what is wrong with them.
 type Tried = BTreeMap<String, Result<TensorData, String>>;
 
-/// Reads a file of another program: its floats, and why the others are none.
-pub(crate) fn read_floats(
-    path: &Path,
-    broken: impl Fn(String) -> TrainError,
-) -> Result<(Metadata, Tried), TrainError> {
-    let file = TensorFile::open(path, &broken)?;
-    let metadata = file.metadata();
-    let float = |dtype| burn_dtype(dtype).filter(|dtype| dtype.is_float());
-    Ok((metadata, file.read(|_| true, float, &broken)?))
-}
-
 /// Bytes of a header at most, as in the format's own library.
 const LONGEST: u64 = 100_000_000;
 

@@ -1,12 +1,13 @@
 //! Features and statistics of pictures, kept on disk under a digest of all that they depend on.
 
+use meanflow_files::replace;
 use meanflow_metrics::{Array, Source, Statistics, StatisticsNames, read_npy};
 use ndarray::{Array2, Ix2};
 use ndarray_npy::WriteNpyExt;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::PathBuf,
 };
 
@@ -51,16 +52,11 @@ impl Entry {
     pub fn put_rows(&self, name: &str, rows: &Array2<f32>) -> anyhow::Result<()> {
         let Some(path) = self.file(&format!("{name}.npy")) else { return Ok(()) };
         fs::create_dir_all(path.parent().expect("made from a folder"))?;
-        let beside = path.with_extension(format!("part-{}", std::process::id()));
-        let put = || -> anyhow::Result<()> {
-            let mut file = BufWriter::new(File::create(&beside)?);
-            rows.write_npy(&mut file)?;
-            file.flush()?;
-            Ok(fs::rename(&beside, &path)?)
-        };
-        put().inspect_err(|_| {
-            let _ = fs::remove_file(&beside);
-        })
+        Ok(replace(&path, |part| {
+            let mut file = BufWriter::new(File::create(part)?);
+            rows.write_npy(&mut file).map_err(io::Error::other)?;
+            file.flush()
+        })?)
     }
 
     /// Stores statistics.

@@ -4,7 +4,6 @@ mod efficientnet_lite;
 mod fetch;
 mod inception;
 mod layer;
-mod pickle;
 mod resize;
 mod weights;
 
@@ -12,7 +11,7 @@ pub use efficientnet_lite::EfficientNetLite0;
 pub use fetch::{LITE0_PATH, fetch_efficientnet_lite0};
 pub use inception::{Inception, InceptionOutput};
 pub use resize::{InceptionResize, bicubic, bilinear_half_pixel, bilinear_tf1};
-pub use weights::{HostTensor, Weights};
+pub use weights::Weights;
 
 use std::{panic::resume_unwind, thread};
 

@@ -1,21 +1,11 @@
 //! Weights by name, from a PyTorch state dict or a safetensors file.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs::File, io, path::Path};
 
-use safetensors::{Dtype, SafeTensors};
+use meanflow_weights::{FileError, HostTensor, TensorFile};
 use sha2::{Digest, Sha256};
 
-use super::pickle;
 use crate::InputError;
-
-/// A tensor of floats on the host, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostTensor {
-    /// The shape.
-    pub shape: Vec<usize>,
-    /// The values.
-    pub values: Vec<f32>,
-}
 
 /// The weights of a network under the names of their file.
 #[derive(Clone, Debug)]
@@ -26,18 +16,21 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a `.safetensors` file, or the state dict in a `.pth` file of PyTorch's older format (before 1.6). Nothing in the
-    /// file is executed. Tensors of integers are left out.
+    /// Reads a safetensors file, or the state dict in a file of PyTorch, of either format. Nothing in the file is executed. Tensors
+    /// of integers are left out.
     ///
     /// # Errors
     /// A file that cannot be read, is truncated or of another format.
     pub fn read(path: &Path) -> Result<Self, InputError> {
-        let bytes = std::fs::read(path).map_err(InputError::read(path))?;
-        let digest = format!("{:x}", Sha256::digest(&bytes));
-        let safe = path.extension().is_some_and(|ending| ending == "safetensors");
-        let tensors = if safe { safetensors(&bytes) } else { pickle::state_dict(&bytes) };
-        let tensors = tensors.map_err(|reason| InputError::invalid(path, "the weights", reason))?;
-        Ok(Self { tensors, source: path.to_owned(), digest })
+        let mut hash = Sha256::new();
+        let hashed = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+        hashed.map_err(InputError::read(path))?;
+        let tensors =
+            TensorFile::open(path).and_then(|mut file| file.floats()).map_err(|error| match error {
+                FileError::Io(error) => InputError::read(path)(error),
+                other => InputError::invalid(path, "the weights", other),
+            })?;
+        Ok(Self { tensors, source: path.to_owned(), digest: format!("{:x}", hash.finalize()) })
     }
 
     /// Weights that are in memory already.
@@ -70,19 +63,4 @@ impl Weights {
             None => Ok(&tensor.values),
         }
     }
-}
-
-fn safetensors(bytes: &[u8]) -> Result<BTreeMap<String, HostTensor>, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter() {
-        let values = match view.dtype() {
-            Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F64 => view.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-            Dtype::I64 | Dtype::I32 => continue,
-            other => return Err(format!("{name} holds {other:?}; f32 or f64 are wanted")),
-        };
-        tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), values });
-    }
-    Ok(tensors)
 }

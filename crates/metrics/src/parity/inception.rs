@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Tensor, backend::Backend};
 
 use super::{Discrepancy, ParityError, Report, Row, file::ReferenceFile};
-use crate::networks::{FeatureNetwork, HostTensor, Inception, InceptionResize, Weights};
+use crate::networks::{FeatureNetwork, Inception, InceptionResize, Weights};
+use meanflow_weights::HostTensor;
 
 pub(super) const KIND: &str = "fid-inception";
 

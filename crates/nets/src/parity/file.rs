@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::de::DeserializeOwned;
 
 use super::ParityError;
-use crate::weights::HostTensor;
+use meanflow_weights::HostTensor;
 
 /// A reference file in memory: metadata and tensors, integers as floats.
 pub(super) struct ReferenceFile {

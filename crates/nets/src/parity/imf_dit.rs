@@ -13,6 +13,7 @@ use meanflow_core::{
     weight::Weight,
 };
 use meanflow_jvp::Dual;
+use meanflow_weights::HostTensor;
 use serde::Deserialize;
 
 use super::{
@@ -26,7 +27,7 @@ use crate::{
     ImfDit, ImfDitConfig, NetConfig,
     flax::{self, ImfDitNames},
     init::Init,
-    weights::{HostTensor, gradients},
+    weights::{gradients, on_host, with_shape_of},
 };
 use burn::module::AutodiffModule;
 
@@ -105,7 +106,7 @@ pub(super) fn compare<B: TrainBackend>(
     for (name, reference) in file.with_prefix("grad.") {
         let got = objective.gradients.get(&name.replace('/', ".")).cloned();
         // The patch kernel's first dimensions are merged here.
-        let got = got.map(|gradient| gradient.with_shape_of(&reference));
+        let got = got.map(|gradient| with_shape_of(gradient, &reference));
         rows.push(ParityRow::of(format!("grad.{name}"), got, &reference, DERIVATIVE));
     }
     rows.extend(ParityRow::unhandled(file, &INPUTS, OUTPUT));
@@ -224,7 +225,7 @@ impl<B: TrainBackend> Case<B> {
         let order = Order::new(&self.t, &self.r);
         let indices = order.indices(&self.x.device());
         let draws = Draws {
-            noise: HostTensor::of(self.e.clone().select(0, indices.clone())).values,
+            noise: on_host(self.e.clone().select(0, indices.clone())).values,
             times: order.times(&self.t, &self.r),
             dropped: 0,
             dropout: None,
@@ -243,9 +244,9 @@ impl<B: TrainBackend> Case<B> {
         let step = objective.loss(&self.net, batch, &draws);
         Ok(Objective {
             gradients: gradients::<B, _>(&self.net, &ImfDitNames, step.loss.backward()),
-            loss: HostTensor::of(step.loss.inner()),
-            squared: order.restore(HostTensor::of(step.squared)),
-            head: order.restore(HostTensor::of(step.head.expect("this network has an auxiliary head"))),
+            loss: on_host(step.loss.inner()),
+            squared: order.restore(on_host(step.squared)),
+            head: order.restore(on_host(step.head.expect("this network has an auxiliary head"))),
         })
     }
 

@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use meanflow_core::time::Times;
 
 use super::{ParityError, file::ReferenceFile};
-use crate::weights::HostTensor;
+use meanflow_weights::HostTensor;
 
 /// The numbers `name`, one a row.
 pub(super) fn per_row(file: &ReferenceFile, name: &str, batch: usize) -> Result<Vec<f32>, ParityError> {

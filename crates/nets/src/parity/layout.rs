@@ -3,7 +3,8 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
 use super::{ParityError, file::ReferenceFile};
-use crate::weights::HostTensor;
+use crate::weights::on_host;
+use meanflow_weights::HostTensor;
 
 /// The order of an image's dimensions in the file.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ impl Layout {
 
     /// Images `[batch, channels, height, width]` in this layout, on the host.
     pub(super) fn to_host<B: Backend>(self, images: Tensor<B, 4>) -> HostTensor {
-        HostTensor::of(match self {
+        on_host(match self {
             Self::Nchw => images,
             Self::Nhwc => images.permute([0, 2, 3, 1]),
         })

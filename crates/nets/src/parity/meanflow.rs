@@ -23,7 +23,8 @@ use super::{
     layout::Layout,
     report::{ParityReport, ParityRow},
 };
-use crate::weights::{HostTensor, Names, gradients};
+use crate::weights::{Names, gradients, on_host, with_shape_of};
+use meanflow_weights::HostTensor;
 
 /// Largest relative error of an output in f32.
 const OUTPUT: f64 = 2e-5;
@@ -73,7 +74,7 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
         for (name, reference) in file.with_prefix("grad.") {
             let got = plain.gradients.get(&name.replace('/', ".")).cloned();
             // The patch kernel's first dimensions are merged here.
-            let got = got.map(|gradient| gradient.with_shape_of(&reference));
+            let got = got.map(|gradient| with_shape_of(gradient, &reference));
             rows.push(ParityRow::of(format!("grad.{name}"), got, &reference, DERIVATIVE));
         }
         rows.extend(ParityRow::unhandled(file, inputs, OUTPUT));
@@ -167,7 +168,7 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
         let order = Order::new(&self.t, &self.r);
         let indices = order.indices(&self.x.device());
         let draws = Draws {
-            noise: HostTensor::of(self.e.clone().select(0, indices.clone())).values,
+            noise: on_host(self.e.clone().select(0, indices.clone())).values,
             times: order.times(&self.t, &self.r),
             dropped: 0,
             dropout: None,
@@ -182,8 +183,8 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
         let step = objective.loss(&self.net, batch, &draws);
         Ok(Objective {
             gradients: gradients::<B, _>(&self.net, &self.names, step.loss.backward()),
-            loss: HostTensor::of(step.loss.inner()),
-            squared: order.restore(HostTensor::of(step.squared)),
+            loss: on_host(step.loss.inner()),
+            squared: order.restore(on_host(step.squared)),
         })
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::file::ReferenceFile;
-use crate::weights::HostTensor;
+use meanflow_weights::HostTensor;
 
 /// How a comparison went.
 #[derive(Clone, Debug, PartialEq, Serialize)]

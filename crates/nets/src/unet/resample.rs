@@ -9,7 +9,7 @@ use burn::{
 };
 use meanflow_core::precision::typed_as;
 
-use crate::weights::HostTensor;
+use meanflow_weights::HostTensor;
 
 /// Halves or doubles the side of an image.
 #[derive(Module, Debug)]

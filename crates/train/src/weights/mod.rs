@@ -1,24 +1,21 @@
 //! Weights from files of this and other programs: safetensors files, state dicts of PyTorch, checkpoints of Flax.
 
 use crate::{
-    TrainError,
+    TrainError, checksum,
     config::{InitConfig, Variant},
-    flax::FlaxFile,
     model::{self, Model},
     state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters},
-    tensor_file::{self, Metadata},
-    torch::TorchFile,
+    tensor_file,
 };
 use burn::{
     module::ParamId,
     tensor::{DType, Tensor, TensorData, backend::Backend},
 };
 use meanflow_core::Streams;
-use meanflow_nets::{Net, NetConfig, import::Convention, weights::HostTensor};
+use meanflow_nets::{Net, NetConfig, import::Convention};
+use meanflow_weights::{FileError, HostTensor, TensorFile};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::Read,
     path::Path,
 };
 
@@ -65,13 +62,14 @@ pub fn load<B: Backend>(
     init: &InitConfig,
 ) -> Result<(Net<B>, Report), TrainError> {
     let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-    let mut file = Weights::open(path)?;
+    let mut file = open(path)?;
     let mut wanted = Wanted(Vec::new());
     visit_parameters(&net, &mut wanted);
     let wanted = wanted.0;
-    let names = file.names().map_err(broken)?;
-    if let Some(other) =
-        file.network().map_err(broken)?.filter(|other| !init.partial && !other.computes_as(config))
+    let names = names(&file).map_err(broken)?;
+    if let Some(other) = model::described_network(&file.metadata())
+        .map_err(broken)?
+        .filter(|other| !init.partial && !other.computes_as(config))
     {
         return Err(broken(format!("it holds another network: {}", difference(&other, config))));
     }
@@ -275,79 +273,35 @@ fn choose<'a>(
     }
 }
 
-/// An open weight file.
-enum Weights {
-    Torch(Box<TorchFile>),
-    Flax(FlaxFile),
-    Safetensors(Metadata, BTreeMap<String, Result<TensorData, String>>),
+/// Opens a file of tensors, which is none of Orbax.
+fn open(path: &Path) -> Result<TensorFile, TrainError> {
+    let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+    if path.is_dir() {
+        return Err(broken(
+            "it is a folder; one that Orbax wrote becomes a file by scripts/orbax_to_safetensors.py"
+                .to_owned(),
+        ));
+    }
+    let file = TensorFile::open(path).map_err(|error| match error {
+        FileError::Io(error) => TrainError::read(path)(error),
+        other => broken(other.to_string()),
+    })?;
+    // One of ours says what its content sums up to.
+    if file.metadata().contains_key(checksum::KEY) {
+        tensor_file::TensorFile::open(path, &broken)?.tensors(|_| false, &broken)?;
+    }
+    Ok(file)
 }
 
-impl Weights {
-    fn open(path: &Path) -> Result<Self, TrainError> {
-        let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-        if path.is_dir() {
-            return Err(broken(
-                "it is a folder; one that Orbax wrote becomes a file by scripts/orbax_to_safetensors.py"
-                    .to_owned(),
-            ));
-        }
-        let mut start = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(9).read_to_end(&mut start))
-            .map_err(TrainError::read(path))?;
-        match &start[..] {
-            // The length of a header in eight bytes, and the header: it may begin as the other formats do.
-            [.., 0, 0, 0, 0, b'{'] => Self::safetensors(path),
-            [b'P', b'K', 3, 4, ..] => Ok(Self::Torch(Box::new(TorchFile::open(path).map_err(broken)?))),
-            [0x80, ..] => Err(broken(
-                "it is in PyTorch's format before version 1.6; load and save it again with a newer one"
-                    .to_owned(),
-            )),
-            start if FlaxFile::begins(start) => Ok(Self::Flax(FlaxFile::open(path).map_err(broken)?)),
-            _ => Self::safetensors(path),
+/// Names with dots between their parts, and as they are in the file.
+fn names(file: &TensorFile) -> Result<BTreeMap<String, String>, String> {
+    let mut names = BTreeMap::new();
+    for name in file.names() {
+        if let Some(other) = names.insert(name.replace('/', "."), name.to_owned()) {
+            return Err(format!("`{other}` and `{name}` are one name"));
         }
     }
-
-    fn safetensors(path: &Path) -> Result<Self, TrainError> {
-        let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-        let (metadata, tensors) = tensor_file::read_floats(path, broken)?;
-        Ok(Self::Safetensors(metadata, tensors))
-    }
-
-    /// Names with dots between their parts, and as they are in the file.
-    fn names(&self) -> Result<BTreeMap<String, String>, String> {
-        let all: Vec<&str> = match self {
-            Self::Torch(file) => file.names().collect(),
-            Self::Flax(file) => file.names().collect(),
-            Self::Safetensors(_, tensors) => tensors.keys().map(String::as_str).collect(),
-        };
-        let mut names = BTreeMap::new();
-        for name in all {
-            if let Some(other) = names.insert(name.replace('/', "."), name.to_owned()) {
-                return Err(format!("`{other}` and `{name}` are one name"));
-            }
-        }
-        Ok(names)
-    }
-
-    /// The network of a file that describes itself.
-    fn network(&self) -> Result<Option<NetConfig>, String> {
-        match self {
-            Self::Safetensors(metadata, _) => model::described_network(metadata),
-            Self::Torch(_) | Self::Flax(_) => Ok(None),
-        }
-    }
-
-    fn read(&mut self, name: &str) -> Result<HostTensor, String> {
-        match self {
-            Self::Torch(file) => file.read(name),
-            Self::Flax(file) => file.read(name),
-            Self::Safetensors(_, tensors) => {
-                let data = tensors[name].as_ref().map_err(String::clone)?;
-                Ok(HostTensor { shape: data.shape.to_vec(), values: data.iter::<f32>().collect() })
-            }
-        }
-    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
+mod bombs;
+mod legacy;
+
 use super::*;
+use crate::pickle::Value;
 use std::path::PathBuf;
 
 fn data(name: &str) -> PathBuf {
@@ -26,7 +30,7 @@ fn views_and_types_of_pytorch() {
     is("z", &[], &[2.5]);
     is("e", &[0, 3], &[]);
     // A count of steps.
-    assert!(file.read("n").unwrap_err().contains("torch.LongStorage, which holds no weights"));
+    assert!(file.read("n").unwrap_err().to_string().contains("torch.LongStorage, which holds no weights"));
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn changed(change: impl Fn(&mut Vec<u8>)) -> (tempfile::TempDir, PathBuf) {
 fn problem(path: &Path) -> Option<String> {
     let mut file = match TorchFile::open(path) {
         Ok(file) => file,
-        Err(problem) => return Some(problem),
+        Err(problem) => return Some(problem.to_string()),
     };
     let names: Vec<String> = file.names().map(str::to_owned).collect();
     names.iter().find_map(|name| file.read(name).err().map(|reason| format!("{name}: {reason}")))
@@ -99,6 +103,7 @@ fn broken_files_are_refused_or_read() {
 
 #[test]
 fn pickles_that_are_none_are_refused() {
+    let read = |bytes: &[u8]| pickle::read(&mut &bytes[..], &mut (bytes.len() as u64));
     for bytes in [
         &b""[..],
         b".",
@@ -111,9 +116,9 @@ fn pickles_that_are_none_are_refused() {
         b"X\xff\xff\xff\xffabc.",
         b"i",
     ] {
-        assert!(pickle::read(bytes).is_err(), "{bytes:?}");
+        assert!(read(bytes).is_err(), "{bytes:?}");
     }
     // A call of something unknown does nothing and is nothing.
-    let harmless = pickle::read(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").unwrap();
+    let harmless = read(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").unwrap();
     assert_eq!(harmless.values[harmless.root], Value::Opaque);
 }

@@ -1,22 +1,25 @@
 //! A place for files until all of them are there.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use crate::error::DataError;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// A temporary folder on the file system of the target, removed with what is left in it.
-pub(crate) struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
     /// A new one inside `folder`, named after what it is for.
-    pub fn new(folder: &Path, purpose: &str) -> Result<Self, DataError> {
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn new(folder: &Path, purpose: &str) -> io::Result<Self> {
         let path = folder.join(format!(".{purpose}-{}", std::process::id()));
         if path.exists() {
             // Left by a killed process that had our id.
-            fs::remove_dir_all(&path).map_err(DataError::write(&path))?;
+            fs::remove_dir_all(&path)?;
         }
-        fs::create_dir(&path).map_err(DataError::write(&path))?;
+        fs::create_dir(&path)?;
         Ok(Self(path))
     }
 

@@ -1,10 +1,9 @@
-//! Keyed draws: ChaCha8 keyed by seed and name, one stream per step (the same construction as the run's
-//! streams in `meanflow-core`).
+#![doc = include_str!("../README.md")]
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-/// The generator of stream `name` at `step`; it depends on `(seed, name, step)` and nothing else.
+/// The generator of stream `name` at `step`: ChaCha8 with the key `seed ‖ FNV-1a-128(name) ‖ 0`, and the step as its stream. It depends on `(seed, name, step)` and nothing else.
 pub fn keyed(seed: u64, name: &str, step: u64) -> ChaCha8Rng {
     // Key: the seed and a 128-bit FNV-1a hash of the name, so that two streams never share a key.
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
@@ -30,6 +29,11 @@ pub fn of_sample(seed: u64, name: &str, epoch: u64, index: usize) -> ChaCha8Rng 
 /// A uniform draw in [0, 1) with 53 bits.
 pub fn unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// A uniform draw in the open interval (0, 1), in f64 with 53 bits.
+pub fn open_unit(rng: &mut impl Rng) -> f64 {
+    ((rng.next_u64() >> 11) as f64 + 0.5) * (1.0 / (1u64 << 53) as f64)
 }
 
 /// A uniform draw in `0..bound`, without bias (Lemire, arXiv 1805.10941).

@@ -4,8 +4,7 @@
 //! type and raw little-endian numbers; an array above 2³⁰ bytes is a map with its flat pieces. The numbers stay on the disk
 //! until a tensor is asked for.
 
-use burn::tensor::{bf16, f16};
-use meanflow_nets::weights::HostTensor;
+use crate::{FileError, HostTensor, number::Float};
 use rmp::Marker;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +14,7 @@ use std::{
 };
 
 /// An open file: tensors by the dotted path of keys that leads to them.
-pub(crate) struct FlaxFile {
+pub struct FlaxFile {
     file: BufReader<File>,
     tensors: BTreeMap<String, Described>,
 }
@@ -42,6 +41,10 @@ const CHUNKED: &str = "__msgpack_chunked_array__";
 /// Bytes of a path of keys.
 const PATH: u64 = 4096;
 
+/// Bytes of all paths, with [`EACH`] for each value: a long key may be shared by many short ones.
+const PATHS: u64 = 1 << 26;
+const EACH: u64 = 64;
+
 /// Maps within maps.
 const DEPTH: usize = 64;
 
@@ -55,13 +58,14 @@ impl FlaxFile {
     ///
     /// # Errors
     /// What is wrong with the file, in words.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        let length = file.metadata().map_err(|error| error.to_string())?.len();
-        let mut reader = Reader { file: BufReader::new(file), at: 0, length, leaves: BTreeMap::new() };
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut reader =
+            Reader { file: BufReader::new(file), at: 0, length, left: PATHS, leaves: BTreeMap::new() };
         reader.value(String::new(), DEPTH)?;
         if reader.at != length {
-            return Err(format!("{} bytes follow its map", length - reader.at));
+            return Err(FileError::broken(format!("{} bytes follow its map", length - reader.at)));
         }
         let Reader { file, mut leaves, .. } = reader;
         let chunked: BTreeSet<String> =
@@ -71,7 +75,7 @@ impl FlaxFile {
             .map(|prefix| {
                 Ok((prefix.trim_end_matches('.').to_owned(), Leaf::Array(joined(&leaves, prefix)?)))
             })
-            .collect::<Result<Vec<_>, String>>()?;
+            .collect::<Result<Vec<_>, FileError>>()?;
         let is_piece = |path: &str| {
             path.match_indices('.').any(|(end, _)| chunked.contains(&path[..=end])) || chunked.contains("")
         };
@@ -83,7 +87,7 @@ impl FlaxFile {
         };
         let tensors: BTreeMap<String, Described> = leaves.into_iter().filter_map(array).collect();
         if tensors.is_empty() {
-            return Err("it holds no array under a name".to_owned());
+            return Err(FileError::broken("it holds no array under a name"));
         }
         Ok(Self { file, tensors })
     }
@@ -97,36 +101,39 @@ impl FlaxFile {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn read(&mut self, name: &str) -> Result<HostTensor, String> {
+    pub fn read(&mut self, name: &str) -> Result<HostTensor, FileError> {
         let Described { dtype, shape, pieces } =
-            self.tensors.get(name).ok_or("there is no such tensor")?.clone();
-        let (size, number): (usize, fn(&[u8]) -> f32) = match dtype.as_str() {
-            "float64" => (8, |b| f64::from_le_bytes(b.try_into().expect("8 bytes")) as f32),
-            "float32" => (4, |b| f32::from_le_bytes(b.try_into().expect("4 bytes"))),
-            "float16" => (2, |b| f16::from_le_bytes(b.try_into().expect("2 bytes")).to_f32()),
-            "bfloat16" => (2, |b| bf16::from_le_bytes(b.try_into().expect("2 bytes")).to_f32()),
-            other => return Err(format!("its numbers are {other}, which no weights are")),
+            self.tensors.get(name).ok_or_else(|| FileError::Missing(name.to_owned()))?.clone();
+        let number = match dtype.as_str() {
+            "float64" => Float::F64,
+            "float32" => Float::F32,
+            "float16" => Float::F16,
+            "bfloat16" => Float::Bf16,
+            other => {
+                return Err(FileError::unsupported(format!("its numbers are {other}, which no weights are")));
+            }
         };
+        let size = number.size();
         let found: u64 = pieces.iter().map(|piece| piece.1).sum();
         let needed = shape.iter().try_fold(size as u64, |bytes, &n| bytes.checked_mul(n as u64));
         if needed != Some(found) {
-            return Err(format!("its shape {shape:?} of {dtype} does not fit its {found} bytes"));
+            return Err(FileError::broken(format!(
+                "its shape {shape:?} of {dtype} does not fit its {found} bytes"
+            )));
         }
         let mut values = Vec::with_capacity(found as usize / size);
         for (offset, length) in pieces {
             let mut bytes = vec![0; length as usize];
-            self.file
-                .seek(SeekFrom::Start(offset))
-                .and_then(|_| self.file.read_exact(&mut bytes))
-                .map_err(|error| error.to_string())?;
-            values.extend(bytes.chunks_exact(size).map(number));
+            self.file.seek(SeekFrom::Start(offset))?;
+            self.file.read_exact(&mut bytes)?;
+            values.extend(number.read(&bytes));
         }
         Ok(HostTensor { shape, values })
     }
 }
 
 /// The array whose pieces are under `prefix`.
-fn joined(leaves: &BTreeMap<String, Leaf>, prefix: &str) -> Result<Described, String> {
+fn joined(leaves: &BTreeMap<String, Leaf>, prefix: &str) -> Result<Described, FileError> {
     let numbered = |part: &str| {
         let prefix = format!("{prefix}{part}.");
         (0usize..).map_while(move |index| leaves.get(&format!("{prefix}{index}")))
@@ -138,9 +145,14 @@ fn joined(leaves: &BTreeMap<String, Leaf>, prefix: &str) -> Result<Described, St
     let mut dtype = String::new();
     let mut pieces = Vec::new();
     for leaf in numbered("chunks") {
-        let Leaf::Array(piece) = leaf else { return Err(format!("`{prefix}` has a piece that is no array")) };
+        let Leaf::Array(piece) = leaf else {
+            return Err(FileError::broken(format!("`{prefix}` has a piece that is no array")));
+        };
         if !pieces.is_empty() && piece.dtype != dtype {
-            return Err(format!("`{prefix}` has pieces of {dtype} and of {}", piece.dtype));
+            return Err(FileError::broken(format!(
+                "`{prefix}` has pieces of {dtype} and of {}",
+                piece.dtype
+            )));
         }
         dtype.clone_from(&piece.dtype);
         pieces.extend(&piece.pieces);
@@ -153,54 +165,59 @@ struct Reader {
     file: BufReader<File>,
     at: u64,
     length: u64,
+    /// Of [`PATHS`].
+    left: u64,
     leaves: BTreeMap<String, Leaf>,
 }
 
 impl Reader {
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], String> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], FileError> {
         let mut bytes = [0; N];
         self.file
             .read_exact(&mut bytes)
-            .map_err(|_| format!("it is cut short: it ends at byte {}", self.length))?;
+            .map_err(|_| FileError::broken(format!("it is cut short: it ends at byte {}", self.length)))?;
         self.at += N as u64;
         Ok(bytes)
     }
 
-    fn marker(&mut self) -> Result<Marker, String> {
+    fn marker(&mut self) -> Result<Marker, FileError> {
         Ok(Marker::from_u8(self.bytes::<1>()?[0]))
     }
 
-    fn u8(&mut self) -> Result<u64, String> {
+    fn u8(&mut self) -> Result<u64, FileError> {
         Ok(self.bytes::<1>()?[0].into())
     }
 
-    fn u16(&mut self) -> Result<u64, String> {
+    fn u16(&mut self) -> Result<u64, FileError> {
         Ok(u16::from_be_bytes(self.bytes()?).into())
     }
 
-    fn u32(&mut self) -> Result<u64, String> {
+    fn u32(&mut self) -> Result<u64, FileError> {
         Ok(u32::from_be_bytes(self.bytes()?).into())
     }
 
-    fn skip(&mut self, count: u64) -> Result<(), String> {
+    fn skip(&mut self, count: u64) -> Result<(), FileError> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.length);
         let end = end.ok_or_else(|| {
-            format!("it is cut short: {count} bytes at {} of a file of {}", self.at, self.length)
+            let (at, length) = (self.at, self.length);
+            FileError::broken(format!("it is cut short: {count} bytes at {at} of a file of {length}"))
         })?;
-        self.file.seek_relative(count as i64).map_err(|error| error.to_string())?;
+        self.file.seek_relative(count as i64)?;
         self.at = end;
         Ok(())
     }
 
-    fn text(&mut self, length: u64) -> Result<String, String> {
+    fn text(&mut self, length: u64) -> Result<String, FileError> {
         let mut bytes = vec![0; length as usize];
-        self.file.read_exact(&mut bytes).map_err(|_| "it is cut short within a name".to_owned())?;
+        self.file.read_exact(&mut bytes).map_err(|_| FileError::broken("it is cut short within a name"))?;
         self.at += length;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads one value; `path` leads to it.
-    fn value(&mut self, path: String, depth: usize) -> Result<(), String> {
+    fn value(&mut self, path: String, depth: usize) -> Result<(), FileError> {
+        let many = || FileError::too_large("its maps have too many entries");
+        self.left = self.left.checked_sub(EACH + path.len() as u64).ok_or_else(many)?;
         let marker = self.marker()?;
         let leaf = match marker {
             Marker::FixMap(count) => return self.map(path, count.into(), depth),
@@ -241,12 +258,12 @@ impl Reader {
         };
         match self.leaves.insert(path.clone(), leaf) {
             None => Ok(()),
-            Some(_) => Err(format!("it has the name `{path}` twice")),
+            Some(_) => Err(FileError::broken(format!("it has the name `{path}` twice"))),
         }
     }
 
     /// Passes over a value that is neither a map nor a number of use here.
-    fn other(&mut self, marker: Marker) -> Result<(), String> {
+    fn other(&mut self, marker: Marker) -> Result<(), FileError> {
         let length = match marker {
             Marker::Null | Marker::True | Marker::False | Marker::FixNeg(_) => 0,
             Marker::I8 => 1,
@@ -257,22 +274,33 @@ impl Reader {
             Marker::Str8 | Marker::Bin8 => self.u8()?,
             Marker::Str16 | Marker::Bin16 => self.u16()?,
             Marker::Str32 | Marker::Bin32 => self.u32()?,
-            other => return Err(format!("{other:?} at byte {}, which no checkpoint of Flax has", self.at)),
+            other => {
+                return Err(FileError::broken(format!(
+                    "{other:?} at byte {}, which no checkpoint of Flax has",
+                    self.at
+                )));
+            }
         };
         self.skip(length)
     }
 
-    fn map(&mut self, path: String, count: u64, depth: usize) -> Result<(), String> {
-        let depth = depth.checked_sub(1).ok_or("its maps are nested too deeply")?;
+    fn map(&mut self, path: String, count: u64, depth: usize) -> Result<(), FileError> {
+        let depth =
+            depth.checked_sub(1).ok_or_else(|| FileError::too_large("its maps are nested too deeply"))?;
         for _ in 0..count {
             let length = match self.marker()? {
                 Marker::FixStr(length) => length.into(),
                 Marker::Str8 => self.u8()?,
                 Marker::Str16 => self.u16()?,
-                other => return Err(format!("a key at byte {} is {other:?}, not text", self.at)),
+                other => {
+                    return Err(FileError::broken(format!(
+                        "a key at byte {} is {other:?}, not text",
+                        self.at
+                    )));
+                }
             };
             if path.len() as u64 + length >= PATH {
-                return Err("it has a name of more than 4096 bytes".to_owned());
+                return Err(FileError::too_large("it has a name of more than 4096 bytes"));
             }
             let key = self.text(length)?;
             let path = if path.is_empty() { key } else { format!("{path}.{key}") };
@@ -282,14 +310,14 @@ impl Reader {
     }
 
     /// An extension of so many bytes: an array, or something that is passed over.
-    fn extension(&mut self, length: u64) -> Result<Leaf, String> {
+    fn extension(&mut self, length: u64) -> Result<Leaf, FileError> {
         let kind = self.u8()?;
         let end = self.at + length;
         if !matches!(kind, 1 | 3) {
             self.skip(length)?;
             return Ok(Leaf::Other);
         }
-        let broken = |at: u64| format!("the array at byte {at} is broken");
+        let broken = |at: u64| FileError::broken(format!("the array at byte {at} is broken"));
         if self.marker()? != Marker::FixArray(3) {
             return Err(broken(self.at));
         }

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod replace;
+mod scratch;
+
+pub use client::{ClientError, Wheel, only_file, run, unpack_member};
+pub use replace::{replace, write};
+pub use scratch::Scratch;
