@@ -9,7 +9,7 @@ use hdf5_pure::{
     AttrValue, ChunkCacheConfig, ChunkIndex, DType, FileAccessProperties, FileBuilder, Layout,
     MetadataCacheConfig,
 };
-use meanflow_files::replace;
+use meanflow_files::replace_shared;
 
 use crate::error::DataError;
 
@@ -413,7 +413,7 @@ pub fn write_floats_with(
         let shape: Vec<u64> = array.shape.iter().map(|&side| side as u64).collect();
         file.create_dataset(name).with_f64_data(&array.values).with_shape(&shape);
     }
-    replace(path, |part| {
+    replace_shared(path, |part| {
         file.write(part).map_err(|error| match error {
             hdf5_pure::Error::Io(error) => error,
             error => io::Error::other(error),

@@ -14,20 +14,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, |part| File::create(part)?.write_all(bytes))
 }
 
-/// Replaces `path` by what `write` writes to another path, so that a reader, or the next start after a power cut, sees the old
-/// file or the new one: the bytes are on the disk before the name is changed, and the change is before this returns.
-///
-/// The other path ends in `.part`, lies in the same folder and has the process's number in its name, so that two processes may
-/// replace one file.
+/// Replaces `path` by what `write` writes to [`part_of`] it, so that a reader, or the next start after a power cut, sees the old
+/// file or the new one: the bytes are on the disk before the name is changed, and the change is before this returns. For folders
+/// that one process writes to at a time.
 ///
 /// # Errors
 /// Those of `write` and of the file system; the old file is untouched then, and nothing is left beside it.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let part = part_of(path);
-    let written = write(&part).and_then(|()| put(&part, path));
+    by_way_of(&part_of(path), path, write)
+}
+
+/// The same for a file that several processes may write at once, such as one of a cache: each has its own place to write to, and the
+/// last one stays.
+///
+/// # Errors
+/// Those of [`replace`].
+pub fn replace_shared(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    by_way_of(&part_of(&with_ending(path, &format!(".{}", std::process::id()))), path, write)
+}
+
+fn by_way_of(part: &Path, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let written = write(part).and_then(|()| put(part, path));
     if written.is_err() {
         // The half-written file is of no use to anybody and may be what fills the disk.
-        let _ = fs::remove_file(&part);
+        let _ = fs::remove_file(part);
     }
     written
 }
@@ -38,10 +48,14 @@ fn put(part: &Path, path: &Path) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Where a file is written before it is renamed.
-fn part_of(path: &Path) -> PathBuf {
+/// Where [`replace`] has a file written before it is renamed: its name and `.part`.
+pub fn part_of(path: &Path) -> PathBuf {
+    with_ending(path, ".part")
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
+    name.push(ending);
     path.with_file_name(name)
 }
 
@@ -67,6 +81,8 @@ mod tests {
         });
         assert_eq!(failed.unwrap_err().to_string(), "no more");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        replace_shared(&path, |part| fs::write(part, "other")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "other");
         write(&path, b"new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, path::Path};
 
-use meanflow_files::replace;
+use meanflow_files::replace_shared;
 use ndarray::{Array2, ArrayView1, Ix1, Ix2};
 use ndarray_npy::NpzWriter;
 use sha2::{Digest, Sha256};
@@ -171,6 +171,6 @@ impl Statistics {
             }
             file.finish().map(drop)
         };
-        replace(path, |part| write(part).map_err(io::Error::other)).map_err(InputError::write(path))
+        replace_shared(path, |part| write(part).map_err(io::Error::other)).map_err(InputError::write(path))
     }
 }

