@@ -1,5 +1,8 @@
 //! The command line.
 
+// Comments are help texts: `runs/<experiment>/<variant>` is printed as it stands.
+#![allow(rustdoc::invalid_html_tags)]
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use meanflow_metrics::{

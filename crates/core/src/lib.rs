@@ -19,3 +19,8 @@ pub use backbone::{Backbone, Condition, Guidance, Heads};
 pub use dropout::Dropout;
 pub use random::Streams;
 pub use solver::Solver;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

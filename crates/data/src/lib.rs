@@ -65,3 +65,8 @@ pub use pictures::Background;
 pub use presence::{Listed, Presence, list};
 pub use published::{Package, Published};
 pub use read::read;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

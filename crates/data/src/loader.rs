@@ -83,7 +83,7 @@ impl HostBatch {
 
 /// An endless sequence of full batches.
 ///
-/// Each epoch goes through every sample once, in an [order](crate::order) keyed by (seed, epoch); a batch that
+/// Each epoch goes through every sample once, in an [`order`] keyed by (seed, epoch); a batch that
 /// reaches the end of an epoch goes on with the next one, so no sample is dropped. What is drawn for a sample
 /// is keyed by (seed, epoch, index). The sequence therefore depends on the dataset, the seed and the cursor
 /// alone, not on prefetching, on the number of threads or on where a run was interrupted.

@@ -65,3 +65,8 @@ pub use sliced::sliced_wasserstein2;
 pub use source::Source;
 pub use statistics::{Statistics, StatisticsNames};
 pub use wasserstein::wasserstein2;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,7 @@ pub const W2_MOST: usize = 1 << 14;
 ///
 /// `W2(a, b) = sqrt(min over permutations π of (1/n) Σ_i |a_i − b_π(i)|²)`: between uniform measures on n points each, an
 /// optimal plan is a permutation (Birkhoff), so the assignment problem is the transport problem. Costs n² × 8 bytes and
-/// O(n³) time at worst; about a second for n = 2,000, and no more than [`W2_MOST`] points.
+/// O(n³) time at worst; about a second for n = 2,000, and no more than 16,384 points.
 ///
 /// # Shapes
 /// `a`, `b`: `[n, dimension]`.

@@ -36,3 +36,8 @@ pub use imf::{ImfDit, ImfDitConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use net::Net;
 pub use unet::{SongUnet, UnetConfig};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -116,3 +116,8 @@ fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
     meanflow_files::write(&path, bytes).map_err(ReportError::io(&path))?;
     Ok(path)
 }
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

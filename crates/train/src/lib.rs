@@ -27,3 +27,8 @@ pub mod verify;
 pub mod weights;
 
 pub use error::TrainError;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

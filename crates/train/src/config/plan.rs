@@ -47,11 +47,11 @@ pub struct VariantPlan {
     pub steps: u64,
     /// Samples seen in training.
     pub images: u64,
-    /// Rough peak of memory in training, see [`VariantPlan::memory`].
+    /// Rough peak of memory in training, see `VariantPlan::memory`.
     pub memory_bytes: u64,
     /// The same where the parts of a batch are differentiated one after another, as on a GPU.
     pub memory_in_turn_bytes: u64,
-    /// Rough peak of memory in an evaluation, see [`VariantPlan::evaluation_memory`].
+    /// Rough peak of memory in an evaluation, see `VariantPlan::evaluation_memory`.
     pub memory_evaluation_bytes: u64,
     /// Evaluations, the one at the end included.
     pub evaluations: u64,
