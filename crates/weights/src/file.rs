@@ -41,7 +41,11 @@ impl TensorFile {
             [b'P', b'K', 3, 4, ..] if is_numpy(path)? => Format::Numpy(NpzFile::open(path)?),
             [b'P', b'K', 3, 4, ..] | [0x80, ..] => Format::Torch(TorchFile::open(path)?),
             start if FlaxFile::begins(start) => Format::Flax(FlaxFile::open(path)?),
-            _ => Format::Safetensors(SafetensorsFile::open(path)?),
+            _ => {
+                return Err(FileError::broken(
+                    "it is no file of tensors: neither of safetensors nor of PyTorch, Flax or NumPy",
+                ));
+            }
         };
         Ok(Self { format, length })
     }

@@ -158,7 +158,7 @@ fn fid_is_refused_without_its_network() {
     refused(folder, 2, &["real", "--metrics", "is_inception"], &["is_inception", "--inception"]);
     refused(folder, 2, &["real", "--metrics", "is,sw2"], &["--real"]);
     fs::write(folder.join("w.pth"), b"no weights").unwrap();
-    refused(folder, 1, &[&fid[..], &["--inception", "w.pth"]].concat(), &["w.pth", "no PyTorch file"]);
+    refused(folder, 1, &[&fid[..], &["--inception", "w.pth"]].concat(), &["w.pth", "no file of tensors"]);
     refused(
         folder,
         1,
