@@ -9,7 +9,10 @@ use std::collections::VecDeque;
 
 use ndarray::ArrayView2;
 
-use crate::{MetricError, auction};
+use crate::{
+    MetricError,
+    auction::{self, NONE, two_cheapest},
+};
 
 /// An optimal assignment of rows to columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +22,6 @@ pub struct Assignment {
     /// Sum of the assigned costs, added in the order of the rows.
     pub cost: f64,
 }
-
-/// No row, or no column.
-pub(crate) const NONE: usize = usize::MAX;
 
 /// Steps per row, in the mean, of the row reduction. In floating point it can go on for ever by ever smaller steps;
 /// whatever it leaves, the search completes.
@@ -169,29 +169,6 @@ impl<'a> Search<'a> {
             }
         }
     }
-}
-
-/// A column with its reduced cost `cost − v`; [`NONE`] and infinity where a row has no such column.
-#[derive(Clone, Copy)]
-pub(crate) struct Choice {
-    pub column: usize,
-    pub cost: f64,
-}
-
-/// The columns of least and second least reduced cost of a row.
-pub(crate) fn two_cheapest(costs: &[f64], v: &[f64]) -> (Choice, Choice) {
-    let none = Choice { column: NONE, cost: f64::INFINITY };
-    let (mut best, mut second) = (none, none);
-    for (column, (cost, v)) in costs.iter().zip(v).enumerate() {
-        let cost = cost - v;
-        if cost < second.cost {
-            second = Choice { column, cost };
-            if cost < best.cost {
-                std::mem::swap(&mut best, &mut second);
-            }
-        }
-    }
-    (best, second)
 }
 
 #[cfg(test)]

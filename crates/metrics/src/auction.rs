@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::assignment::{NONE, two_cheapest};
+/// No row, or no column.
+pub(crate) const NONE: usize = usize::MAX;
 
 /// The first and the last minimal bid, as shares of the mean cost above the least, and the factor between rounds.
 const FIRST: f64 = 0.125;
@@ -45,4 +46,27 @@ pub(crate) fn duals(costs: &[f64], n: usize) -> Vec<f64> {
         share *= FACTOR;
     }
     v
+}
+
+/// A column with its reduced cost `cost − v`; [`NONE`] and infinity where a row has no such column.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice {
+    pub column: usize,
+    pub cost: f64,
+}
+
+/// The columns of least and second least reduced cost of a row.
+pub(crate) fn two_cheapest(costs: &[f64], v: &[f64]) -> (Choice, Choice) {
+    let none = Choice { column: NONE, cost: f64::INFINITY };
+    let (mut best, mut second) = (none, none);
+    for (column, (cost, v)) in costs.iter().zip(v).enumerate() {
+        let cost = cost - v;
+        if cost < second.cost {
+            second = Choice { column, cost };
+            if cost < best.cost {
+                std::mem::swap(&mut best, &mut second);
+            }
+        }
+    }
+    (best, second)
 }

@@ -64,3 +64,21 @@ impl Weights {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The zip format of PyTorch, in which weights of Inception may be saved again.
+    #[test]
+    fn a_zip_file_of_pytorch_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pth");
+        let tensor = HostTensor { shape: vec![2, 1], values: vec![0.5, -2.0] };
+        let tensors = BTreeMap::from([("Mixed_5b.branch1x1.conv.weight".to_owned(), tensor)]);
+        meanflow_weights::write_torch(&path, &tensors).unwrap();
+        let weights = Weights::read(&path).unwrap();
+        assert_eq!(weights.get("Mixed_5b.branch1x1.conv.weight", &[2, 1]).unwrap(), [0.5, -2.0]);
+        assert_eq!(weights.digest(), format!("{:x}", Sha256::digest(std::fs::read(&path).unwrap())));
+    }
+}

@@ -137,6 +137,12 @@ fn several_networks_need_a_name_and_broken_numbers_are_refused() {
     );
 
     let bytes = std::fs::read(&path).unwrap();
+    // A bit of a number, in a file that says what its content sums up to.
+    let (_own, own) = written(|name, _| vec![format!("net.{name}")]);
+    let mut damaged = std::fs::read(&own).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&own, &damaged).unwrap();
+    assert!(refused(&tiny(1), &own, &init(None, false)).contains("checksum"));
     std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
     assert!(refused(&tiny(1), &path, &init(None, false)).contains("x.safetensors"));
     std::fs::write(&path, b"\x80\x02old").unwrap();
