@@ -6,7 +6,9 @@
 //! No files, no threads, no globals: every random number comes from [`random::Streams`].
 
 pub mod backbone;
+mod clock;
 pub mod dropout;
+pub mod flow;
 pub mod interpolant;
 pub mod objective;
 pub mod precision;
@@ -15,8 +17,12 @@ pub mod solver;
 pub mod time;
 pub mod weight;
 
+pub use meanflow_settings as settings;
+
 pub use backbone::{Backbone, Condition, Guidance, Heads};
+pub use clock::Clock;
 pub use dropout::Dropout;
+pub use flow::{Flow, Prediction};
 pub use random::Streams;
 pub use solver::Solver;
 

@@ -16,7 +16,7 @@ pub struct Streams {
 
 impl Streams {
     /// The streams of the run with this seed.
-    pub fn new(seed: u64) -> Self {
+    pub const fn new(seed: u64) -> Self {
         Self { seed }
     }
 

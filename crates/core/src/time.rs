@@ -1,6 +1,7 @@
 //! Time samplers: laws of one time and the published pairings of `t` and `r` (MeanFlow, section 4.3; py-meanflow v1).
 
 use crate::random::{Streams, open_unit};
+use meanflow_settings::{Choice, Number, Reader};
 use rand_distr::{Distribution, StandardNormal};
 
 /// The law of one time in [0, 1].
@@ -18,7 +19,30 @@ pub enum TimeLaw {
 }
 
 impl TimeLaw {
-    fn draw(&self, rng: &mut chacha20::ChaCha8Rng) -> f64 {
+    /// Of the recipes of MeanFlow's paper: `sigmoid(−0.4 + n)`.
+    pub const PUBLISHED: Self = Self::LogitNormal { mean: -0.4, std: 1.0 };
+
+    /// `"uniform"`, or a table `{ logit-normal = { mean = -0.4, std = 1.0 } }`.
+    pub fn read(r: &mut Reader, key: &'static str, default: Self) -> Self {
+        let (name, (mean, std)) = match default {
+            Self::Uniform => ("uniform", (-0.4, 1.0)),
+            // A table that leaves them out means the published ones, whatever they would be without the table.
+            Self::LogitNormal { .. } if r.has(key) => ("logit-normal", (-0.4, 1.0)),
+            Self::LogitNormal { mean, std } => ("logit-normal", (mean, std)),
+        };
+        let law =
+            r.either(key, "a law of time", &["uniform"], &["logit-normal"], name, |name, r| match name {
+                "logit-normal" => Self::LogitNormal {
+                    mean: r.get("mean", Number::ANY, mean),
+                    std: r.get("std", Number::POSITIVE, std),
+                },
+                _ => Self::Uniform,
+            });
+        law.unwrap_or(default)
+    }
+
+    /// One draw.
+    pub fn draw(&self, rng: &mut chacha20::ChaCha8Rng) -> f64 {
         match *self {
             TimeLaw::Uniform => open_unit(rng),
             TimeLaw::LogitNormal { mean, std } => {
@@ -26,6 +50,21 @@ impl TimeLaw {
                 1.0 / (1.0 + (-(mean + std * n)).exp())
             }
         }
+    }
+}
+
+/// The value at probability `u` of a standard normal that is cut above at `most`: `Φ⁻¹(u·Φ(most))`.
+pub fn normal_below(most: f64, u: f64) -> f64 {
+    let distribution = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+    let wanted = u * distribution(most);
+    // Below −38 the distribution is 0 in f64. Halving ends when the ends are neighbours.
+    let (mut low, mut high) = (-39.0, most.clamp(-39.0, 39.0));
+    loop {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        if distribution(middle) < wanted { low = middle } else { high = middle }
     }
 }
 
@@ -95,6 +134,17 @@ impl Times {
 }
 
 impl TimeSampler {
+    /// The keys `time`, `time-r`, `pairing`, `share` and `share-draw`.
+    pub fn read(r: &mut Reader, share: f64) -> Self {
+        let t = TimeLaw::read(r, "time", TimeLaw::PUBLISHED);
+        let second = TimeLaw::read(r, "time-r", t);
+        let pairings = Choice(vec![("v0", Pairing::V0), ("v1", Pairing::V1)]);
+        let pairing = r.get("pairing", pairings, Pairing::V0);
+        let share = r.get("share", Number::UNIT, share);
+        let splits = Choice(vec![("prefix", Split::Prefix), ("random", Split::Random)]);
+        Self { t, r: second, pairing, share, split: r.get("share-draw", splits, Split::Prefix) }
+    }
+
     /// The times of a batch at `step`.
     ///
     /// With `share = 0` no pair exists and `t` is the single draw that flow matching makes, whatever the pairing.

@@ -1,6 +1,7 @@
 //! Adaptive loss weight (MeanFlow, equation 22 of arXiv 2505.13447, after Geng et al. 2024).
 
 use burn::tensor::{Tensor, backend::Backend};
+use meanflow_settings::{Number, Reader};
 
 /// `w = 1/(‖Δ‖² + eps)^p`, under stop-gradient; `‖Δ‖²` is the *sum* over the elements of a sample.
 ///
@@ -15,6 +16,15 @@ pub struct Weight {
 }
 
 impl Weight {
+    /// The table `weight`.
+    pub fn read(r: &mut Reader, default: Self) -> Self {
+        let node = r.node("weight");
+        r.nested("weight", node, |r| Self {
+            p: r.get("p", Number::NOT_NEGATIVE, default.p),
+            eps: r.get("eps", Number::POSITIVE, default.eps),
+        })
+    }
+
     /// Mean over the batch of `w·‖Δ‖²`; `squared` is `[batch]`, the result `[1]`.
     pub fn loss<B: Backend>(&self, squared: Tensor<B, 1>) -> Tensor<B, 1> {
         if self.p == 0.0 {

@@ -63,20 +63,23 @@ pub struct HostBatch {
 }
 
 impl HostBatch {
-    /// Rows `index`, `index + parts`, `index + 2·parts`, … of this batch.
-    pub fn part(&self, index: usize, parts: usize) -> Self {
+    /// The groups `index`, `index + parts`, `index + 2·parts`, … of this batch, a group being `group` rows.
+    ///
+    /// # Panics
+    /// If `group` does not divide the batch.
+    pub fn part(&self, index: usize, parts: usize, group: usize) -> Self {
         let [rows, channels, height, width] = self.shape;
-        let chosen = |values: &[f32]| -> Vec<f32> {
-            values.chunks_exact(values.len() / rows).skip(index).step_by(parts).flatten().copied().collect()
-        };
+        assert!(rows.is_multiple_of(group), "groups of {group} rows do not make a batch of {rows}");
+        let groups = rows / group;
+        fn chosen<T: Copy>(values: &[T], groups: usize, index: usize, parts: usize) -> Vec<T> {
+            let group = values.len() / groups;
+            values.chunks_exact(group).skip(index).step_by(parts).flatten().copied().collect()
+        }
         Self {
-            samples: chosen(&self.samples),
-            shape: [(index..rows).step_by(parts).len(), channels, height, width],
-            labels: self
-                .labels
-                .as_ref()
-                .map(|labels| labels.iter().copied().skip(index).step_by(parts).collect()),
-            augment: self.augment.as_deref().map(chosen),
+            samples: chosen(&self.samples, groups, index, parts),
+            shape: [(index..groups).step_by(parts).len() * group, channels, height, width],
+            labels: self.labels.as_ref().map(|labels| chosen(labels, groups, index, parts)),
+            augment: self.augment.as_ref().map(|augment| chosen(augment, groups, index, parts)),
         }
     }
 }

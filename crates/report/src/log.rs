@@ -11,17 +11,19 @@ pub struct TrainLine {
     pub images: f64,
     /// Training time so far, seconds.
     pub secs: Option<f64>,
-    /// What is minimised.
-    pub loss: Option<f64>,
-    /// Mean of `‖u − u_tgt‖²`.
-    pub raw: Option<f64>,
-    /// Mean of `‖u − v‖²`.
-    pub v: Option<f64>,
-    /// Root mean square of `du/dt`.
-    pub dudt: Option<f64>,
-    /// Norm of the gradient before clipping.
-    pub grad_norm: Option<f64>,
+    /// What was measured, by name: `loss`, what the objective measures, `grad_norm`.
+    pub measures: Vec<(String, f64)>,
 }
+
+impl TrainLine {
+    /// The measure of this name, if the line has it.
+    pub fn measure(&self, name: &str) -> Option<f64> {
+        self.measures.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+}
+
+/// Keys of a training line that are no measures.
+const OTHERS: [&str; 5] = ["kind", "step", "images", "secs", "lr"];
 
 /// An evaluation line.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,11 +92,12 @@ fn train(value: &Value) -> Option<TrainLine> {
         step: field("step")?,
         images: field("images")?,
         secs: field("secs"),
-        loss: field("loss"),
-        raw: field("raw"),
-        v: field("v"),
-        dudt: field("dudt"),
-        grad_norm: field("grad_norm"),
+        measures: value
+            .as_object()?
+            .iter()
+            .filter(|(name, _)| !OTHERS.contains(&name.as_str()))
+            .filter_map(|(name, value)| Some((name.clone(), number(value)?)))
+            .collect(),
     })
 }
 
@@ -140,8 +143,8 @@ mod tests {
         assert_eq!(log.bad_lines, [2]);
         assert_eq!(log.train.len(), 1);
         let line = &log.train[0];
-        assert_eq!((line.step, line.raw, line.dudt), (100.0, Some(412.3), None));
-        assert!(line.grad_norm.is_some_and(f64::is_nan));
+        assert_eq!((line.step, line.measure("raw"), line.measure("dudt")), (100.0, Some(412.3), None));
+        assert!(line.measure("grad_norm").is_some_and(f64::is_nan));
         assert_eq!(log.evals.len(), 2);
         assert!(log.evals[1].value.is_nan() && log.evals[1].failed.as_deref() == Some("no"));
         assert_eq!((log.evals[0].nfe, log.evals[0].floor, log.evals[0].n), (1, None, Some(2000)));

@@ -17,6 +17,10 @@ impl Number {
     pub const ANY: Self = Self::new(|_| true, "be finite");
     /// Above 0.
     pub const POSITIVE: Self = Self::new(|x| x > 0.0, "be above 0");
+    /// Above 1.
+    pub const ABOVE_ONE: Self = Self { holds: |x| x > 1.0, must: "be above 1" };
+    /// At least 1.
+    pub const AT_LEAST_ONE: Self = Self { holds: |x| x >= 1.0, must: "be at least 1" };
     /// At least 0.
     pub const NOT_NEGATIVE: Self = Self::new(|x| x >= 0.0, "be at least 0");
     /// From 0 to 1.

@@ -24,7 +24,7 @@ use meanflow_core::{
     interpolant::{linear_path, squared_norm},
     objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     precision::Precision,
-    solver::Grid,
+    solver::{Field, Fresh, Grid},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -236,9 +236,10 @@ impl<B: TrainBackend> Product<B> {
         let z =
             Tensor::from_data(TensorData::new(self.batch.samples.clone(), self.batch.shape), &self.device);
         let labels = self.batch.labels.as_deref().unwrap_or_default();
-        let condition = Condition::<B::InnerBackend>::labels(label_tensor(labels, &self.device));
+        let field = Field::new(&net, Condition::labels(label_tensor(labels, &self.device)));
+        let fresh = Fresh { streams: &trainer.streams, row: 0 };
         Solver::MeanFlow
-            .sample(&net, z, &Grid::uniform(1), &condition)
+            .sample(&field, z, &Grid::uniform(1), fresh)
             .into_data()
             .iter::<f32>()
             .take(1)

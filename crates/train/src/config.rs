@@ -26,7 +26,7 @@ pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
 
-use meanflow_core::objective::ObjectiveConfig;
+use meanflow_core::objective::{ObjectiveConfig, Objectives};
 use meanflow_data::{DataConfig, Description};
 use meanflow_nets::NetConfig;
 use meanflow_settings::{Document, Kinds, Layout, Node, Reader, Within, quote};
@@ -125,6 +125,12 @@ impl Comparison {
 }
 
 impl Variant {
+    /// Names of what a step measures: the loss, the objective's measures, the norm of the gradient before the clip.
+    pub fn measures(&self) -> Vec<String> {
+        let own = self.objective.facts().measures().iter().copied();
+        ["loss"].into_iter().chain(own).chain(["grad_norm"]).map(str::to_owned).collect()
+    }
+
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
@@ -143,7 +149,7 @@ impl Variant {
         let train = TrainConfig::read(root, items);
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref(), net.as_ref());
+        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

@@ -10,7 +10,10 @@ use crate::{
     tensor_file::{self, Metadata},
 };
 use burn::tensor::{TensorData, backend::Backend};
-use meanflow_core::{Solver, Streams};
+use meanflow_core::{
+    Prediction, Solver, Streams,
+    objective::{Learns, Objectives},
+};
 use meanflow_nets::{Net, NetConfig};
 use meanflow_weights::{HostTensor, write_torch};
 use std::{
@@ -33,8 +36,10 @@ pub struct Model {
     pub solver: Solver,
     /// Guidance to sample with unless another is asked for.
     pub guidance: Option<SampleGuidance>,
-    /// Whether the network has learned average velocities, which one-step sampling needs.
-    pub average_velocity: bool,
+    /// What the network has learned, which decides how it can be sampled.
+    pub learns: Learns,
+    /// What its output means.
+    pub prediction: Prediction,
     /// Seed of the run, the default key of the noise.
     pub seed: u64,
     /// Label of the average, `none` for the weights themselves.
@@ -47,8 +52,6 @@ pub struct Model {
 }
 
 const FORMAT: &str = "meanflow-network-1";
-const AVERAGE: &str = "average";
-const INSTANTANEOUS: &str = "instantaneous";
 
 impl Model {
     /// The model in a run folder or an exported file.
@@ -119,7 +122,8 @@ impl Model {
             classes,
             solver: Solver::MeanFlow,
             guidance: None,
-            average_velocity: true,
+            learns: Learns::Average,
+            prediction: Prediction::Average,
             seed: 0,
             ema: "none".to_owned(),
             step: 0,
@@ -136,7 +140,8 @@ impl Model {
             classes: variant.description.classes,
             solver: variant.eval.solver,
             guidance: variant.eval.guidance,
-            average_velocity: variant.objective.has_average_velocity(),
+            learns: variant.objective.facts().learns(),
+            prediction: variant.objective.facts().prediction(),
             seed: variant.seed,
             ema: ema.to_owned(),
             step: 0,
@@ -163,7 +168,8 @@ impl Model {
             ("classes", classes),
             ("solver", self.solver.name().to_owned()),
             ("guidance", guidance),
-            ("velocity", if self.average_velocity { AVERAGE } else { INSTANTANEOUS }.to_owned()),
+            ("velocity", self.learns.name().to_owned()),
+            ("prediction", self.prediction.to_string()),
             ("seed", self.seed.to_string()),
             ("ema", self.ema.clone()),
             ("step", self.step.to_string()),
@@ -233,10 +239,11 @@ impl Model {
                 Some(SampleGuidance { omega, interval: [low, high] })
             }
         };
-        let average_velocity = match entry("velocity")? {
-            AVERAGE => true,
-            INSTANTANEOUS => false,
-            _ => return Err(wrong("velocity")),
+        let learns = Learns::named(entry("velocity")?).ok_or_else(|| wrong("velocity"))?;
+        // Files of before there was more than one have no such entry.
+        let prediction = match metadata.get("prediction") {
+            None => Prediction::Average,
+            Some(text) => Prediction::parse(text).ok_or_else(|| wrong("prediction"))?,
         };
         let solver = entry("solver")?;
         let table = entry("net")?.to_owned();
@@ -252,12 +259,10 @@ impl Model {
             net,
             shape,
             classes,
-            solver: Solver::ALL
-                .into_iter()
-                .find(|one| one.name() == solver)
-                .ok_or_else(|| wrong("solver"))?,
+            solver: Solver::named(solver).ok_or_else(|| wrong("solver"))?,
             guidance,
-            average_velocity,
+            learns,
+            prediction,
             seed: entry("seed")?.parse().map_err(|_| wrong("seed"))?,
             ema: entry("ema")?.to_owned(),
             step: entry("step")?.parse().map_err(|_| wrong("step"))?,

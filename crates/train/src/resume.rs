@@ -8,6 +8,7 @@ use crate::{
     env,
     folder::{Folder, read_if_present},
 };
+use meanflow_core::objective::Objectives;
 use meanflow_data::Dataset;
 use serde_json::Value;
 use std::{
@@ -36,8 +37,10 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<Vec<Difference>
             reason: format!("its config.toml cannot be read any more\n{error}"),
         })?;
     let Some(before) = before.variants.first() else { return Ok(Vec::new()) };
-    // Without a checkpoint there is nothing to go on from.
-    let grows = begun && variant.train.steps > before.train.steps;
+    // Without a checkpoint there is nothing to go on from. Where a schedule is stretched over the run, its steps so far would have
+    // been others in a longer one.
+    let scheduled = variant.objective.facts().depends_on_length();
+    let grows = begun && !scheduled && variant.train.steps > before.train.steps;
     let may = |difference: &Difference| match Sort::of(&difference.key) {
         Sort::Identity => false,
         Sort::Length => grows,

@@ -203,7 +203,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let (trainer, progress, checkpoint) = match newest {
             None => {
                 scored::clear(&folder.join("checkpoints"))?;
-                (trainer, Progress::default(), None)
+                (trainer, Progress { names: variant.measures(), ..Progress::default() }, None)
             }
             Some((stored, aside)) => {
                 let (progress, step) = (stored.progress.clone(), stored.progress.step);
@@ -291,12 +291,15 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         }
         let first = self.progress.step - pending.len() as u64 + 1;
         let values: Vec<f32> = Tensor::cat(pending, 0).into_data().iter::<f32>().collect();
-        for (index, row) in values.chunks_exact(6).enumerate() {
-            if let Some(&loss) = [row[0], row[4]].iter().find(|value| !value.is_finite()) {
+        let names = self.variant.measures();
+        for (index, row) in values.chunks_exact(names.len()).enumerate() {
+            // The loss comes first, the norm of the gradient last.
+            if let Some(&loss) = [row[0], row[row.len() - 1]].iter().find(|value| !value.is_finite()) {
                 let (step, checkpoint) = (first + index as u64, self.checkpoint);
                 return Err(TrainError::Diverged { step, loss, checkpoint });
             }
-            self.progress.window.push(std::array::from_fn(|i| row[i].is_finite().then_some(row[i])));
+            let finite = |value: &f32| value.is_finite().then_some(*value);
+            self.progress.window.push(row.iter().map(finite).collect());
         }
         Ok(())
     }
@@ -304,21 +307,20 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     /// One line with the means of the steps since the last one.
     fn write_log(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let window = std::mem::take(&mut self.progress.window);
-        let mean = |i: usize| {
-            let values: Vec<f64> = window.iter().filter_map(|row| row[i]).map(f64::from).collect();
+        let mean = |name: &str| {
+            let index = self.progress.names.iter().position(|known| known == name)?;
+            let values: Vec<f64> =
+                window.iter().filter_map(|row| row.get(index).copied().flatten()).map(f64::from).collect();
             (!values.is_empty()).then(|| (values.iter().sum::<f64>() / values.len() as f64) as f32)
         };
         let Progress { step, images, secs, .. } = self.progress;
-        let mut line = json!({
-            "kind": "train", "step": step, "images": images, "secs": secs, "loss": mean(0), "raw": mean(1),
-            "v": mean(2), "dudt": mean(3), "grad_norm": mean(4),
-            "lr": self.variant.optimizer.learning_rate(step - 1),
-        });
-        if let Some(head) = mean(5) {
-            line["head"] = json!(head);
+        let mut line = json!({"kind": "train", "step": step, "images": images, "secs": secs});
+        for name in &self.progress.names {
+            line[name] = json!(mean(name));
         }
+        line["lr"] = json!(self.variant.optimizer.learning_rate(step - 1));
         self.log.append(&line)?;
-        if let (Some(loss), Some(raw)) = (mean(0), mean(1)) {
+        if let (Some(loss), Some(raw)) = (mean("loss"), mean("raw")) {
             observer.on(Event::Train { step, loss, raw });
         }
         Ok(())
@@ -359,6 +361,9 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         for (index, average) in trainer.averages.iter().enumerate() {
             add(&format!("ema.{index}."), parameters(average));
         }
+        for (index, teacher) in trainer.teachers.iter().enumerate() {
+            add(&format!("teacher.{index}."), parameters(teacher));
+        }
         add("optimizer.", trainer.optim.state(&trainer.net));
         let ema = self.variant.ema.iter().map(|ema| ema.label.clone()).collect();
         let folder = self.folder.join("checkpoints");
@@ -387,6 +392,10 @@ fn restore<B: TrainBackend>(trainer: Trainer<B>, mut stored: Checkpoint) -> Resu
     let averages =
         averages.map(|(index, average)| with_parameters(average, stored.take(&format!("ema.{index}."))));
     let averages = averages.collect::<Result<_, _>>()?;
+    let teachers = trainer.teachers.into_iter().enumerate();
+    let teachers =
+        teachers.map(|(index, teacher)| with_parameters(teacher, stored.take(&format!("teacher.{index}."))));
+    let teachers = teachers.collect::<Result<_, _>>()?;
     let optim = trainer.optim.with_state(&net, stored.take("optimizer."))?;
-    Ok(Trainer { net, averages, optim, ..trainer })
+    Ok(Trainer { net, averages, teachers, optim, ..trainer })
 }

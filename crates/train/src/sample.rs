@@ -8,7 +8,10 @@ use crate::{
     step::label_tensor,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use meanflow_core::{Condition, Guidance, Solver, Streams, solver::Grid};
+use meanflow_core::{
+    Backbone, Condition, Guidance, Prediction, Solver, Streams,
+    solver::{ClassifierFree, Field, Fresh, Grid},
+};
 use meanflow_nets::Net;
 use std::{convert::Infallible, path::Path};
 
@@ -66,10 +69,13 @@ pub fn sample<B: Backend>(
     let model = Model::open(from, request.ema.as_deref())?;
     let ([channels, height, width], classes) = (model.shape, model.classes);
     let solver = request.solver.unwrap_or(model.solver);
-    if solver == Solver::MeanFlow && !model.average_velocity {
+    if !solver.samples(model.learns) {
+        let able = Solver::ALL.iter().filter(|solver| solver.samples(model.learns));
+        let able: Vec<&str> = able.map(|solver| solver.name()).collect();
         let message = format!(
-            "the solver `{}` steps by average velocities, which this network has not learned",
-            solver.name()
+            "the solver `{}` needs what this network has not learned; there are {}",
+            solver.name(),
+            able.join(", ")
         );
         return Err(TrainError::Request(message));
     }
@@ -97,7 +103,12 @@ pub fn sample<B: Backend>(
         (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
-    let guidance = guidance(&model, request)?;
+    let sampling = Sampling {
+        solver,
+        nfe: request.nfe,
+        prediction: model.prediction,
+        guidance: guidance(&model, request)?,
+    };
     let seed = request.seed.unwrap_or(model.seed);
     let streams = Streams::new(seed);
     let (ema, step) = (model.ema.clone(), model.step);
@@ -110,54 +121,94 @@ pub fn sample<B: Backend>(
         progress(values.len() / dimension, count);
         Ok::<(), Infallible>(())
     };
-    let (nfe, labels) = (request.nfe, labels.as_deref());
-    let Ok(()) = from_noise(&net, solver, nfe, noise, count, shape, labels, guidance, device, take);
+    let labels = labels.as_deref();
+    let Ok(()) = sampling.from_noise(&net, &streams, noise, count, shape, labels, device, take);
     Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
 }
 
 /// The stream of the fixed noise that evaluations start from.
 pub(crate) const NOISE: &str = "eval-noise";
 
-/// Hands `take` the samples that `rows` rows of `noise` flow to with `nfe` evaluations each, some rows after the other, in
-/// order: neither noise nor samples are in memory as a whole.
-///
-/// # Errors
-/// What `take` says.
-#[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
-pub(crate) fn from_noise<B: Backend, E>(
-    net: &Net<B>,
-    solver: Solver,
-    nfe: usize,
-    mut noise: impl Iterator<Item = f32>,
-    rows: usize,
-    shape: [usize; 3],
-    labels: Option<&[usize]>,
-    guidance: Option<SampleGuidance>,
-    device: &B::Device,
-    mut take: impl FnMut(Vec<f32>) -> Result<(), E>,
-) -> Result<(), E> {
-    let grid = Grid::uniform(nfe / solver.evaluations_per_step());
-    let [channels, height, width] = shape;
-    let dimension = channels * height * width;
-    let chunk = |(net, start, noise): (Net<B>, usize, Vec<f32>)| {
-        let rows = noise.len() / dimension;
-        let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
-        let condition = condition(rows, labels.map(|labels| &labels[start..start + rows]), guidance, device);
-        let samples = solver.sample(&net, z, &grid, &condition).into_data();
-        samples.iter::<f32>().collect::<Vec<_>>()
-    };
-    let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
-    for group in starts.chunks(side_by_side::chunks::<B>(device)) {
-        let mut item = |&start: &usize| {
-            let count = CHUNK.min(rows - start) * dimension;
-            (net.clone(), start, noise.by_ref().take(count).collect())
+/// How samples are drawn from a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sampling {
+    pub(crate) solver: Solver,
+    /// Evaluations of the field a sample.
+    pub(crate) nfe: usize,
+    /// What the network's output means.
+    pub(crate) prediction: Prediction,
+    /// An input of a network that takes it, classifier-free otherwise.
+    pub(crate) guidance: Option<SampleGuidance>,
+}
+
+impl Sampling {
+    /// The field on the condition of so many `rows`.
+    pub(crate) fn field<'a, B: Backend>(
+        &self,
+        net: &'a Net<B>,
+        rows: usize,
+        labels: Option<&[usize]>,
+        device: &B::Device,
+    ) -> Field<'a, B, Net<B>> {
+        let input = Backbone::<B>::guided(net);
+        let condition = Condition {
+            labels: labels.map(|labels| label_tensor(labels, device)),
+            guidance: self
+                .guidance
+                .filter(|_| input)
+                .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
+            ..Condition::none()
         };
-        let items = group.iter().map(&mut item).collect();
-        for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
-            take(samples)?;
-        }
+        let free = self.guidance.filter(|_| !input);
+        let free = free.map(|SampleGuidance { omega, interval }| ClassifierFree { omega, interval });
+        Field::new(net, condition).predicting(self.prediction).guided(free)
     }
-    Ok(())
+
+    /// The time grid of these evaluations.
+    pub(crate) fn grid(&self) -> Grid {
+        Grid::uniform(self.nfe / self.solver.evaluations_per_step())
+    }
+
+    /// Hands `take` the samples that `rows` rows of `noise` flow to, some rows after the other, in order: neither noise nor
+    /// samples are in memory as a whole. `streams` gives what a stochastic solver draws.
+    ///
+    /// # Errors
+    /// What `take` says.
+    #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
+    pub(crate) fn from_noise<B: Backend, E>(
+        &self,
+        net: &Net<B>,
+        streams: &Streams,
+        mut noise: impl Iterator<Item = f32>,
+        rows: usize,
+        shape: [usize; 3],
+        labels: Option<&[usize]>,
+        device: &B::Device,
+        mut take: impl FnMut(Vec<f32>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let grid = self.grid();
+        let [channels, height, width] = shape;
+        let dimension = channels * height * width;
+        let chunk = |(net, start, noise): (Net<B>, usize, Vec<f32>)| {
+            let rows = noise.len() / dimension;
+            let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
+            let field = self.field(&net, rows, labels.map(|labels| &labels[start..start + rows]), device);
+            let samples = self.solver.sample(&field, z, &grid, Fresh { streams, row: start });
+            samples.into_data().iter::<f32>().collect::<Vec<_>>()
+        };
+        let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
+        for group in starts.chunks(side_by_side::chunks::<B>(device)) {
+            let mut item = |&start: &usize| {
+                let count = CHUNK.min(rows - start) * dimension;
+                (net.clone(), start, noise.by_ref().take(count).collect())
+            };
+            let items = group.iter().map(&mut item).collect();
+            for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
+                take(samples)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The guidance that was asked for, on top of the experiment's.
@@ -165,33 +216,19 @@ fn guidance(model: &Model, request: &Request) -> Result<Option<SampleGuidance>, 
     if request.omega.is_none() && request.interval.is_none() {
         return Ok(model.guidance);
     }
-    if !model.net.guided() {
-        return Err(TrainError::Request("this network does not take guidance as an input".to_owned()));
+    if model.classes.is_none() {
+        return Err(TrainError::Request("guidance needs a network with classes".to_owned()));
     }
     let base = model.guidance.unwrap_or(SampleGuidance::NONE);
     let omega = request.omega.unwrap_or(base.omega);
     let interval = request.interval.unwrap_or(base.interval);
-    if !omega.is_finite() || omega <= 0.0 {
-        return Err(TrainError::Request(format!("a scale of guidance is above 0, not {omega}")));
+    if !omega.is_finite() || omega < 1.0 {
+        let message = format!("a scale of guidance is at least 1, the scale without guidance, not {omega}");
+        return Err(TrainError::Request(message));
     }
     let [low, high] = interval;
     if !(0.0..=high).contains(&low) || high > 1.0 {
         return Err(TrainError::Request(format!("{low} to {high} is no interval of times in [0, 1]")));
     }
     Ok(Some(SampleGuidance { omega, interval }))
-}
-
-/// The condition of `rows` samples.
-pub(crate) fn condition<B: Backend>(
-    rows: usize,
-    labels: Option<&[usize]>,
-    guidance: Option<SampleGuidance>,
-    device: &B::Device,
-) -> Condition<B> {
-    Condition {
-        labels: labels.map(|labels| label_tensor(labels, device)),
-        guidance: guidance
-            .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
-        ..Condition::none()
-    }
 }

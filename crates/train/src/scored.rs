@@ -86,6 +86,7 @@ mod tests {
             secs: 0.0,
             log_bytes: 100,
             window: Vec::new(),
+            names: Vec::new(),
             unscored,
             failed_scores: 1,
         }

@@ -5,15 +5,20 @@ use crate::{
     ema,
     optimizer::{Optim, clip_global_norm},
     side_by_side,
+    state::{ParamVisitor, visit_parameters},
 };
 use burn::{
-    module::{AutodiffModule, Module},
-    optim::{GradientsAccumulator, GradientsParams},
+    backend::Autodiff,
+    module::{AutodiffModule, Module, ModuleMapper, Param, ParamId},
+    optim::GradientsParams,
     tensor::{Int, Tensor, TensorData, backend::Backend},
 };
 use meanflow_core::{
     Streams,
-    objective::{Batch, Draws, TrainBackend},
+    objective::{
+        At, Batch, Measure, Mode, Nets, Objective, Objectives, Reduce, Rows, Tape, Teacher, TrainBackend,
+        Visit,
+    },
     precision::Precision,
 };
 use meanflow_data::HostBatch;
@@ -25,24 +30,28 @@ pub struct Trainer<B: TrainBackend> {
     pub net: Net<B>,
     /// Its averages, in the order of the experiment file.
     pub averages: Vec<Net<B::InnerBackend>>,
+    /// The networks that the objective takes targets from, in its order.
+    pub teachers: Vec<Net<B::InnerBackend>>,
     /// The optimizer with its moments.
     pub optim: Optim<B, Net<B>>,
     pub(crate) streams: Streams,
 }
 
-/// What one update measured, still on the device: loss, mean `‖u − u_tgt‖²`, mean `‖u − (e − x)‖²`, root mean square of
-/// `du/dt`, gradient norm before the clip, mean squared error of the auxiliary head; NaN in place of what was not computed.
-/// `[6]`.
+/// What one update measured, still on the device: the loss, the objective's [measures](meanflow_core::objective::Facts::measures),
+/// and the gradient norm before the clip; NaN in place of what was not computed. `[measures + 2]`.
 pub type Measured<B> = Tensor<B, 1>;
 
 impl<B: TrainBackend> Trainer<B> {
-    /// A trainer around `net` with fresh averages and optimizer.
+    /// A trainer around `net` with fresh averages, teachers and optimizer.
     pub fn new(net: Net<B>, variant: &Variant) -> Self {
+        let streams = Streams::new(variant.seed);
+        let teachers = variant.objective.facts().teachers(&At::new(&streams, 0, variant.train.steps));
         Self {
             averages: variant.ema.iter().map(|_| net.valid()).collect(),
+            teachers: teachers.iter().map(|_| net.valid()).collect(),
             net,
             optim: Optim::new(&variant.optimizer),
-            streams: Streams::new(variant.seed),
+            streams,
         }
     }
 
@@ -54,8 +63,17 @@ impl<B: TrainBackend> Trainer<B> {
         batch: HostBatch,
         device: &B::Device,
     ) -> (Self, Measured<B::InnerBackend>) {
-        let draws = variant.objective.draw(&self.streams, step, batch.shape);
-        let (mut grads, measured) = gradients(&self.net, variant, batch, draws, device);
+        let frozen = self.net.valid();
+        let differentiate = Differentiate {
+            frozen: &frozen,
+            teachers: &self.teachers,
+            streams: &self.streams,
+            variant,
+            step,
+            batch,
+            device,
+        };
+        let (mut grads, measured) = variant.objective.visit(differentiate);
         let norm = clip_global_norm(&self.net, &mut grads, variant.train.clip);
         self.net = self.optim.step(step, self.net, grads);
 
@@ -66,61 +84,153 @@ impl<B: TrainBackend> Trainer<B> {
             .zip(&variant.ema)
             .map(|(average, config)| ema::update(average, &current, config.profile.decay_at(step + 1)))
             .collect();
+        let teachers = variant.objective.facts().teachers(&At::new(&self.streams, step, variant.train.steps));
+        self.teachers = self
+            .teachers
+            .into_iter()
+            .zip(teachers)
+            .map(|(teacher, Teacher::Ema { decay })| ema::update(teacher, &current, decay))
+            .collect();
 
         let norm = norm.unwrap_or_else(|| Tensor::full([1], f32::NAN, device));
-        let (before, head) = (measured.clone().narrow(0, 0, 4), measured.narrow(0, 4, 1));
-        let measured = Tensor::cat(vec![before, norm, head], 0);
-        (self, measured)
+        (self, Tensor::cat(vec![measured, norm], 0))
     }
 }
 
-/// The gradient of the mean loss of a batch, and what [`Measured`] says of it but for the norm, `[5]`.
+/// One step up to its gradient: the gradient of the mean loss of a batch, and what [`Measured`] says of it but for the norm.
 ///
 /// With `train.microbatches` above 1, the batch is differentiated in parts, each on a tape of its own. A part's loss counts by
 /// its rows, and the gradients are added in the order of the parts, so the sum is the gradient of the whole batch.
-fn gradients<B: TrainBackend>(
-    net: &Net<B>,
-    variant: &Variant,
+struct Differentiate<'a, X: Backend> {
+    frozen: &'a Net<X>,
+    teachers: &'a [Net<X>],
+    streams: &'a Streams,
+    variant: &'a Variant,
+    step: u64,
     batch: HostBatch,
-    draws: Draws,
-    device: &B::Device,
-) -> (GradientsParams, Tensor<B::InnerBackend, 1>) {
-    let parts = variant.train.microbatches.min(batch.shape[0]);
-    let rows = batch.shape[0] as f64;
-    let moved = draws.times.t.len() - draws.times.still;
-    let numbers = (moved * batch.shape[1..].iter().product::<usize>()) as f64;
-    let differentiate = |(net, batch, draws): (Net<B>, HostBatch, Draws)| {
-        let share = batch.shape[0] as f64 / rows;
-        let batch = Batch { precision: variant.train.precision, ..on_device(batch, device) };
-        let out = variant.objective.loss::<B, _>(&net, batch, &draws);
-        let loss = out.loss * share;
-        let dudt = match out.dudt {
-            Some(dudt) => dudt.sum() / numbers,
-            // Without moved rows in this part it adds nothing; without any in the batch there is no `du/dt`.
-            None => Tensor::full([1], if moved == 0 { f32::NAN } else { 0.0 }, device),
+    device: &'a X::Device,
+}
+
+impl<X: Backend> Visit<X> for Differentiate<'_, X> {
+    type Output = (GradientsParams, Tensor<X, 1>);
+
+    fn on<O: Objective<Tangents: Mode<Autodiff<X>>>>(self, objective: &O) -> Self::Output {
+        let Self { frozen, teachers, streams, variant, step, batch, device } = self;
+        let at = At { labels: batch.labels.as_deref(), ..At::new(streams, step, variant.train.steps) };
+        let draws = objective.draw(&at, batch.shape);
+        let (rows, group) = (batch.shape[0], objective.group());
+        let parts = variant.train.microbatches.min(rows / group);
+        let elements: usize = batch.shape[1..].iter().product();
+        let differentiate = |(batch, draws): (HostBatch, O::Draws)| {
+            let share = batch.shape[0] as f64 / rows as f64;
+            let batch = Batch { precision: variant.train.precision, ..on_device(batch, device) };
+            // The same weights as leaves of a tape of its own.
+            let online = Net::<Tape<X, O>>::from_inner(frozen.clone()).map(&mut Leaves);
+            let nets = Nets { online: &online, frozen, teachers };
+            let out = objective.loss::<Tape<X, O>, _, _>(&nets, batch, &draws);
+            let loss = out.loss * share;
+            let value = loss.clone().inner();
+            let measures = out.measures.into_iter().map(|measure| Part::new(measure, share)).collect();
+            (GradientsParams::from_grads(loss.backward(), &online), value, measures)
         };
-        let head = out.head.map_or_else(|| Tensor::full([1], f32::NAN, device), |head| head.mean() * share);
-        let (squared, velocity) = (out.squared.mean() * share, out.velocity.mean() * share);
-        let measured = vec![loss.clone().inner(), squared, velocity, dudt, head];
-        (GradientsParams::from_grads(loss.backward(), &net), Tensor::cat(measured, 0))
-    };
-    let (grads, measured) = if parts == 1 {
-        differentiate((net.clone(), batch, draws))
-    } else {
-        // A fork has the same weights as leaves of another tape.
-        let items =
-            (0..parts).map(|i| (net.clone().fork(device), batch.part(i, parts), draws.part(i, parts)));
-        let mut sum = GradientsAccumulator::new();
-        let mut measured = Tensor::zeros([5], device);
-        for (grads, part) in side_by_side::map::<B, _, _>(device, items.collect(), differentiate) {
-            sum.accumulate(net, grads);
-            measured = measured + part;
+        let outs: Vec<(GradientsParams, Tensor<X, 1>, Vec<Part<X>>)> = if parts == 1 {
+            vec![differentiate((batch, draws))]
+        } else {
+            let items = (0..parts).map(|i| (batch.part(i, parts, group), draws.part(i, parts)));
+            side_by_side::map::<X, _, _>(device, items.collect(), differentiate)
+        };
+        let (mut grads, mut losses, mut measures) = (Vec::new(), Vec::new(), Vec::new());
+        for (grad, loss, measure) in outs {
+            grads.push(grad);
+            losses.push(loss);
+            measures.push(measure);
         }
-        (sum.grads(), measured)
-    };
-    let dudt = measured.clone().narrow(0, 3, 1).sqrt();
-    let (before, head) = (measured.clone().narrow(0, 0, 3), measured.narrow(0, 4, 1));
-    (grads, Tensor::cat(vec![before, dudt, head], 0))
+        let mut measured = vec![sum(losses)];
+        measured.extend(objective.measures().iter().map(|name| total(name, &measures, elements, device)));
+        (added(frozen, grads), Tensor::cat(measured, 0))
+    }
+}
+
+/// Makes every parameter a leaf of the tape: a copy of a module without a tape forgets that it was one.
+struct Leaves;
+
+impl<B: Backend> ModuleMapper<B> for Leaves {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let (id, tensor, mapper) = param.consume();
+        Param::from_mapped_value(id, tensor.require_grad(), mapper)
+    }
+}
+
+/// The gradients of all parts, added in their order.
+fn added<X: Backend>(net: &Net<X>, parts: Vec<GradientsParams>) -> GradientsParams {
+    parts
+        .into_iter()
+        .reduce(|sum, part| {
+            let mut add = Add { sum, part };
+            visit_parameters(net, &mut add);
+            add.sum
+        })
+        .expect("a batch has a part")
+}
+
+struct Add {
+    sum: GradientsParams,
+    part: GradientsParams,
+}
+
+impl<X: Backend> ParamVisitor<X> for Add {
+    fn visit<const D: usize>(&mut self, _name: String, id: ParamId, _tensor: Tensor<X, D>) {
+        let Some(part) = self.part.remove::<X, D>(id) else { return };
+        let sum = match self.sum.remove::<X, D>(id) {
+            Some(sum) => sum + part,
+            None => part,
+        };
+        self.sum.register(id, sum);
+    }
+}
+
+/// A measure of one part of the batch, reduced as far as the part goes.
+struct Part<X: Backend> {
+    name: &'static str,
+    reduce: Reduce,
+    rows: usize,
+    /// Mean: the part's share of it. Root mean square: the sum of squares.
+    value: Tensor<X, 1>,
+}
+
+impl<X: Backend> Part<X> {
+    fn new(measure: Measure<X>, share: f64) -> Self {
+        let Measure { name, reduce, rows: values } = measure;
+        let rows = values.dims()[0];
+        let value = match reduce {
+            Reduce::Mean => values.mean() * share,
+            Reduce::RootMeanSquare => values.sum(),
+        };
+        Self { name, reduce, rows, value }
+    }
+}
+
+/// The measure `name` over all parts, NaN if none has it; a sample has so many `elements`. `[1]`.
+fn total<X: Backend>(
+    name: &str,
+    parts: &[Vec<Part<X>>],
+    elements: usize,
+    device: &X::Device,
+) -> Tensor<X, 1> {
+    let found: Vec<&Part<X>> = parts.iter().flatten().filter(|part| part.name == name).collect();
+    let Some(first) = found.first() else { return Tensor::full([1], f32::NAN, device) };
+    let values = found.iter().map(|part| part.value.clone());
+    match first.reduce {
+        Reduce::Mean => sum(values.collect()),
+        Reduce::RootMeanSquare => {
+            let numbers = (found.iter().map(|part| part.rows).sum::<usize>() * elements) as f64;
+            sum(values.map(|value| value / numbers).collect()).sqrt()
+        }
+    }
+}
+
+fn sum<X: Backend>(values: Vec<Tensor<X, 1>>) -> Tensor<X, 1> {
+    values.into_iter().reduce(|sum, value| sum + value).expect("a batch has a part")
 }
 
 /// A host batch on the device.
@@ -146,11 +256,7 @@ pub fn label_tensor<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{ParamVisitor, visit_parameters};
-    use burn::{
-        backend::{Autodiff, Flex},
-        module::ParamId,
-    };
+    use burn::backend::Flex;
     use meanflow_jvp::Jvp;
 
     type B = Jvp<Autodiff<Flex>>;
@@ -166,6 +272,7 @@ mod tests {
         crate::config::Comparison::load(&file, &[]).expect("a valid experiment").variants.remove(0)
     }
 
+    /// Gradients, and what was measured, of one step with so many parts.
     fn measure(microbatches: usize) -> (Vec<f32>, Vec<f32>) {
         let (variant, device, streams) = (experiment(microbatches), Default::default(), Streams::new(3));
         let shape = [11, 2, 1, 1];
@@ -177,8 +284,16 @@ mod tests {
             trainer = trainer.step(&experiment(1), step, batch.clone(), &device).0;
         }
         let net = trainer.net;
-        let draws = variant.objective.draw(&streams, 0, shape);
-        let (grads, measured) = gradients(&net, &variant, batch, draws, &device);
+        let differentiate = Differentiate {
+            frozen: &net.valid(),
+            teachers: &[],
+            streams: &streams,
+            variant: &variant,
+            step: 0,
+            batch,
+            device: &device,
+        };
+        let (grads, measured) = variant.objective.visit(differentiate);
         let mut values = Vec::new();
         visit_parameters(&net, &mut Values { grads: &grads, values: &mut values });
         (values, measured.into_data().to_vec().expect("numbers"))
@@ -206,8 +321,7 @@ mod tests {
             for (a, b) in values.iter().zip(&whole) {
                 assert!((a - b).abs() < 1e-5 * largest.max(1.0), "{a} is not {b} with {parts} parts");
             }
-            // The last is the loss of a second head, which this network does not have.
-            for (a, b) in measured.iter().zip(&said).take(4) {
+            for (a, b) in measured.iter().zip(&said) {
                 assert!(*b > 0.0 && (a / b - 1.0).abs() < 1e-4, "{a} is not {b} with {parts} parts");
             }
         }

@@ -5,7 +5,7 @@ use crate::{
     args::Parity,
     device::{Work, dispatch},
 };
-use meanflow_core::objective::TrainBackend;
+use meanflow_core::objective::{ObjectiveConfig, TrainBackend};
 use meanflow_data::augment;
 use meanflow_metrics::parity::{self as metrics, Discrepancy, Report, Row};
 use meanflow_nets::parity as nets;
@@ -56,7 +56,7 @@ impl Work for Compare<'_> {
             let json = json(rows, report.compared(), report.passed());
             return Ok(Compared { passed: report.passed(), text: report.to_string(), json });
         }
-        let report = nets::run::<B>(file, device)?;
+        let report = nets::run::<B, ObjectiveConfig>(file, device)?;
         let rows = serde_json::to_value(&report.rows)?;
         let json = json(rows, report.compared(), report.passed());
         Ok(Compared { passed: report.passed(), text: report.to_string(), json })

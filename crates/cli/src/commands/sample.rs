@@ -24,12 +24,9 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
     let solver = match &args.solver {
         None => None,
         Some(name) => {
-            Some(Solver::ALL.into_iter().find(|solver| solver.name() == name).ok_or_else(|| {
-                Usage(format!(
-                    "no solver is called `{name}`; there are {}",
-                    Solver::ALL.map(Solver::name).join(", ")
-                ))
-            })?)
+            let known: Vec<&str> = Solver::ALL.iter().map(|solver| solver.name()).collect();
+            let unknown = || Usage(format!("no solver is called `{name}`; there are {}", known.join(", ")));
+            Some(Solver::named(name).ok_or_else(unknown)?)
         }
     };
     let request = Request {

@@ -1,9 +1,10 @@
 //! The random numbers of one training step, drawn on the host.
 
+use super::{At, Rows, every_nth};
 use crate::{
-    Dropout, Streams,
+    Dropout,
     random::open_unit,
-    time::{TimeSampler, Times},
+    time::{Split, TimeSampler, Times},
 };
 
 /// Everything random in one evaluation of an objective.
@@ -13,8 +14,8 @@ pub struct Draws {
     pub noise: Vec<f32>,
     /// Times, rows with `r = t` first.
     pub times: Times,
-    /// The first `dropped` rows lose their label.
-    pub dropped: usize,
+    /// Whether a row loses its label, `[batch]`.
+    pub dropped: Vec<bool>,
     /// Key of the masks of a network with dropout.
     pub dropout: Option<Dropout>,
     /// Scales and intervals of guidance, if the objective draws them.
@@ -33,48 +34,44 @@ pub struct GuidanceDraws {
 }
 
 impl Draws {
-    /// Noise, times and label dropout of `step`.
+    /// Noise, times and label dropout of a step.
     ///
-    /// The number of dropped labels is Binomial(batch, `label_dropout`) and they are the first rows, those with
-    /// `r = t` as long as there are enough (as the official JAX code does it).
-    pub fn new(
-        streams: &Streams,
-        step: u64,
-        shape: [usize; 4],
-        times: &TimeSampler,
-        label_dropout: f64,
-    ) -> Self {
+    /// The number of dropped labels is Binomial(batch, `label_dropout`). With [`Split::Prefix`] they are the first rows, those
+    /// with `r = t` as long as there are enough (as the official JAX code does it); with [`Split::Random`] each row by itself,
+    /// unless all rows have `r = t`, where nothing is split.
+    pub fn new(at: &At, shape: [usize; 4], times: &TimeSampler, label_dropout: f64) -> Self {
+        let (streams, step, rows) = (at.streams, at.step, shape[0]);
         let mut rng = streams.rng("label-dropout", step);
+        let mut dropped = vec![false; rows];
+        if label_dropout > 0.0 {
+            dropped.fill_with(|| open_unit(&mut rng) < label_dropout);
+        }
+        if times.split == Split::Prefix || times.share == 0.0 {
+            // The dropped ones first.
+            dropped.sort_by_key(|dropped| !dropped);
+        }
         Self {
             noise: streams.normal("noise", step, shape.iter().product()),
-            times: times.draw(streams, step, shape[0]),
-            dropped: if label_dropout > 0.0 {
-                (0..shape[0]).filter(|_| open_unit(&mut rng) < label_dropout).count()
-            } else {
-                0
-            },
+            times: times.draw(streams, step, rows),
+            dropped,
             dropout: Some(Dropout::new(streams, step)),
             guidance: None,
         }
     }
+}
 
-    /// Rows `index`, `index + parts`, `index + 2·parts`, … of these draws.
-    ///
-    /// Rows with `r = t` and dropped labels stay in front, and every part gets its share of both.
-    pub fn part(&self, index: usize, parts: usize) -> Self {
-        let rows = self.times.t.len();
-        let width = self.noise.len() / rows;
-        let chosen =
-            |values: &[f32]| -> Vec<f32> { values.iter().copied().skip(index).step_by(parts).collect() };
-        let before = |end: usize| (index..end).step_by(parts).len();
+impl Rows for Draws {
+    /// Rows with `r = t` and, where they lead, dropped labels stay in front, and every part gets its share of both.
+    fn part(&self, index: usize, parts: usize) -> Self {
+        let chosen = |values: &[f32]| every_nth(values, 1, index, parts);
         Self {
-            noise: self.noise.chunks_exact(width).skip(index).step_by(parts).flatten().copied().collect(),
+            noise: every_nth(&self.noise, self.noise.len() / self.times.t.len(), index, parts),
             times: Times {
                 t: chosen(&self.times.t),
                 r: chosen(&self.times.r),
-                still: before(self.times.still),
+                still: (index..self.times.still).step_by(parts).len(),
             },
-            dropped: before(self.dropped),
+            dropped: every_nth(&self.dropped, 1, index, parts),
             dropout: self.dropout.map(|dropout| dropout.part(index, parts)),
             guidance: self.guidance.as_ref().map(|guidance| GuidanceDraws {
                 omega: chosen(&guidance.omega),

@@ -1,14 +1,22 @@
 //! Conditional flow matching (arXiv 2210.02747): `L = E w·‖u(z_t, t, t) − (e − x)‖²`.
 
-use super::{Batch, Draws, StepLoss, TrainBackbone, TrainBackend, condition, outer, trained};
+use super::{
+    About, At, Batch, Cost, Draws, Facts, Learns, Loss, Measure, Nets, Objective, TrainBackend, condition,
+    outer, trained,
+};
 use crate::{
-    Condition, Streams,
+    Backbone, Condition,
     interpolant::{linear_path, squared_norm},
     precision::Precision,
     time::{Pairing, Split, TimeLaw, TimeSampler},
     weight::Weight,
 };
-use burn::tensor::{Tensor, TensorData};
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData},
+};
+use meanflow_jvp::Untaped;
+use meanflow_settings::Reader;
 
 /// Settings of flow matching.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +29,36 @@ pub struct FlowMatchingConfig {
     pub label_dropout: f64,
 }
 
-impl FlowMatchingConfig {
-    /// All random numbers of `step`.
-    pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+impl Facts for FlowMatchingConfig {
+    fn learns(&self) -> Learns {
+        Learns::Velocity
+    }
+
+    fn measures(&self) -> &'static [&'static str] {
+        &["raw", "v"]
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { passes: 1.0, dual: 0.0, taped: false }
+    }
+}
+
+impl Objective for FlowMatchingConfig {
+    const NAME: &'static str = "flow-matching";
+    const ABOUT: &'static str = "regress the velocity v = e − x (arXiv 2210.02747)";
+
+    type Tangents = Untaped;
+    type Draws = Draws;
+
+    fn read(r: &mut Reader, about: &About) -> Self {
+        Self {
+            time: TimeLaw::read(r, "time", TimeLaw::Uniform),
+            weight: Weight::read(r, Weight { p: 0.0, eps: 1e-3 }),
+            label_dropout: about.label_dropout(r, 0.0),
+        }
+    }
+
+    fn draw(&self, at: &At, shape: [usize; 4]) -> Draws {
         let times = TimeSampler {
             t: self.time,
             r: self.time,
@@ -31,16 +66,16 @@ impl FlowMatchingConfig {
             share: 0.0,
             split: Split::Prefix,
         };
-        Draws::new(streams, step, shape, &times, self.label_dropout)
+        Draws::new(at, shape, &times, self.label_dropout)
     }
 
-    /// The loss of `net` on `batch`.
-    pub fn loss<B: TrainBackend, N: TrainBackbone<B>>(
-        &self,
-        net: &N,
-        batch: Batch<B::InnerBackend>,
-        draws: &Draws,
-    ) -> StepLoss<B> {
+    fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &Draws) -> Loss<B>
+    where
+        B: TrainBackend,
+        N: Backbone<B> + Module<B>,
+        F: Backbone<B::InnerBackend>,
+    {
+        let net = nets.online;
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
         let t = Tensor::from_data(TensorData::new(draws.times.t.clone(), [shape[0]]), &device);
@@ -48,18 +83,16 @@ impl FlowMatchingConfig {
         let path = linear_path(batch.x, e, t.clone());
         let u = still_rows(net, precision, path.z, t, condition);
         let squared = squared_norm(u - Tensor::from_inner(path.v));
-        StepLoss {
-            squared: squared.clone().inner(),
-            velocity: squared.clone().inner(),
-            dudt: None,
-            head: None,
+        let raw = squared.clone().inner();
+        Loss {
+            measures: vec![Measure::mean("raw", raw.clone()), Measure::mean("v", raw)],
             loss: self.weight.loss(squared),
         }
     }
 }
 
 /// `u(z, t, t)` of each row: flow matching, and the rows of MeanFlow with `r = t`.
-pub(super) fn still_rows<B: TrainBackend, N: TrainBackbone<B>>(
+pub(super) fn still_rows<B: TrainBackend, N: Backbone<B> + Module<B>>(
     net: &N,
     precision: Precision,
     z: Tensor<B::InnerBackend, 4>,

@@ -1,7 +1,9 @@
 //! Classifier-free guidance as the target of training (MeanFlow, section 4.2 and appendix B.1).
 
+use super::About;
 use crate::{Backbone, Condition};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
+use meanflow_settings::{Number, Pair, Problem, Reader};
 
 /// The guided field `v_g = ω·v + (1 − ω − κ)·v_u + κ·v_c`, sampled with one evaluation.
 ///
@@ -16,13 +18,34 @@ pub struct GuidanceConfig {
     pub interval: [f64; 2],
 }
 
+/// The key `interval`: times from and to which guidance acts.
+pub fn interval(r: &mut Reader, default: [f64; 2]) -> [f64; 2] {
+    let [low, high] = r.get("interval", Pair(Number::UNIT), default);
+    if low > high {
+        let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
+        r.problem(Problem::new(r.at("interval"), message));
+    }
+    [low, high]
+}
+
 impl GuidanceConfig {
+    /// `"off"`, or a table with `omega`, `kappa` and `interval`.
+    pub(super) fn read(r: &mut Reader, about: &About) -> Option<Self> {
+        let guidance = r.off_or("guidance", false, |r| Self {
+            omega: r.get("omega", Number::POSITIVE, 1.0),
+            kappa: r.get("kappa", Number::BELOW_ONE, 0.0),
+            interval: interval(r, [0.0, 1.0]),
+        })?;
+        about.needs_classes(r);
+        Some(guidance)
+    }
+
     /// The effective guidance scale `ω' = ω / (1 − κ)`.
     pub fn effective(&self) -> f64 {
         self.omega / (1.0 - self.kappa)
     }
 
-    /// `v_g` for velocities `v` at `z`, `[batch, …]`, times `t` on the host; the first `dropped` rows keep `v`.
+    /// `v_g` for velocities `v` at `z`, `[batch, …]`, times `t` on the host; rows that are `dropped` keep `v`.
     ///
     /// # Panics
     /// If the network has no classes or `labels` is missing.
@@ -33,7 +56,7 @@ impl GuidanceConfig {
         v: Tensor<B, 4>,
         t: &[f32],
         condition: &Condition<B>,
-        dropped: usize,
+        dropped: &[bool],
     ) -> Tensor<B, 4> {
         let (device, rows) = (z.device(), t.len());
         let classes = net.classes().expect("guidance needs a class-conditional network");
@@ -42,7 +65,7 @@ impl GuidanceConfig {
             let values: Vec<f32> = (0..rows)
                 .map(|row| {
                     let at = f64::from(t[row]);
-                    let acts = row >= dropped && at >= self.interval[0] && at <= self.interval[1];
+                    let acts = !dropped[row] && at >= self.interval[0] && at <= self.interval[1];
                     (if acts { inside } else { outside }) as f32
                 })
                 .collect();

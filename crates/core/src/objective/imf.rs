@@ -6,7 +6,12 @@
 //! `v_θ` is the network's auxiliary head; a network without one gives its boundary value `u(z, t, t)`, which the rows with
 //! `r = t` train, and has the first loss alone.
 
-use super::{Batch, Draws, GuidanceDraws, StepLoss, TrainBackbone, TrainBackend, condition, outer, trained};
+use super::{
+    About, At, Batch, Cost, Draws, Facts, GuidanceDraws, Labels, Learns, Loss, Measure, Nets, Objective,
+    TrainBackend, condition,
+    derivative::{off_tape, tangent},
+    outer, trained,
+};
 use crate::{
     Backbone, Condition, Guidance, Heads, Streams,
     interpolant::{linear_path, per_row, squared_norm},
@@ -14,8 +19,12 @@ use crate::{
     time::{Pairing, Split, TimeLaw, TimeSampler, Times},
     weight::Weight,
 };
-use burn::tensor::{Tensor, TensorData, backend::Backend};
-use meanflow_jvp::Dual;
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData, backend::Backend},
+};
+use meanflow_jvp::{Dual, Untaped};
+use meanflow_settings::{Number, Reader};
 
 /// Settings of improved MeanFlow.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +58,21 @@ pub struct ScaleLaw {
 }
 
 impl ScaleLaw {
+    /// `"off"`, or a table with the law of the guidance scale; on where the network takes it and the data has classes.
+    fn read(r: &mut Reader, about: &About) -> Option<Self> {
+        let deaf = about.guided == Some(false);
+        let law = r.off_or("guidance", !deaf && about.labels != Labels::Missing, |r| Self {
+            max: r.get("max", Number::AT_LEAST_ONE, 8.0),
+            beta: r.get("beta", Number::ANY, 1.0),
+        })?;
+        if deaf {
+            let help = "leave it out, or use `[net.imf-dit]`";
+            r.fault("guidance", "this network does not take guidance as an input", Some(help));
+        }
+        about.needs_classes(r);
+        Some(law)
+    }
+
     /// The scale at probability `p`: the inverse of the distribution function.
     pub fn quantile(&self, p: f64) -> f64 {
         let log = self.max.ln();
@@ -130,18 +154,51 @@ impl<B: Backend> Velocities<B> {
         Self { conditional: both.clone().narrow(0, 0, rows), unconditional: both.narrow(0, rows, rows) }
     }
 
-    /// `v + (1 − 1/ω)·(v_c − v_u)`; the first `dropped` rows keep `v`.
-    pub fn guided(&self, v: Tensor<B, 4>, omega: &[f32], dropped: usize) -> Tensor<B, 4> {
-        let excess = |(row, omega): (usize, &f32)| if row < dropped { 0.0 } else { 1.0 - 1.0 / omega };
+    /// `v + (1 − 1/ω)·(v_c − v_u)`; rows that are `dropped` keep `v`.
+    pub fn guided(&self, v: Tensor<B, 4>, omega: &[f32], dropped: &[bool]) -> Tensor<B, 4> {
+        let excess = |(row, omega): (usize, &f32)| if dropped[row] { 0.0 } else { 1.0 - 1.0 / omega };
         let excess: Vec<f32> = omega.iter().enumerate().map(excess).collect();
         let excess = per_row(column(&excess, &v.device()));
         v + (self.conditional.clone() - self.unconditional.clone()) * excess
     }
 }
 
-impl ImfConfig {
-    /// All random numbers of `step`.
-    pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+impl Facts for ImfConfig {
+    fn learns(&self) -> Learns {
+        Learns::Average
+    }
+
+    fn measures(&self) -> &'static [&'static str] {
+        &["raw", "v", "dudt", "head"]
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { passes: 1.0, dual: self.share, taped: false }
+    }
+}
+
+impl Objective for ImfConfig {
+    const NAME: &'static str = "imf";
+    const ABOUT: &'static str = "regress velocities by the average velocity and its derivative, guidance as an input (arXiv 2512.02012)";
+
+    type Tangents = Untaped;
+    type Draws = Draws;
+
+    fn read(r: &mut Reader, about: &About) -> Self {
+        let TimeSampler { t, r: second, pairing, share, split } = TimeSampler::read(r, 0.5);
+        Self {
+            time: t,
+            time_r: Some(second),
+            pairing,
+            share,
+            split,
+            weight: Weight::read(r, Weight { p: 1.0, eps: 0.01 }),
+            label_dropout: about.label_dropout(r, 0.1),
+            guidance: ScaleLaw::read(r, about),
+        }
+    }
+
+    fn draw(&self, at: &At, shape: [usize; 4]) -> Draws {
         let times = TimeSampler {
             t: self.time,
             r: self.time_r.unwrap_or(self.time),
@@ -149,18 +206,19 @@ impl ImfConfig {
             share: self.share,
             split: self.split,
         };
-        let draws = Draws::new(streams, step, shape, &times, self.label_dropout);
-        let guidance = self.guidance.map(|law| law.draw(streams, step, &draws.times));
+        let draws = Draws::new(at, shape, &times, self.label_dropout);
+        let guidance = self.guidance.map(|law| law.draw(at.streams, at.step, &draws.times));
         Draws { guidance, ..draws }
     }
 
-    /// The loss of `net` on `batch`. Only the rows with `r ≠ t` are differentiated along the flow: at `r = t`, `V = u`.
-    pub fn loss<B: TrainBackend, N: TrainBackbone<B>>(
-        &self,
-        net: &N,
-        batch: Batch<B::InnerBackend>,
-        draws: &Draws,
-    ) -> StepLoss<B> {
+    /// Only the rows with `r ≠ t` are differentiated along the flow: at `r = t`, `V = u`.
+    fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &Draws) -> Loss<B>
+    where
+        B: TrainBackend,
+        N: Backbone<B> + Module<B>,
+        F: Backbone<B::InnerBackend>,
+    {
+        let net = nets.online;
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
@@ -172,18 +230,18 @@ impl ImfConfig {
 
         let guidance = draws.guidance.as_ref().filter(|_| net.guided() && condition.labels.is_some());
         // The target, and the tangent along z of the rows with r ≠ t.
-        let (field, tangent) = match guidance {
+        let (field, direction) = match guidance {
             Some(guidance) => {
                 let omega = guidance.acting(&draws.times);
-                let own = Velocities::new(&net.valid(), z.clone(), t.clone(), &omega, &condition);
-                let field = own.guided(v.clone(), &omega, draws.dropped);
+                let own = Velocities::new(nets.frozen, z.clone(), t.clone(), &omega, &condition);
+                let field = own.guided(v.clone(), &omega, &draws.dropped);
                 (field, (moved > 0).then(|| own.conditional.narrow(0, still, moved)))
             }
             None if moved == 0 => (v.clone(), None),
             None => {
                 let part = z.clone().narrow(0, still, moved);
                 let (time, condition) = (t.clone().narrow(0, still, moved), condition.rows(still, moved));
-                (v.clone(), Some(velocity(&net.valid(), part, time, &condition)))
+                (v.clone(), Some(velocity(nets.frozen, part, time, &condition)))
             }
         };
         let condition = Condition {
@@ -203,18 +261,18 @@ impl ImfConfig {
             parts.push(Part::new(u.clone(), u, head, part(&field), part(&v)));
         }
         let mut dudt = None;
-        if let Some(tangent) = tangent {
+        if let Some(direction) = direction {
             let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
             let (t, r) = (t.narrow(0, still, moved), r.narrow(0, still, moved));
             // Tangents (v_θ, 0, 1) for (z, r, t).
             let Heads { u, v: head } = net.heads(
-                Tensor::from_inner(part(&z)).with_tangent(tangent),
+                Tensor::from_inner(part(&z)).with_tangent(tangent::<B, 4>(direction)),
                 Tensor::from_inner(r.clone()),
-                Tensor::from_inner(t.clone()).with_tangent(t.ones_like()),
+                Tensor::from_inner(t.clone()).with_tangent(tangent::<B, 1>(t.ones_like())),
                 &outer(condition.rows(still, moved)),
             );
             let (u, derivative) = u.split_tangent();
-            let derivative = derivative.unwrap_or_else(|| part(&z).zeros_like());
+            let derivative = derivative.map_or_else(|| part(&z).zeros_like(), off_tape::<B, 4>);
             let compound = u.clone() + Tensor::from_inner(derivative.clone() * per_row(t - r));
             let head = head.map(|head| head.split_tangent().0);
             parts.push(Part::new(u, compound, head, part(&field), part(&v)));
@@ -222,26 +280,29 @@ impl ImfConfig {
         }
         self.total(parts, dudt)
     }
+}
 
+impl ImfConfig {
     /// The losses of both parts of a batch together.
     fn total<B: TrainBackend>(
         &self,
         parts: Vec<Part<B>>,
         dudt: Option<Tensor<B::InnerBackend, 1>>,
-    ) -> StepLoss<B> {
+    ) -> Loss<B> {
         let compound = Tensor::cat(parts.iter().map(|part| part.compound.clone()).collect(), 0);
         let head: Option<Vec<_>> = parts.iter().map(|part| part.head.clone()).collect();
         let head = head.map(|head| Tensor::cat(head, 0));
         let loss = self.weight.loss(compound.clone());
-        StepLoss {
-            loss: match &head {
-                Some(head) => loss + self.weight.loss(head.clone()),
+        let velocity = Tensor::cat(parts.into_iter().map(|part| part.velocity).collect(), 0);
+        let mut measures = vec![Measure::mean("raw", compound.inner()), Measure::mean("v", velocity)];
+        measures.extend(dudt.map(|dudt| Measure::root_mean_square("dudt", dudt)));
+        measures.extend(head.clone().map(|head| Measure::mean("head", head.inner())));
+        Loss {
+            loss: match head {
+                Some(head) => loss + self.weight.loss(head),
                 None => loss,
             },
-            squared: compound.inner(),
-            velocity: Tensor::cat(parts.into_iter().map(|part| part.velocity).collect(), 0),
-            dudt,
-            head: head.map(Tensor::inner),
+            measures,
         }
     }
 }

@@ -1,17 +1,24 @@
 //! MeanFlow (arXiv 2505.13447): `u_tgt = sg(v − (t−r)·du/dt)`, `du/dt = v·∂_z u + ∂_t u`, `L = E w·‖u − u_tgt‖²`.
 
 use super::{
-    Batch, Draws, GuidanceConfig, StepLoss, TrainBackbone, TrainBackend, condition,
-    flow_matching::still_rows, outer, trained,
+    About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Labels, Learns, Loss, Measure, Nets, Objective,
+    TrainBackend, condition,
+    derivative::{off_tape, tangent},
+    flow_matching::still_rows,
+    outer, trained,
 };
 use crate::{
-    Streams,
+    Backbone,
     interpolant::{linear_path, per_row, squared_norm},
     time::{Pairing, Split, TimeLaw, TimeSampler},
     weight::Weight,
 };
-use burn::tensor::{Tensor, TensorData};
-use meanflow_jvp::Dual;
+use burn::{
+    module::Module,
+    tensor::{Tensor, TensorData},
+};
+use meanflow_jvp::{Dual, Untaped};
+use meanflow_settings::{Problem, Reader};
 
 /// Settings of MeanFlow.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +41,49 @@ pub struct MeanFlowConfig {
     pub guidance: Option<GuidanceConfig>,
 }
 
-impl MeanFlowConfig {
-    /// All random numbers of `step`.
-    pub fn draw(&self, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+impl Facts for MeanFlowConfig {
+    fn learns(&self) -> Learns {
+        Learns::Average
+    }
+
+    fn measures(&self) -> &'static [&'static str] {
+        &["raw", "v", "dudt"]
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { passes: 1.0, dual: self.share, taped: false }
+    }
+}
+
+impl Objective for MeanFlowConfig {
+    const NAME: &'static str = "meanflow";
+    const ABOUT: &'static str =
+        "regress the average velocity through the MeanFlow identity (arXiv 2505.13447)";
+
+    type Tangents = Untaped;
+    type Draws = Draws;
+
+    fn read(r: &mut Reader, about: &About) -> Self {
+        let TimeSampler { t, r: second, pairing, share, split } = TimeSampler::read(r, 0.25);
+        let settings = Self {
+            time: t,
+            time_r: Some(second),
+            pairing,
+            share,
+            split,
+            weight: Weight::read(r, Weight { p: 1.0, eps: 0.01 }),
+            label_dropout: about.label_dropout(r, 0.1),
+            guidance: GuidanceConfig::read(r, about),
+        };
+        if settings.guidance.is_some() && settings.label_dropout == 0.0 && about.labels == Labels::Known {
+            let key = r.path("label-dropout");
+            let message = format!("`{key}` must be above 0: guidance needs a trained null class");
+            r.problem(Problem::new(r.at("guidance"), message));
+        }
+        settings
+    }
+
+    fn draw(&self, at: &At, shape: [usize; 4]) -> Draws {
         let times = TimeSampler {
             t: self.time,
             r: self.time_r.unwrap_or(self.time),
@@ -44,17 +91,18 @@ impl MeanFlowConfig {
             share: self.share,
             split: self.split,
         };
-        Draws::new(streams, step, shape, &times, self.label_dropout)
+        Draws::new(at, shape, &times, self.label_dropout)
     }
 
-    /// The loss of `net` on `batch`. Only the rows with `r ≠ t` are differentiated along the flow; at `r = t` the target
-    /// is the velocity itself and the rows are those of flow matching.
-    pub fn loss<B: TrainBackend, N: TrainBackbone<B>>(
-        &self,
-        net: &N,
-        batch: Batch<B::InnerBackend>,
-        draws: &Draws,
-    ) -> StepLoss<B> {
+    /// Only the rows with `r ≠ t` are differentiated along the flow; at `r = t` the target is the velocity itself and the rows
+    /// are those of flow matching.
+    fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &Draws) -> Loss<B>
+    where
+        B: TrainBackend,
+        N: Backbone<B> + Module<B>,
+        F: Backbone<B::InnerBackend>,
+    {
+        let net = nets.online;
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
@@ -69,7 +117,7 @@ impl MeanFlowConfig {
         let guided = match &self.guidance {
             Some(guidance) => {
                 let times = &draws.times.t;
-                guidance.field(&net.valid(), z.clone(), v.clone(), times, &condition, draws.dropped)
+                guidance.field(nets.frozen, z.clone(), v.clone(), times, &condition, &draws.dropped)
             }
             None => v.clone(),
         };
@@ -78,38 +126,26 @@ impl MeanFlowConfig {
             let u = still_rows(net, precision, z, t, condition);
             let velocity = squared_norm(u.clone().inner() - v);
             let squared = squared_norm(u - Tensor::from_inner(guided));
-            return StepLoss {
-                squared: squared.clone().inner(),
-                velocity,
-                dudt: None,
-                head: None,
-                loss: self.weight.loss(squared),
-            };
+            return self.total(squared, velocity, None);
         }
 
         // Dual rows: u and du/dt in one pass, with tangents (v, 0, 1) for (z, r, t); the tangent stays off the tape.
         let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
         let (t_moved, r_moved) = (t.clone().narrow(0, still, moved), r.narrow(0, still, moved));
         let u = net.forward(
-            Tensor::from_inner(part(&z)).with_tangent(part(&guided)),
+            Tensor::from_inner(part(&z)).with_tangent(tangent::<B, 4>(part(&guided))),
             Tensor::from_inner(r_moved.clone()),
-            Tensor::from_inner(t_moved.clone()).with_tangent(t_moved.ones_like()),
+            Tensor::from_inner(t_moved.clone()).with_tangent(tangent::<B, 1>(t_moved.ones_like())),
             &outer(condition.rows(still, moved)),
         );
         let (u, dudt) = u.split_tangent();
-        let dudt = dudt.unwrap_or_else(|| part(&z).zeros_like());
+        let dudt = dudt.map_or_else(|| part(&z).zeros_like(), off_tape::<B, 4>);
         let target = part(&guided) - dudt.clone() * per_row(t_moved - r_moved);
         let velocity_moved = squared_norm(u.clone().inner() - part(&v));
         let squared_moved = squared_norm(u - Tensor::from_inner(target));
         let dudt = Some(squared_norm(dudt));
         if still == 0 {
-            return StepLoss {
-                squared: squared_moved.clone().inner(),
-                velocity: velocity_moved,
-                dudt,
-                head: None,
-                loss: self.weight.loss(squared_moved),
-            };
+            return self.total(squared_moved, velocity_moved, dudt);
         }
 
         let part = |a: Tensor<B::InnerBackend, 4>| a.narrow(0, 0, still);
@@ -118,12 +154,21 @@ impl MeanFlowConfig {
         let squared_still = squared_norm(u - Tensor::from_inner(part(guided)));
         let velocity = Tensor::cat(vec![velocity_still, velocity_moved], 0);
         let squared = Tensor::cat(vec![squared_still, squared_moved], 0);
-        StepLoss {
-            squared: squared.clone().inner(),
-            velocity,
-            dudt,
-            head: None,
-            loss: self.weight.loss(squared),
-        }
+        self.total(squared, velocity, dudt)
+    }
+}
+
+impl MeanFlowConfig {
+    /// The weighted loss of squared errors, with what is measured: `‖u − u_tgt‖²` and `‖u − (e − x)‖²` of each row, `‖du/dt‖²` of
+    /// each row with `r ≠ t`.
+    fn total<B: TrainBackend>(
+        &self,
+        squared: Tensor<B, 1>,
+        velocity: Tensor<B::InnerBackend, 1>,
+        dudt: Option<Tensor<B::InnerBackend, 1>>,
+    ) -> Loss<B> {
+        let mut measures = vec![Measure::mean("raw", squared.clone().inner()), Measure::mean("v", velocity)];
+        measures.extend(dudt.map(|dudt| Measure::root_mean_square("dudt", dudt)));
+        Loss { measures, loss: self.weight.loss(squared) }
     }
 }

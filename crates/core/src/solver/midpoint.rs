@@ -1,17 +1,29 @@
 //! The explicit midpoint method: the slope at half the step; order 2, 2 NFE a step.
 
-use super::velocity;
-use crate::{Backbone, Condition};
+use super::{Field, Method};
+use crate::{Backbone, objective::Learns};
 use burn::tensor::{Tensor, backend::Backend};
 
-pub(super) fn step<B: Backend, N: Backbone<B>>(
-    net: &N,
-    z: Tensor<B, 4>,
-    t: f64,
-    r: f64,
-    condition: &Condition<B>,
-) -> Tensor<B, 4> {
-    let h = t - r;
-    let middle = z.clone() - velocity(net, z.clone(), t, condition) * (0.5 * h);
-    z - velocity(net, middle, t - 0.5 * h, condition) * h
+pub(super) struct Midpoint;
+
+impl Method for Midpoint {
+    const NAME: &'static str = "midpoint";
+    const ABOUT: &'static str = "explicit midpoint, order 2";
+    const EVALUATIONS: usize = 2;
+
+    fn samples(learns: Learns) -> bool {
+        learns.has_velocity()
+    }
+
+    fn step<B: Backend, N: Backbone<B>>(
+        field: &Field<B, N>,
+        z: Tensor<B, 4>,
+        t: f64,
+        r: f64,
+        _fresh: &dyn Fn() -> Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        let h = t - r;
+        let middle = z.clone() - field.velocity(z.clone(), t) * (0.5 * h);
+        z - field.velocity(middle, t - 0.5 * h) * h
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Once;
 
 use burn::{
     backend::{Autodiff, Flex},
+    module::AutodiffModule,
     tensor::{
         DType, Int, Tensor, TensorData,
         backend::{Backend, BackendTypes},
@@ -12,8 +13,9 @@ use burn::{
 };
 use meanflow_core::precision::Precision;
 use meanflow_core::{
-    Backbone, Condition,
-    objective::{Batch, MeanFlowConfig},
+    Backbone, Condition, Streams,
+    objective::{At, Batch, Draws, MeanFlowConfig, Nets, Objective, ObjectiveConfig},
+    solver::Fresh,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -133,3 +135,58 @@ pub fn meanflow(share: f64) -> MeanFlowConfig {
         guidance: None,
     }
 }
+
+/// What an objective returned for a batch, by the names of its measures.
+pub struct Step {
+    pub loss: Tensor<B, 1>,
+    pub squared: Tensor<Flex, 1>,
+    pub velocity: Tensor<Flex, 1>,
+    pub dudt: Option<Tensor<Flex, 1>>,
+    pub head: Option<Tensor<Flex, 1>>,
+}
+
+/// The loss of `net`, which has no teachers.
+pub fn loss<O, N>(objective: &O, net: &N, batch: Batch<Flex>, draws: &O::Draws) -> Step
+where
+    O: Objective,
+    N: Backbone<B> + AutodiffModule<B, InnerModule: Backbone<Flex>>,
+{
+    let nets = Nets { online: net, frozen: &net.valid(), teachers: &[] };
+    let loss = objective.loss::<B, _, _>(&nets, batch, draws);
+    Step {
+        squared: loss.measure("raw").expect("every objective measures its error"),
+        velocity: loss.measure("v").expect("and that of the velocity"),
+        dudt: loss.measure("dudt"),
+        head: loss.measure("head"),
+        loss: loss.loss,
+    }
+}
+
+/// The draws of a step of a long run.
+pub fn draw<O: Objective>(objective: &O, streams: &Streams, step: u64, shape: [usize; 4]) -> O::Draws {
+    objective.draw(&At::new(streams, step, 1_000_000), shape)
+}
+
+/// [`draw`] for flow matching or MeanFlow.
+pub fn draw_any(objective: &ObjectiveConfig, streams: &Streams, step: u64, shape: [usize; 4]) -> Draws {
+    match objective {
+        ObjectiveConfig::FlowMatching(objective) => draw(objective, streams, step, shape),
+        ObjectiveConfig::MeanFlow(objective) => draw(objective, streams, step, shape),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// [`loss`] of flow matching or MeanFlow.
+pub fn loss_any<N>(objective: &ObjectiveConfig, net: &N, batch: Batch<Flex>, draws: &Draws) -> Step
+where
+    N: Backbone<B> + AutodiffModule<B, InnerModule: Backbone<Flex>>,
+{
+    match objective {
+        ObjectiveConfig::FlowMatching(objective) => loss(objective, net, batch, draws),
+        ObjectiveConfig::MeanFlow(objective) => loss(objective, net, batch, draws),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// Noise for stochastic solvers.
+pub const FRESH: Fresh<'static> = Fresh { streams: &Streams::new(77), row: 0 };

@@ -10,12 +10,12 @@ use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::per_row,
-    objective::{Batch, Draws, ObjectiveConfig, StepLoss},
+    objective::{Batch, Draws, MeanFlowConfig},
     time::{Pairing, Split},
     weight::Weight,
 };
 
-use crate::common::{B, Device, assert_close, ints, meanflow, tensor, values};
+use crate::common::{self, B, Device, Step, assert_close, draw, ints, meanflow, tensor, values};
 
 const MU: [f64; 4] = [0.25, -0.5, 0.75, 0.125];
 const SHAPE: [usize; 4] = [24, 2, 1, 2];
@@ -43,15 +43,15 @@ impl<B: Backend> Backbone<B> for Point<B> {
 }
 
 /// Loss and gradient with respect to `μ`. An unconditional network ignores labels.
-fn loss(net: &Point<B>, objective: &ObjectiveConfig, draws: &Draws) -> (StepLoss<B>, Vec<f64>) {
+fn loss(net: &Point<B>, objective: &MeanFlowConfig, draws: &Draws) -> (Step, Vec<f64>) {
     let x = tensor::<Flex, 4>(&MU, [1, 2, 1, 2]).repeat_dim(0, SHAPE[0]);
     let batch = Batch { x, labels: Some(ints(&[0; SHAPE[0]])), augment: None, precision: Precision::Full };
-    let step = objective.loss(net, batch, draws);
+    let step = common::loss(objective, net, batch, draws);
     let gradient = values(net.mu.grad(&step.loss.backward()).expect("a gradient"));
     (step, gradient)
 }
 
-fn objectives() -> Vec<ObjectiveConfig> {
+fn objectives() -> Vec<MeanFlowConfig> {
     let mut all = Vec::new();
     for (pairing, split, share) in [
         (Pairing::V0, Split::Prefix, 0.0),
@@ -61,7 +61,7 @@ fn objectives() -> Vec<ObjectiveConfig> {
     ] {
         let mut objective = meanflow(share);
         (objective.pairing, objective.split) = (pairing, split);
-        all.push(ObjectiveConfig::MeanFlow(objective));
+        all.push(objective);
     }
     all
 }
@@ -70,7 +70,7 @@ fn objectives() -> Vec<ObjectiveConfig> {
 fn the_true_field_has_no_loss() {
     let net = Point::new(MU);
     for objective in objectives() {
-        let draws = objective.draw(&Streams::new(1), 0, SHAPE);
+        let draws = draw(&objective, &Streams::new(1), 0, SHAPE);
         let (step, gradient) = loss(&net, &objective, &draws);
         assert_eq!(step.dudt.is_none(), draws.times.still == SHAPE[0]);
         let mut small = values(step.loss);
@@ -89,11 +89,9 @@ fn a_wrong_field_has_the_loss_of_the_closed_form() {
     let delta = [0.1, -0.2, 0.05, 0.3];
     let norm: f64 = delta.iter().map(|d| d * d).sum();
     let net = Point::new(std::array::from_fn(|i| MU[i] + delta[i]));
-    for objective in objectives() {
-        let ObjectiveConfig::MeanFlow(mut config) = objective else { unreachable!("MeanFlow only") };
-        config.weight = Weight { p: 0.0, eps: 1.0 };
-        let objective = ObjectiveConfig::MeanFlow(config);
-        let draws = objective.draw(&Streams::new(2), 5, SHAPE);
+    for mut objective in objectives() {
+        objective.weight = Weight { p: 0.0, eps: 1.0 };
+        let draws = draw(&objective, &Streams::new(2), 5, SHAPE);
         let times: Vec<(f64, f64)> =
             draws.times.t.iter().zip(&draws.times.r).map(|(&t, &r)| (f64::from(t), f64::from(r))).collect();
         let rows = |f: &dyn Fn(f64, f64) -> f64| times.iter().map(|&(t, r)| f(t, r)).collect::<Vec<_>>();

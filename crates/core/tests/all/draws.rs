@@ -2,12 +2,12 @@
 
 use meanflow_core::{
     Streams,
-    objective::{MeanFlowConfig, ObjectiveConfig},
+    objective::MeanFlowConfig,
     time::{Pairing, Split, TimeLaw, TimeSampler},
 };
 use proptest::prelude::*;
 
-use crate::common::{LAW, cases, meanflow};
+use crate::common::{LAW, cases, draw, meanflow};
 
 const SHAPE: [usize; 4] = [40, 2, 1, 3];
 
@@ -27,13 +27,14 @@ proptest! {
         let split = if prefix { Split::Prefix } else { Split::Random };
         let config = MeanFlowConfig { pairing, split, time_r: second, label_dropout: 0.5, ..meanflow(share) };
         let streams = Streams::new(seed);
-        let draws = ObjectiveConfig::MeanFlow(config.clone()).draw(&streams, step, SHAPE);
+        let draws = draw(&config, &streams, step, SHAPE);
         prop_assert_eq!(&draws.noise, &streams.normal("noise", step, 240));
         let sampler = TimeSampler { t: LAW, r: second.unwrap_or(LAW), pairing, share, split };
         prop_assert_eq!(&draws.times, &sampler.draw(&streams, step, 40));
         // Dropout has a stream of its own.
-        let without = MeanFlowConfig { label_dropout: 0.0, ..config }.draw(&streams, step, SHAPE);
-        prop_assert_eq!((without.noise, without.times, without.dropped), (draws.noise, draws.times, 0));
+        let without = draw(&MeanFlowConfig { label_dropout: 0.0, ..config }, &streams, step, SHAPE);
+        prop_assert_eq!((without.noise, without.times), (draws.noise, draws.times));
+        prop_assert_eq!(without.dropped, vec![false; 40]);
     }
 }
 
@@ -41,8 +42,10 @@ proptest! {
 #[test]
 fn the_law_of_the_second_time() {
     let config = MeanFlowConfig { pairing: Pairing::V1, ..meanflow(1.0) };
-    let draw =
-        |time_r| MeanFlowConfig { time_r, ..config.clone() }.draw(&Streams::new(1), 0, [4000, 1, 1, 1]);
+    let draw = |time_r| {
+        let config = MeanFlowConfig { time_r, ..config.clone() };
+        draw(&config, &Streams::new(1), 0, [4000, 1, 1, 1])
+    };
     let mean_r = |time_r| draw(time_r).times.r.iter().sum::<f32>() / 4000.0;
     assert_eq!(draw(None), draw(Some(LAW)));
     // By quadrature: E min of two draws of the law is 0.301, of one of it and one around −4 0.028.
@@ -55,7 +58,7 @@ fn the_law_of_the_second_time() {
 #[test]
 fn steps_stand_alone() {
     let config = meanflow(0.5);
-    let later = config.draw(&Streams::new(5), 1000, SHAPE);
-    assert_ne!(config.draw(&Streams::new(5), 999, SHAPE), later);
-    assert_eq!(config.draw(&Streams::new(5), 1000, SHAPE), later);
+    let later = draw(&config, &Streams::new(5), 1000, SHAPE);
+    assert_ne!(draw(&config, &Streams::new(5), 999, SHAPE), later);
+    assert_eq!(draw(&config, &Streams::new(5), 1000, SHAPE), later);
 }

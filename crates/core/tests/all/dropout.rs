@@ -8,12 +8,12 @@ use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::per_row,
-    objective::{Batch, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig},
+    objective::{Batch, Draws, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig},
     time::Split,
     weight::Weight,
 };
 
-use crate::common::{B, Device, LAW, ints, meanflow, tensor, values};
+use crate::common::{B, Device, LAW, draw, draw_any, ints, loss_any, meanflow, tensor, values};
 
 const CLASSES: usize = 5;
 
@@ -66,9 +66,9 @@ fn exactly_the_first_rows_get_the_null_class() {
     let shape = [12, 2, 1, 2];
     let labels: Vec<i64> = (0..12).map(|row| row % CLASSES as i64).collect();
     for objective in objectives(0.3) {
-        let mut draws = objective.draw(&Streams::new(1), 0, shape);
+        let mut draws = draw_any(&objective, &Streams::new(1), 0, shape);
         for dropped in 0..=12 {
-            draws.dropped = dropped;
+            draws.dropped = (0..12).map(|row| row < dropped).collect();
             // Data that equal the noise: no velocity, so every target is zero.
             let noise: Vec<f64> = draws.noise.iter().map(|&e| f64::from(e)).collect();
             let batch = Batch {
@@ -77,7 +77,7 @@ fn exactly_the_first_rows_get_the_null_class() {
                 augment: None,
                 precision: Precision::Full,
             };
-            let step = objective.loss(&net, batch, &draws);
+            let step = loss_any(&objective, &net, batch, &draws);
             let expected: Vec<f64> = labels
                 .iter()
                 .enumerate()
@@ -91,12 +91,29 @@ fn exactly_the_first_rows_get_the_null_class() {
     }
 }
 
+fn count(draws: &Draws) -> usize {
+    draws.dropped.iter().filter(|dropped| **dropped).count()
+}
+
+/// With an exact share the dropped rows lead, as in the official code; with a random one they are anywhere, whether `r = t` or not.
+#[test]
+fn where_labels_are_dropped() {
+    for (split, leads) in [(Split::Prefix, true), (Split::Random, false)] {
+        let objective = MeanFlowConfig { split, label_dropout: 0.5, ..meanflow(0.5) };
+        let draws: Vec<Draws> =
+            (0..50).map(|step| draw(&objective, &Streams::new(4), step, [16, 1, 1, 1])).collect();
+        assert_eq!(draws.iter().all(|draws| draws.dropped.is_sorted_by_key(|dropped| !dropped)), leads);
+        let last = draws.iter().filter(|draws| draws.dropped[15]).count();
+        assert_eq!(last > 10, !leads, "{last} of 50 steps drop the last row");
+    }
+}
+
 #[test]
 fn the_number_of_dropped_rows_is_binomial() {
     let (rows, q, steps) = (64, 0.1, 4000);
     for objective in [&objectives(q)[0], &objectives(q)[2]] {
         let dropped: Vec<f64> = (0..steps)
-            .map(|step| objective.draw(&Streams::new(2), step, [rows, 1, 1, 1]).dropped as f64)
+            .map(|step| count(&draw_any(objective, &Streams::new(2), step, [rows, 1, 1, 1])) as f64)
             .collect();
         let mean = dropped.iter().sum::<f64>() / steps as f64;
         let variance = dropped.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (steps - 1) as f64;
@@ -112,7 +129,7 @@ fn certain_and_impossible_dropout() {
     for (q, dropped) in [(0.0, 0), (1.0, 9)] {
         for objective in objectives(q) {
             for step in 0..20 {
-                assert_eq!(objective.draw(&Streams::new(3), step, [9, 1, 1, 1]).dropped, dropped);
+                assert_eq!(count(&draw_any(&objective, &Streams::new(3), step, [9, 1, 1, 1])), dropped);
             }
         }
     }

@@ -7,11 +7,15 @@ use burn::{
     backend::Flex,
     tensor::{Tensor, backend::Backend},
 };
-use meanflow_core::{Backbone, Condition, Solver, interpolant::per_row, solver::Grid};
+use meanflow_core::{
+    Backbone, Condition, Solver,
+    interpolant::per_row,
+    solver::{Field, Grid},
+};
 use meanflow_jvp::{Jvp, jvp};
 use proptest::prelude::*;
 
-use crate::common::{assert_close, cases, tensor, uniform, values};
+use crate::common::{FRESH, assert_close, cases, tensor, uniform, values};
 
 type Plain = Jvp<Flex>;
 
@@ -126,7 +130,7 @@ proptest! {
         let expected: Vec<f64> = noise.iter().map(|z| z * ratio).collect();
         let grid = Grid::new(times).expect("a grid");
         let z = tensor::<Flex, 4>(&noise, [3, 2, 1, 1]);
-        let end = values(Solver::MeanFlow.sample(&data, z, &grid, &Condition::none()));
+        let end = values(Solver::MeanFlow.sample(&Field::new(&data, Condition::none()), z, &grid, FRESH));
         for (end, expected) in end.iter().zip(expected) {
             prop_assert!((end - expected).abs() < 1e-13 * (1.0 + ratio), "{end} {expected}");
         }
@@ -141,7 +145,7 @@ fn one_two_and_seven_meanflow_steps_agree() {
         let steps = times.len() - 1;
         let z = tensor::<Flex, 4>(&noise, [2, 2, 1, 2]);
         let grid = Grid::new(times).expect("a grid");
-        let end = values(Solver::MeanFlow.sample(&data, z, &grid, &Condition::none()));
+        let end = values(Solver::MeanFlow.sample(&Field::new(&data, Condition::none()), z, &grid, FRESH));
         assert_close(&format!("{steps} steps"), &end, &expected, 1e-14);
     }
 }

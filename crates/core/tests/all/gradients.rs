@@ -8,7 +8,7 @@ use meanflow_core::{
 };
 
 use crate::{
-    common::{B, assert_close, batch, meanflow, values},
+    common::{B, assert_close, batch, draw, loss, meanflow, values},
     naive::{self, Step},
     network::{CLASSES, Net, SAMPLE, parameters},
 };
@@ -36,15 +36,15 @@ fn frozen_loss(step: &Step, parameters: &[f64]) -> f64 {
 }
 
 fn naive_step(config: &MeanFlowConfig, parameters: &[f64]) -> Step {
-    let draws = config.draw(&Streams::new(9), 1, SHAPE);
+    let draws = draw(config, &Streams::new(9), 1, SHAPE);
     let net = Net::<B>::new(parameters);
     naive::step(&net, &batch(SHAPE, CLASSES, 6), &draws, config.weight, config.guidance.as_ref())
 }
 
 fn gradient(config: &MeanFlowConfig, parameters: &[f64]) -> Vec<f64> {
-    let draws = config.draw(&Streams::new(9), 1, SHAPE);
+    let draws = draw(config, &Streams::new(9), 1, SHAPE);
     let net = Net::<B>::new(parameters);
-    net.gradient(config.loss(&net, batch(SHAPE, CLASSES, 6), &draws).loss)
+    net.gradient(loss(config, &net, batch(SHAPE, CLASSES, 6), &draws).loss)
 }
 
 fn configs() -> Vec<MeanFlowConfig> {

@@ -5,7 +5,10 @@ use meanflow_core::{Backbone, Condition, Streams, objective::GuidanceConfig};
 use proptest::prelude::*;
 
 use crate::{
-    common::{B, Field, assert_close, batch, bits, cases, field, ints, meanflow, tensor, uniform, values},
+    common::{
+        B, Field, assert_close, batch, bits, cases, draw, field, ints, loss, meanflow, tensor, uniform,
+        values,
+    },
     naive,
     network::{CLASSES, Net, SAMPLE, parameters},
 };
@@ -28,13 +31,18 @@ impl Case {
     fn field<N: Backbone<Flex>>(&self, guidance: &GuidanceConfig, net: &N, dropped: usize) -> Vec<f64> {
         let condition = Condition::labels(ints(&LABELS));
         let (z, v) = (tensor(&self.z, SHAPE), tensor(&self.v, SHAPE));
-        values(guidance.field(net, z, v, &TIMES, &condition, dropped))
+        values(guidance.field(net, z, v, &TIMES, &condition, &first(dropped)))
     }
 
     fn naive(&self, guidance: &GuidanceConfig, net: &Net<Flex>, dropped: usize) -> Vec<f64> {
         let times = TIMES.map(f64::from);
-        naive::guided(net, guidance, &self.z, &self.v, &times, &LABELS, dropped)
+        naive::guided(net, guidance, &self.z, &self.v, &times, &LABELS, &first(dropped))
     }
+}
+
+/// The first rows lose their label.
+fn first(dropped: usize) -> Vec<bool> {
+    (0..ROWS).map(|row| row < dropped).collect()
 }
 
 fn config(omega: f64, kappa: f64, interval: [f64; 2]) -> GuidanceConfig {
@@ -129,8 +137,8 @@ fn guidance_in_the_objective() {
         let mut objective = meanflow(share);
         (objective.label_dropout, objective.guidance) = (0.2, guidance);
         let batch = batch(SHAPE, CLASSES, 42);
-        let draws = objective.draw(&Streams::new(43), 0, SHAPE);
-        let step = objective.loss(&net, batch.clone(), &draws);
+        let draws = draw(&objective, &Streams::new(43), 0, SHAPE);
+        let step = loss(&objective, &net, batch.clone(), &draws);
         let naive = naive::step(&net, &batch, &draws, objective.weight, guidance.as_ref());
         assert_close("velocity", &values(step.velocity), &naive.velocity, 1e-12);
         assert_close("squared", &values(step.squared.clone()), &naive.squared, 1e-12);

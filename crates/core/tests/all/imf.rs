@@ -16,7 +16,7 @@ use meanflow_core::{
 use meanflow_jvp::Dual;
 
 use crate::{
-    common::{B, Device, LAW, assert_close, batch, ints, tensor, values},
+    common::{B, Device, LAW, assert_close, batch, draw, ints, loss, tensor, values},
     network::{CLASSES, Net, SAMPLE, parameters},
 };
 
@@ -148,11 +148,11 @@ where
     let plain = values(v);
     let elements = plain.len() / rows;
     let field: Vec<f64> =
-        (0..plain.len()).map(|i| if i / elements < draws.dropped { plain[i] } else { field[i] }).collect();
+        (0..plain.len()).map(|i| if draws.dropped[i / elements] { plain[i] } else { field[i] }).collect();
     let dropped: Vec<i64> = labels
         .iter()
         .enumerate()
-        .map(|(row, &label)| if row < draws.dropped { CLASSES as i64 } else { label })
+        .map(|(row, &label)| if draws.dropped[row] { CLASSES as i64 } else { label })
         .collect();
     let condition = Condition { guidance, ..Condition::labels(ints::<B>(&dropped)) };
     let heads = net.heads(
@@ -190,9 +190,9 @@ fn the_split_loss_is_that_of_the_official_order() {
             let config = config(share, Some(law));
             let batch = batch(SHAPE, CLASSES, 7);
             for step in 0..3 {
-                let draws = config.draw(&Streams::new(5), step, SHAPE);
+                let draws = draw(&config, &Streams::new(5), step, SHAPE);
                 let name = format!("two heads: {two_heads}, share {share}, step {step}");
-                let got = config.loss(&net, batch.clone(), &draws);
+                let got = loss(&config, &net, batch.clone(), &draws);
                 let want = reference(&net, &batch, &draws, config.weight);
                 assert_close(&name, &values(got.squared), &want.squared, 1e-6);
                 assert_eq!(got.head.is_some(), two_heads);
@@ -221,8 +221,8 @@ fn without_guidance_and_head_it_is_the_boundary_variant() {
         for share in [0.0, 0.5, 1.0] {
             let config = config(share, guidance);
             let batch = batch(SHAPE, CLASSES, 8);
-            let draws = config.draw(&Streams::new(6), 0, SHAPE);
-            let got = config.loss(&net, batch.clone(), &draws);
+            let draws = draw(&config, &Streams::new(6), 0, SHAPE);
+            let got = loss(&config, &net, batch.clone(), &draws);
             let want = reference(&net, &batch, &draws, config.weight);
             assert_close("squared", &values(got.squared), &want.squared, 1e-6);
             assert!(got.head.is_none());

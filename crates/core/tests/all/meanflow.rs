@@ -9,7 +9,7 @@ use meanflow_core::{
 use proptest::prelude::*;
 
 use crate::{
-    common::{B, LAW, assert_close, batch, cases, meanflow, values},
+    common::{B, LAW, assert_close, batch, cases, draw, loss, meanflow, values},
     naive,
     network::{CLASSES, Net, SAMPLE, parameters},
 };
@@ -19,8 +19,8 @@ fn compare(config: &MeanFlowConfig, rows: usize, seed: u64) {
     let shape = [rows, SAMPLE[0], SAMPLE[1], SAMPLE[2]];
     let net = Net::<B>::new(&parameters(seed));
     let batch = batch(shape, CLASSES, seed + 1);
-    let draws = config.draw(&Streams::new(seed), 2, shape);
-    let step = config.loss(&net, batch.clone(), &draws);
+    let draws = draw(config, &Streams::new(seed), 2, shape);
+    let step = loss(config, &net, batch.clone(), &draws);
     let naive = naive::step(&net, &batch, &draws, config.weight, config.guidance.as_ref());
     let close = |name: &str, found: &[f64], expected: &[f64]| {
         assert_close(&format!("{name} of {config:?}, {rows} rows"), found, expected, 1e-12);

@@ -58,13 +58,13 @@ pub fn step(
     let v: Vec<f64> = e.iter().zip(&x).map(|(e, x)| e - x).collect();
     let labels: Vec<i64> = batch.labels.clone().expect("labels").into_data().iter::<i64>().collect();
     let field = match guidance {
-        Some(guidance) => guided(&net.valid(), guidance, &z, &v, &t, &labels, draws.dropped),
+        Some(guidance) => guided(&net.valid(), guidance, &z, &v, &t, &labels, &draws.dropped),
         None => v.clone(),
     };
     let dropped: Vec<i64> = labels
         .iter()
         .enumerate()
-        .map(|(row, &label)| if row < draws.dropped { CLASSES as i64 } else { label })
+        .map(|(row, &label)| if draws.dropped[row] { CLASSES as i64 } else { label })
         .collect();
 
     let condition = Condition::labels(ints::<B>(&dropped));
@@ -103,13 +103,13 @@ pub fn guided(
     v: &[f64],
     t: &[f64],
     labels: &[i64],
-    dropped: usize,
+    dropped: &[bool],
 ) -> Vec<f64> {
     let [c, h, w] = SAMPLE;
     let (omega, kappa) = (guidance.omega, guidance.kappa);
     let mut field = Vec::new();
     for (row, (z, v)) in z.chunks(c * h * w).zip(v.chunks(c * h * w)).enumerate() {
-        if row < dropped || t[row] < guidance.interval[0] || t[row] > guidance.interval[1] {
+        if dropped[row] || t[row] < guidance.interval[0] || t[row] > guidance.interval[1] {
             field.extend(v);
             continue;
         }

@@ -1,10 +1,14 @@
 //! Orders of convergence: the slope of log error against log step, on flows with a closed form.
 
 use burn::backend::Flex;
-use meanflow_core::{Backbone, Condition, Solver, interpolant::per_row, solver::Grid};
+use meanflow_core::{
+    Backbone, Condition, Solver,
+    interpolant::per_row,
+    solver::{Field, Grid},
+};
 
 use crate::{
-    common::{field, tensor, values},
+    common::{FRESH, field, tensor, values},
     gaussian::Gaussian,
 };
 
@@ -12,7 +16,7 @@ use crate::{
 fn order<N: Backbone<Flex>>(solver: Solver, net: &N, noise: [f64; 4], exact: [f64; 4]) -> f64 {
     let error = |steps| {
         let z = tensor::<Flex, 4>(&noise, [2, 2, 1, 1]);
-        let end = values(solver.sample(net, z, &Grid::uniform(steps), &Condition::none()));
+        let end = values(solver.sample(&Field::new(net, Condition::none()), z, &Grid::uniform(steps), FRESH));
         end.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     };
     (error(64) / error(256)).log(4.0)

@@ -98,6 +98,7 @@ fn host_tensor(name: &str, view: &TensorView) -> Result<HostTensor, ParityError>
         Dtype::F64 => numbers(bytes, |b| f64::from_le_bytes(b) as f32),
         Dtype::I32 => numbers(bytes, |b| i32::from_le_bytes(b) as f32),
         Dtype::I64 => numbers(bytes, |b| i64::from_le_bytes(b) as f32),
+        Dtype::U8 | Dtype::BOOL => bytes.iter().map(|&byte| f32::from(byte)).collect(),
         other => {
             return Err(ParityError::Tensor {
                 name: name.into(),

@@ -7,8 +7,8 @@ use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Guidance, Streams,
     interpolant::{linear_path, per_row as over_pixels},
-    objective::{Batch, Draws, GuidanceDraws, ImfConfig, TrainBackend, Velocities},
-    solver::{Grid, Solver},
+    objective::{Batch, Draws, GuidanceDraws, ImfConfig, Nets, Objective as _, TrainBackend, Velocities},
+    solver::{Field, Fresh, Grid, Solver},
     time::{Pairing, Split, TimeLaw, Times},
     weight::Weight,
 };
@@ -162,16 +162,17 @@ impl<B: TrainBackend> Case<B> {
         let condition = Condition::labels(Tensor::from_inner(self.labels.clone()))
             .with_guidance(self.guidance().map(Tensor::from_inner));
         let heads = self.net.heads(
-            Tensor::from_inner(self.z()).with_tangent(own.conditional.clone()),
+            Tensor::from_inner(self.z())
+                .with_tangent(Tensor::<B, 4>::from_inner(own.conditional.clone()).value()),
             Tensor::from_inner(r),
-            Tensor::from_inner(t.clone()).with_tangent(t.ones_like()),
+            Tensor::from_inner(t.clone()).with_tangent(Tensor::<B, 1>::from_inner(t.ones_like()).value()),
             &condition,
         );
         let (u, dudt) = heads.u.split_tangent();
         Outputs {
             u: u.inner(),
             head: heads.v.expect("this network has an auxiliary head").split_tangent().0.inner(),
-            dudt: dudt.expect("u depends on z and t"),
+            dudt: Tensor::<B, 4>::from_value(dudt.expect("u depends on z and t")).inner(),
             own,
         }
     }
@@ -207,7 +208,7 @@ impl<B: TrainBackend> Case<B> {
         let row =
             |row: usize| if self.r[row] == self.t[row] { self.guidance.omega[row] } else { inside[row] };
         let omega: Vec<f32> = (0..inside.len()).map(row).collect();
-        self.velocities(&omega).guided(self.e.clone() - self.x.clone(), &omega, 0)
+        self.velocities(&omega).guided(self.e.clone() - self.x.clone(), &omega, &vec![false; omega.len()])
     }
 
     fn objective(&self, file: &ReferenceFile) -> Result<Objective, ParityError> {
@@ -227,7 +228,7 @@ impl<B: TrainBackend> Case<B> {
         let draws = Draws {
             noise: on_host(self.e.clone().select(0, indices.clone())).values,
             times: order.times(&self.t, &self.r),
-            dropped: 0,
+            dropped: vec![false; self.t.len()],
             dropout: None,
             guidance: Some(GuidanceDraws {
                 omega: order.pick(&self.guidance.omega),
@@ -241,19 +242,23 @@ impl<B: TrainBackend> Case<B> {
             augment: None,
             precision: Precision::Full,
         };
-        let step = objective.loss(&self.net, batch, &draws);
+        let nets = Nets { online: &self.net, frozen: &self.net.valid(), teachers: &[] };
+        let step = objective.loss::<B, _, _>(&nets, batch, &draws);
+        let squared = step.measure("raw").expect("iMF measures its error");
+        let head = step.measure("head").expect("this network has an auxiliary head");
         Ok(Objective {
             gradients: gradients::<B, _>(&self.net, &ImfDitNames, step.loss.backward()),
             loss: on_host(step.loss.inner()),
-            squared: order.restore(on_host(step.squared)),
-            head: order.restore(on_host(step.head.expect("this network has an auxiliary head"))),
+            squared: order.restore(on_host(squared)),
+            head: order.restore(on_host(head)),
         })
     }
 
     /// The sample that the file's noise flows to in `steps` equal steps.
     fn sample(&self, steps: usize) -> Tensor<B::InnerBackend, 4> {
         let condition = Condition::labels(self.labels.clone()).with_guidance(self.guidance());
-        Solver::MeanFlow.sample(&self.net.valid(), self.e.clone(), &Grid::uniform(steps), &condition)
+        let (net, fresh) = (self.net.valid(), Fresh { streams: &Streams::new(0), row: 0 });
+        Solver::MeanFlow.sample(&Field::new(&net, condition), self.e.clone(), &Grid::uniform(steps), fresh)
     }
 
     fn guidance(&self) -> Guidance<B::InnerBackend> {

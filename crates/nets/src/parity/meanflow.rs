@@ -4,13 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Int, Tensor};
+use burn::{
+    module::AutodiffModule,
+    tensor::{Int, Tensor},
+};
 use meanflow_core::precision::Precision;
 use meanflow_core::{
-    Backbone, Condition,
+    Backbone, Condition, Streams,
     interpolant::linear_path,
-    objective::{Batch, Draws, GuidanceConfig, MeanFlowConfig, TrainBackbone, TrainBackend},
-    solver::{Grid, Solver},
+    objective::{Batch, Draws, GuidanceConfig, MeanFlowConfig, Nets, Objective as _, TrainBackend},
+    solver::{Field, Fresh, Grid, Solver},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -52,7 +55,12 @@ struct Objective {
     gradients: BTreeMap<String, HostTensor>,
 }
 
-impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
+impl<B, N, M> Case<B, N, M>
+where
+    B: TrainBackend,
+    N: Backbone<B> + AutodiffModule<B, InnerModule: Backbone<B::InnerBackend>>,
+    M: Names,
+{
     /// Compares every result and gradient of the file; `inputs` are the inputs that have been used.
     pub(super) fn compare(
         &self,
@@ -95,7 +103,8 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
         };
         let guided = || -> Result<_, ParityError> {
             let (z, v) = (path.z.clone(), path.v.clone());
-            Ok(guidance(file)?.field(&self.net.valid(), z, v, &self.t, &self.condition(), 0))
+            let dropped = vec![false; self.t.len()];
+            Ok(guidance(file)?.field(&self.net.valid(), z, v, &self.t, &self.condition(), &dropped))
         };
         let needs_classes = name.contains("guided") || name == "v_uncond";
         let got = match (name, self.labels.clone()) {
@@ -139,13 +148,13 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
             ..Condition::none()
         };
         let u = self.net.forward(
-            Tensor::from_inner(z.clone()).with_tangent(tangent),
+            Tensor::from_inner(z.clone()).with_tangent(Tensor::<B, 4>::from_inner(tangent).value()),
             Tensor::from_inner(r),
-            Tensor::from_inner(t.clone()).with_tangent(t.ones_like()),
+            Tensor::from_inner(t.clone()).with_tangent(Tensor::<B, 1>::from_inner(t.ones_like()).value()),
             &condition,
         );
         let (u, dudt) = u.split_tangent();
-        (u.inner(), dudt.unwrap_or_else(|| z.zeros_like()))
+        (u.inner(), dudt.map_or_else(|| z.zeros_like(), |dudt| Tensor::<B, 4>::from_value(dudt).inner()))
     }
 
     /// The MeanFlow loss, its per-row errors and its gradients.
@@ -170,7 +179,7 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
         let draws = Draws {
             noise: on_host(self.e.clone().select(0, indices.clone())).values,
             times: order.times(&self.t, &self.r),
-            dropped: 0,
+            dropped: vec![false; self.t.len()],
             dropout: None,
             guidance: None,
         };
@@ -180,11 +189,13 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
             augment: self.augment.clone().map(|augment| augment.select(0, indices)),
             precision: Precision::Full,
         };
-        let step = objective.loss(&self.net, batch, &draws);
+        let nets = Nets { online: &self.net, frozen: &self.net.valid(), teachers: &[] };
+        let step = objective.loss::<B, _, _>(&nets, batch, &draws);
+        let squared = step.measure("raw").expect("MeanFlow measures its error");
         Ok(Objective {
             gradients: gradients::<B, _>(&self.net, &self.names, step.loss.backward()),
             loss: on_host(step.loss.inner()),
-            squared: order.restore(on_host(step.squared)),
+            squared: order.restore(on_host(squared)),
         })
     }
 
@@ -192,7 +203,8 @@ impl<B: TrainBackend, N: TrainBackbone<B>, M: Names> Case<B, N, M> {
     fn sample(&self, steps: usize) -> Tensor<B::InnerBackend, 4> {
         let condition = Condition { labels: self.labels.clone(), ..Condition::none() };
         let (net, grid) = (self.net.valid(), Grid::uniform(steps));
-        Solver::MeanFlow.sample(&net, self.e.clone(), &grid, &condition)
+        let fresh = Fresh { streams: &Streams::new(0), row: 0 };
+        Solver::MeanFlow.sample(&Field::new(&net, condition), self.e.clone(), &grid, fresh)
     }
 
     fn times(&self, values: &[f32]) -> Tensor<B::InnerBackend, 1> {

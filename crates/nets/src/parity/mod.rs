@@ -10,6 +10,7 @@ mod imf_dit;
 mod inputs;
 mod layout;
 mod meanflow;
+mod objective;
 mod report;
 mod songunet_meanflow;
 
@@ -17,13 +18,13 @@ pub use report::{Discrepancy, ParityReport, ParityRow};
 
 use std::path::{Path, PathBuf};
 
-use meanflow_core::objective::TrainBackend;
+use meanflow_core::objective::{Objectives, ReferenceError, TrainBackend};
 
 use crate::{NetError, weights::WeightsError};
 use file::ReferenceFile;
 
 /// Kinds of reference files this crate can compare with.
-pub const KINDS: [&str; 3] = [dit_meanflow::KIND, songunet_meanflow::KIND, imf_dit::KIND];
+pub const KINDS: [&str; 4] = [dit_meanflow::KIND, songunet_meanflow::KIND, imf_dit::KIND, objective::KIND];
 
 /// A reference file that cannot be compared with at all; a disagreement is no error but a [`ParityRow`] that failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum ParityError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of an objective lacks something.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// The configuration describes no network.
     #[error("configuration: {0}")]
     Net(#[from] NetError),
@@ -74,16 +78,20 @@ pub enum ParityError {
     Weights(#[from] WeightsError),
 }
 
-/// Compares this implementation, on backend `B`, with the reference numbers in `path`.
+/// Compares this implementation, on backend `B` and with the objectives `O`, with the reference numbers in `path`.
 ///
 /// # Errors
 /// [`ParityError`] if the file is unreadable, of an unknown kind, or not consistent with its own configuration.
-pub fn run<B: TrainBackend>(path: &Path, device: &B::Device) -> Result<ParityReport, ParityError> {
+pub fn run<B: TrainBackend, O: Objectives>(
+    path: &Path,
+    device: &B::Device,
+) -> Result<ParityReport, ParityError> {
     let file = ReferenceFile::read(path)?;
     let kind = file.metadata("kind")?;
     match kind {
         dit_meanflow::KIND => dit_meanflow::compare::<B>(&file, device),
         imf_dit::KIND => imf_dit::compare::<B>(&file, device),
+        objective::KIND => objective::compare::<B, O>(path, &file, device),
         songunet_meanflow::KIND => songunet_meanflow::compare::<B>(&file, device),
         _ => Err(ParityError::Kind { kind: kind.into() }),
     }

@@ -77,7 +77,11 @@ impl ParityRow {
         let pairs = || got.values.iter().zip(&reference.values);
         let largest = pairs().fold(0.0, |max, (_, b)| f64::from(b.abs()).max(max));
         let difference = pairs().fold(0.0, |max, (a, b)| (f64::from(*a) - f64::from(*b)).abs().max(max));
-        let error = difference / if largest > 0.0 { largest } else { 1.0 };
+        Self::judged(name, difference / if largest > 0.0 { largest } else { 1.0 }, tolerance)
+    }
+
+    /// A quantity with this error.
+    pub(super) fn judged(name: String, error: f64, tolerance: f64) -> Self {
         let pass = error <= tolerance;
         Self {
             name,

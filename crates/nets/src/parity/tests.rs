@@ -6,6 +6,7 @@ use std::{
 };
 
 use burn::backend::{Autodiff, Flex};
+use meanflow_core::objective::ObjectiveConfig;
 use meanflow_jvp::Jvp;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tempfile::NamedTempFile;
@@ -23,7 +24,7 @@ fn reference() -> PathBuf {
 }
 
 fn compare(path: &Path) -> Result<ParityReport, ParityError> {
-    run::<Train>(path, &Default::default())
+    run::<Train, ObjectiveConfig>(path, &Default::default())
 }
 
 /// Tensors of the reference file as `(type, shape, bytes)`, and its metadata.
@@ -214,4 +215,16 @@ fn songunet_agrees_with_the_official_code() {
     let report = compare(&data("songunet_meanflow")).unwrap();
     assert!(report.passed(), "{report}");
     assert_eq!(report.compared(), report.rows.len());
+}
+
+/// The authors' code of three objectives on a small network, in f64: draws, targets, losses and gradients.
+#[test]
+fn objectives_agree_with_the_authors_code() {
+    for (name, quantities) in
+        [("soflow", 12), ("soflow_uncond", 10), ("ect", 9), ("ect_huber", 9), ("tvm", 16), ("tvm_range", 16)]
+    {
+        let report = compare(&data(&format!("objective_{name}"))).unwrap();
+        assert!(report.passed(), "{name}\n{report}");
+        assert_eq!(report.compared(), quantities, "{name}\n{report}");
+    }
 }

@@ -2,12 +2,12 @@
 
 use burn::{
     backend::Flex,
-    module::{Module, ModuleVisitor, Param},
+    module::{AutodiffModule, Module, ModuleVisitor, Param},
     tensor::{DType, Tensor, backend::AutodiffBackend},
 };
 use meanflow_core::{
     Condition, Streams,
-    objective::{Batch, MeanFlowConfig},
+    objective::{At, Batch, MeanFlowConfig, Nets, Objective},
     precision::Precision,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -29,9 +29,11 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_, B> {
 
 /// Squared errors of still and moved rows, and all gradients.
 fn measure(net: &Net<Train>, batch: Batch<Flex>, objective: &MeanFlowConfig) -> [Vec<f64>; 3] {
-    let draws = objective.draw(&Streams::new(1), 0, batch.x.dims());
-    let out = objective.loss(net, batch, &draws);
-    let squared: Vec<f64> = out.squared.into_data().iter().collect();
+    let draws = objective.draw(&At::new(&Streams::new(1), 0, 1), batch.x.dims());
+    let nets = Nets { online: net, frozen: &net.valid(), teachers: &[] };
+    let out = objective.loss::<Train, _, _>(&nets, batch, &draws);
+    let squared = out.measure("raw").expect("MeanFlow measures its error");
+    let squared: Vec<f64> = squared.into_data().iter().collect();
     let (still, moved) = squared.split_at(draws.times.still);
     let tape = out.loss.backward();
     let mut gradients = Gradients::<Train>(&tape, Vec::new());

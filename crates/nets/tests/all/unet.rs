@@ -9,7 +9,7 @@ use burn::{
 use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Dropout, Streams,
-    objective::{Batch, MeanFlowConfig},
+    objective::{At, Batch, MeanFlowConfig, Nets, Objective},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -118,9 +118,10 @@ fn a_few_steps_of_meanflow_lower_the_loss() {
     let losses: Vec<f64> = (0..40)
         .map(|step| {
             // The same numbers in each step: what is left to change is the network.
-            let mut draws = objective.draw(&Streams::new(1), 0, [8, c, h, w]);
+            let mut draws = objective.draw(&At::new(&Streams::new(1), 0, 1), [8, c, h, w]);
             draws.dropout = Some(Dropout::new(&Streams::new(1), step));
-            let loss = objective.loss(&net, batch.clone(), &draws).loss;
+            let nets = Nets { online: &net, frozen: &net.valid(), teachers: &[] };
+            let loss = objective.loss::<Train, _, _>(&nets, batch.clone(), &draws).loss;
             let value: f64 = loss.clone().inner().into_data().iter().next().unwrap();
             let gradients = GradientsParams::from_grads(loss.backward(), &net);
             net = adam.step(3e-3, net.clone(), gradients);

@@ -4,25 +4,30 @@ use super::{Figure, entries};
 use crate::{
     axis::{Axis, Scale},
     chart::{Panel, Series, figure},
-    log::TrainLine,
     run::Run,
     style::{variant_color, variant_dashed},
 };
 
-/// A quantity of the training log: its title, how to read it, and its axis.
-type Quantity = (&'static str, fn(&TrainLine) -> Option<f64>, Scale);
+/// A quantity of the training log: its name there, its title, and its axis.
+type Quantity<'a> = (&'a str, &'a str, Scale);
 
 const QUANTITIES: [Quantity; 5] = [
-    ("‖u − target‖²", |line| line.raw, Scale::Log),
-    ("‖u − (e − x)‖²", |line| line.v, Scale::Log),
-    ("minimised loss", |line| line.loss, Scale::Linear),
-    ("rms of du/dt", |line| line.dudt, Scale::Log),
-    ("gradient norm", |line| line.grad_norm, Scale::Log),
+    ("raw", "‖u − target‖²", Scale::Log),
+    ("v", "‖u − (e − x)‖²", Scale::Log),
+    ("loss", "minimised loss", Scale::Linear),
+    ("dudt", "rms of du/dt", Scale::Log),
+    ("grad_norm", "gradient norm", Scale::Log),
 ];
+
+/// Panels of measures beside those, at most.
+const MOST: usize = 7;
 
 /// Loss, raw errors, derivative and gradient norm over images seen; nothing where no run has logged a training line.
 pub fn loss_curves(runs: &[Run]) -> Option<Figure> {
-    let panels: Vec<Panel> = QUANTITIES.iter().filter_map(|quantity| panel(runs, quantity)).collect();
+    let others = others(runs);
+    let others = others.iter().map(|name| (name.as_str(), name.as_str(), Scale::Linear));
+    let panels: Vec<Panel> =
+        QUANTITIES.into_iter().chain(others).filter_map(|quantity| panel(runs, quantity)).collect();
     if panels.is_empty() {
         return None;
     }
@@ -32,19 +37,32 @@ pub fn loss_curves(runs: &[Run]) -> Option<Figure> {
         caption: "Training over images seen. Bold: running mean over a fortieth of the run; faint: as logged. ‖u − target‖² \
                   is the squared error against the objective's own target, ‖u − (e − x)‖² that against the conditional \
                   velocity, both summed over the elements of a sample and averaged over the batch. The minimised loss \
-                  carries the adaptive weight, so with p = 1 it stays near one whatever the error is."
+                  carries the adaptive weight, so with p = 1 it stays near one whatever the error is. Other panels are measures of \
+                  one objective, under the names of the log."
             .to_owned(),
         canvas: figure(&panels, 3, 232.0, &entries(runs)),
     })
 }
 
-fn panel(runs: &[Run], (title, read, scale): &Quantity) -> Option<Panel> {
+/// Measures that only some objectives have, under their own names, in the order in which they are first met.
+fn others(runs: &[Run]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in runs.iter().filter_map(|run| run.train.last()).flat_map(|line| &line.measures) {
+        let known = QUANTITIES.iter().any(|quantity| quantity.0 == name) || names.contains(name);
+        if !known && names.len() < MOST {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn panel(runs: &[Run], (name, title, scale): Quantity) -> Option<Panel> {
     let series: Vec<Series> = runs
         .iter()
         .enumerate()
         .map(|(place, run)| {
             let raw: Vec<(f64, f64)> =
-                run.train.iter().filter_map(|line| Some((line.images, read(line)?))).collect();
+                run.train.iter().filter_map(|line| Some((line.images, line.measure(name)?))).collect();
             Series {
                 color: variant_color(place),
                 dashed: variant_dashed(place),
@@ -59,10 +77,10 @@ fn panel(runs: &[Run], (title, read, scale): &Quantity) -> Option<Panel> {
         return None;
     }
     Some(Panel {
-        title: (*title).to_owned(),
+        title: title.to_owned(),
         x_label: "images seen".to_owned(),
         x: Axis::holding(all().map(|point| point.0).chain([0.0]), Scale::Linear, 0.0).with_counts(),
-        y: Axis::holding(all().map(|point| point.1), *scale, 0.06),
+        y: Axis::holding(all().map(|point| point.1), scale, 0.06),
         series,
         rules: Vec::new(),
     })

@@ -28,8 +28,11 @@ pub struct Progress {
     pub secs: f64,
     /// Bytes of the log that belong to these steps.
     pub log_bytes: u64,
-    /// Values of the steps since the last line of the log.
-    pub window: Vec<[Option<f32>; 6]>,
+    /// Values of the steps since the last line of the log, in the order of `names`.
+    pub window: Vec<Vec<Option<f32>>>,
+    /// What those values are.
+    #[serde(default = "first_names")]
+    pub names: Vec<String>,
     /// Whether the scores of this step are due: they are computed after the checkpoint is written.
     #[serde(default)]
     pub unscored: bool,
@@ -38,14 +41,14 @@ pub struct Progress {
     pub failed_scores: u64,
 }
 
-/// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.` or `optimizer.`.
+/// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.`, `teacher.<i>.` or `optimizer.`.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Where the run is.
     pub progress: Progress,
     /// Labels of the averages, in order.
     pub ema: Vec<String>,
-    /// Weights, averages and optimizer state.
+    /// Weights, averages, teachers and optimizer state.
     pub tensors: Named,
 }
 
@@ -147,6 +150,11 @@ impl<'a> Stored<'a> {
 fn broken(path: &Path) -> impl Fn(String) -> TrainError {
     let path = path.to_owned();
     move |reason| TrainError::Checkpoint { path: path.clone(), reason }
+}
+
+/// What checkpoints hold that do not say it: those of before objectives named their measures.
+fn first_names() -> Vec<String> {
+    ["loss", "raw", "v", "dudt", "grad_norm", "head"].map(str::to_owned).to_vec()
 }
 
 fn json(value: &impl Serialize) -> String {

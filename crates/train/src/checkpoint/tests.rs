@@ -159,7 +159,7 @@ fn values_that_are_not_logged_yet_count() {
     let mut checkpoint = at(30);
     checkpoint.progress.step = 32;
     checkpoint.progress.images = 32 * BATCH;
-    checkpoint.progress.window = vec![[None; 6]; 2];
+    checkpoint.progress.window = vec![vec![None; 6]; 2];
     checkpoint.save(folder.path()).unwrap();
     let expected = Expected { steps: 40, batch: BATCH, log: &log };
     assert_eq!(newest_sound(folder.path(), &expected).unwrap().unwrap().0.progress.step, 32);

@@ -120,7 +120,7 @@ pub(super) fn gradients<B: AutodiffBackend>(
     let rows = batch.shape[0];
     let parts = PARTS.min(rows);
     // A fork has the same weights as leaves of another tape.
-    let items = (0..parts).map(|part| (net.clone().fork(device), batch.part(part, parts))).collect();
+    let items = (0..parts).map(|part| (net.clone().fork(device), batch.part(part, parts, 1))).collect();
     let differentiate = |(net, part): (Net<B>, HostBatch)| {
         let batch = on_device::<B>(part, device);
         let labels = batch.labels.expect("labelled data").unsqueeze_dim(1);

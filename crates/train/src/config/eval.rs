@@ -1,13 +1,15 @@
 //! `[eval]`: how a run is scored on the way and at its end.
 
 use super::training::TrainConfig;
-use meanflow_core::{objective::ObjectiveConfig, solver::Solver};
+use meanflow_core::{
+    objective::{Learns, ObjectiveConfig, Objectives, interval},
+    solver::Solver,
+};
 use meanflow_data::{DataConfig, Description};
 use meanflow_metrics::Metric;
-use meanflow_nets::NetConfig;
 use meanflow_settings::{
-    Choice, Length, List, Node, Number, Pair, PathTo, Problem, Reader, Scalar, Steps, Value, Where, Within,
-    Wrong, quote,
+    Choice, Length, List, Node, Number, PathTo, Problem, Reader, Scalar, Steps, Value, Where, Within, Wrong,
+    quote,
 };
 use std::path::PathBuf;
 
@@ -25,7 +27,7 @@ pub struct EvalConfig {
     pub nfe: Vec<usize>,
     /// How samples are drawn.
     pub solver: Solver,
-    /// Guidance of samples, for a network that takes it as an input.
+    /// Guidance of samples: an input of a network that takes it, classifier-free otherwise.
     pub guidance: Option<SampleGuidance>,
     /// What is computed.
     pub metrics: Vec<Metric>,
@@ -104,7 +106,6 @@ impl EvalConfig {
         items: Option<usize>,
         data: Option<(&DataConfig, &Description)>,
         objective: Option<&ObjectiveConfig>,
-        net: Option<&NetConfig>,
     ) -> Self {
         root.section("eval", |r| {
             let every = r
@@ -128,7 +129,7 @@ impl EvalConfig {
                 );
                 r.problem(Problem::new(r.at("nfe"), message));
             }
-            let guidance = guidance(r, net);
+            let guidance = guidance(r, data.is_none_or(|(_, data)| data.classes.is_some()));
             let metrics = metrics(r, data.map(|(_, description)| description), samples);
             let grid = r.get("grid", Within(1, 4096), 64);
             // Of pictures; points have no such score, and no such key.
@@ -140,51 +141,42 @@ impl EvalConfig {
 }
 
 fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
-    let names = Choice(Solver::ALL.into_iter().map(|solver| (solver.name(), solver)).collect());
-    let average = objective.is_none_or(ObjectiveConfig::has_average_velocity);
-    let default = if average { Solver::MeanFlow } else { Solver::Euler };
-    let solver = r.get("solver", names, default);
-    if solver == Solver::MeanFlow && !average {
+    let names = Choice(Solver::ALL.iter().map(|solver| (solver.name(), *solver)).collect());
+    let learns = objective.map_or(Learns::Average, |objective| objective.facts().learns());
+    let solver = r.get("solver", names, learns.solver());
+    if let Some(objective) = objective.filter(|_| !solver.samples(learns)) {
+        let able = Solver::ALL.iter().filter(|solver| solver.samples(learns));
+        let able: Vec<String> = able.map(|solver| format!("`{}`", solver.name())).collect();
         let message = format!(
-            "`{}`: `meanflow` steps by average velocities, which `flow-matching` does not learn",
-            r.path("solver")
+            "`{}`: `{}` needs what `{}` does not learn",
+            r.path("solver"),
+            solver.name(),
+            objective.name()
         );
-        let help = "use one of `euler`, `heun`, `midpoint`, `rk4`";
-        r.problem(Problem::new(r.at("solver"), message).help(help));
+        r.problem(Problem::new(r.at("solver"), message).help(format!("use one of {}", able.join(", "))));
     }
     solver
 }
 
 /// `"off"`, or a table with `omega` and `interval`.
-fn guidance(r: &mut Reader, net: Option<&NetConfig>) -> Option<SampleGuidance> {
-    let takes = net.is_some_and(NetConfig::guided);
-    // No key of a network that would not take it.
-    if !takes && !r.has("guidance") {
+fn guidance(r: &mut Reader, classes: bool) -> Option<SampleGuidance> {
+    // No key of data that have no classes.
+    if !classes && !r.has("guidance") {
         r.node("guidance");
         return None;
     }
     let guidance = r.off_or("guidance", false, |r| {
         let none = SampleGuidance::NONE;
         SampleGuidance {
-            omega: r.get("omega", Number::POSITIVE, none.omega),
+            omega: r.get("omega", Number::AT_LEAST_ONE, none.omega),
             interval: interval(r, none.interval),
         }
     })?;
-    if net.is_some() && !takes {
-        let help = "leave it out, or use `[net.imf-dit]`";
-        r.fault("guidance", "this network does not take guidance as an input", Some(help));
+    if !classes {
+        let help = "leave it out, or use data with labels";
+        r.fault("guidance", "guidance needs classes, the data has none", Some(help));
     }
     Some(guidance)
-}
-
-/// Times from and to which guidance acts.
-pub(super) fn interval(r: &mut Reader, default: [f64; 2]) -> [f64; 2] {
-    let [low, high] = r.get("interval", Pair(Number::UNIT), default);
-    if low > high {
-        let message = format!("`{}` ends at {high} before it begins at {low}", r.path("interval"));
-        r.problem(Problem::new(r.at("interval"), message));
-    }
-    [low, high]
 }
 
 fn metrics(r: &mut Reader, data: Option<&Description>, samples: usize) -> Vec<Metric> {

@@ -2,7 +2,10 @@
 
 use super::{Comparison, Variant};
 use crate::side_by_side::ROWS;
-use meanflow_core::objective::ObjectiveConfig;
+use meanflow_core::{
+    Streams,
+    objective::{At, Objectives},
+};
 use meanflow_metrics::Metric;
 use meanflow_nets::NetConfig;
 use serde::Serialize;
@@ -105,17 +108,16 @@ impl VariantPlan {
     /// counted by tensors of a block; the data. All in f32. The order of magnitude, not a promise.
     fn memory(variant: &Variant, parameters: usize, parts: usize) -> u64 {
         let Variant { train, description, .. } = variant;
-        // A row that is differentiated carries a tangent beside each value of one block at a time.
-        let dual = match &variant.objective {
-            ObjectiveConfig::FlowMatching(_) => 0.0,
-            ObjectiveConfig::MeanFlow(config) => config.share,
-            ObjectiveConfig::Imf(config) => config.share,
-        };
+        // A row that is differentiated carries a tangent beside each value: of one block at a time, or of all if reverse mode needs it.
+        let facts = variant.objective.facts();
+        let cost = facts.cost();
+        let tangents = cost.dual * if cost.taped { 1.0 } else { 0.1 };
+        let teachers = facts.teachers(&At::new(&Streams::new(0), 0, train.steps)).len();
         let (per_sample, _) = Self::activations(variant);
-        let activations = train.batch.div_ceil(parts) as f64 * per_sample * (1.0 + 0.1 * dual);
+        let activations = train.batch.div_ceil(parts) as f64 * per_sample * (cost.passes + tangents);
         let items = if variant.data.stays_on_disk() { 0 } else { description.items.unwrap_or(0) };
         let data = items * description.shape.iter().product::<usize>();
-        let floats = (parameters * (4 + variant.ema.len()) + data) as f64 + activations;
+        let floats = (parameters * (4 + variant.ema.len() + teachers) + data) as f64 + activations;
         4 * floats as u64
     }
 

@@ -7,16 +7,16 @@ pub(crate) use lines::FAILED;
 
 use crate::{
     TrainError,
-    config::{COMPARED, EvalConfig, SampleGuidance, Variant},
+    config::{COMPARED, EvalConfig, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer, Watched},
-    sample::{NOISE, condition, from_noise},
+    sample::{NOISE, Sampling},
     side_by_side::CHUNK,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use features::{FeatureScore, Seen};
 use lines::{Found, Lines, Of};
-use meanflow_core::{Streams, solver::Grid};
+use meanflow_core::{Streams, objective::Objectives, solver::Fresh};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, MetricError, Reference, Scorer, Source};
 use meanflow_nets::Net;
@@ -33,7 +33,8 @@ pub struct Evaluation {
     rows: usize,
     streams: Streams,
     labels: Option<Vec<usize>>,
-    guidance: Option<SampleGuidance>,
+    /// How samples are drawn, but for the number of evaluations.
+    sampling: Sampling,
     references: Vec<(Metric, Reference, f64)>,
     reference_name: String,
     /// Digest of the data set.
@@ -150,8 +151,13 @@ impl Evaluation {
         Ok(Self {
             shape,
             rows,
+            sampling: Sampling {
+                solver: variant.eval.solver,
+                nfe: 1,
+                prediction: variant.objective.facts().prediction(),
+                guidance: variant.eval.guidance,
+            },
             streams,
-            guidance: variant.eval.guidance,
             labels: classes.map(|classes| (0..rows).map(|row| row % classes).collect()),
             references,
             reference_name: format!("{}, {} {kind}", data.name(), real.len() / dimension),
@@ -159,6 +165,10 @@ impl Evaluation {
             points: points.then_some(real),
             features,
         })
+    }
+
+    fn sampling(&self, nfe: usize) -> Sampling {
+        Sampling { nfe, ..self.sampling }
     }
 
     /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log. A score
@@ -208,8 +218,8 @@ impl Evaluation {
                     watched.part()
                 };
                 let (noise, labels) = (self.streams.normals(NOISE, 0), self.labels.as_deref());
-                let (solver, guidance) = (eval.solver, self.guidance);
-                from_noise(net, solver, nfe, noise, rows, self.shape, labels, guidance, device, take)?;
+                let sampling = self.sampling(nfe);
+                sampling.from_noise(net, &self.streams, noise, rows, self.shape, labels, device, take)?;
                 if let (0, Some(seen)) = (index, &mut seen) {
                     attempt(seen, Seen::end_of_set);
                 }
@@ -277,17 +287,16 @@ impl Evaluation {
 
     /// The first 64 points on their way through the largest NFE.
     fn paths<B: Backend>(&self, net: &Net<B>, variant: &Variant, device: &B::Device) -> Value {
-        let nfe = variant.eval.nfe.iter().copied().max().unwrap_or(1);
-        let grid = Grid::uniform(nfe / variant.eval.solver.evaluations_per_step());
+        let sampling = self.sampling(variant.eval.nfe.iter().copied().max().unwrap_or(1));
         let rows = 64.min(self.rows);
         let noise = self.streams.normal(NOISE, 0, rows * 2);
         let z = Tensor::from_data(TensorData::new(noise, [rows, 2, 1, 1]), device);
         let labels = self.labels.as_deref().map(|labels| &labels[..rows]);
-        let condition = condition(rows, labels, self.guidance, device);
+        let field = sampling.field(net, rows, labels, device);
         let states: Vec<Vec<f32>> = variant
             .eval
             .solver
-            .trajectory(net, z, &grid, &condition)
+            .trajectory(&field, z, &sampling.grid(), Fresh { streams: &self.streams, row: 0 })
             .into_iter()
             .map(|state| state.into_data().iter::<f32>().collect())
             .collect();

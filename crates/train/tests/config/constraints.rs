@@ -171,7 +171,7 @@ error: `net.dit.heads`: heads 5 does not divide width 128
     says(
         SMALL,
         &["objective.flow-matching={}", "eval.solver=meanflow"],
-        "`eval.solver`: `meanflow` steps by average velocities, which `flow-matching` does not learn (from --set)",
+        "`eval.solver`: `meanflow` needs what `flow-matching` does not learn (from --set)",
         "use one of `euler`, `heun`, `midpoint`, `rk4`",
     );
     says(
@@ -244,11 +244,17 @@ fn networks_that_do_not_fit() {
 #[test]
 fn guidance_needs_a_network_that_takes_it() {
     let imf = "net={imf-dit={preset=\"nano7\"}}";
-    for set in ["eval={guidance={omega=2.0}}", "objective={imf={guidance={}}}"] {
-        let error = load(IMAGES, &[set]).unwrap_err().to_string();
-        assert!(error.contains("this network does not take guidance as an input"), "{error}");
-        assert!(load(IMAGES, &[imf, set]).is_ok());
-    }
+    let set = "objective={imf={guidance={}}}";
+    let error = load(IMAGES, &[set]).unwrap_err().to_string();
+    assert!(error.contains("this network does not take guidance as an input"), "{error}");
+    assert!(load(IMAGES, &[imf, set]).is_ok());
+    // At sampling any network with classes can be guided.
+    let set = "eval={guidance={omega=2.0}}";
+    assert!(load(IMAGES, &[set]).is_ok() && load(IMAGES, &[imf, set]).is_ok());
+    let error = load(SMALL, &[set]).unwrap_err().to_string();
+    assert!(error.contains("guidance needs classes, the data has none"), "{error}");
+    let error = load(IMAGES, &["eval={guidance={omega=0.5}}"]).unwrap_err().to_string();
+    assert!(error.contains("must be at least 1"), "{error}");
     let error = load(IMAGES, &[imf, "eval={guidance={interval=[0.6, 0.4]}}"]).unwrap_err().to_string();
     assert!(error.contains("ends at 0.4 before it begins at 0.6"), "{error}");
     let error = load(IMAGES, &[imf, "objective={imf={guidance={max=0.5}}}"]).unwrap_err().to_string();

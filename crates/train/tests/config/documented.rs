@@ -1,7 +1,7 @@
 //! `docs/experiment-file.md` lists every key that there is, no other, and the right defaults.
 
 use super::{IMAGES, SMALL, load};
-use meanflow_core::objective::ObjectiveConfig;
+use meanflow_core::objective::{ObjectiveConfig, Objectives};
 use meanflow_train::config::{Comparison, OptimizerConfig, Origin, Sort};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,6 +42,13 @@ fn experiments() -> Vec<Comparison> {
     }
     add(IMAGES, &["objective={meanflow={guidance={}, time=\"uniform\"}}"]);
     add(IMAGES, &["objective={flow-matching={time={logit-normal={}}}}"]);
+    add(IMAGES, &["objective={soflow={guidance={}}}"]);
+    let uniform = "objective={soflow={time=\"uniform\", time-v=\"uniform\", time-s=\"uniform\"}}";
+    add(IMAGES, &[uniform]);
+    add(IMAGES, &["objective={tvm={guidance={}}}"]);
+    add(IMAGES, &[imf, "objective={tvm={guidance={min=1.0}}}"]);
+    add(IMAGES, &[imf, "objective={tvm={guidance={max=3.0}}}"]);
+    add(IMAGES, &["eval={guidance={}}"]);
     add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
     experiments
 }

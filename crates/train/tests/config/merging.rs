@@ -1,6 +1,7 @@
 //! `extends`, `[[variant]]` and `--set`: what wins, and relative to what.
 
 use super::{IMAGES, SMALL, folder, load, load_in};
+use meanflow_core::objective::Objectives;
 use meanflow_data::FashionMnistConfig;
 use meanflow_train::config::{Comparison, Variant};
 

@@ -287,7 +287,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
         with(SMALL, "[objective.meanflow]\n", ""),
         &[],
         "missing table `[objective.…]`",
-        "add `[objective.flow-matching]`, `[objective.meanflow]` or `[objective.imf]`",
+        "add `[objective.flow-matching]`, `[objective.meanflow]`, `[objective.imf]`, `[objective.soflow]`, `[objective.ect]` or `[objective.tvm]`",
     );
     says(
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\ntime = \"uniforn\""),
@@ -338,7 +338,7 @@ error: missing table `[net.…]`
 
 error: missing table `[objective.…]`
 --> experiment.toml
- = help: add `[objective.flow-matching]`, `[objective.meanflow]` or `[objective.imf]`
+ = help: add `[objective.flow-matching]`, `[objective.meanflow]`, `[objective.imf]`, `[objective.soflow]`, `[objective.ect]` or `[objective.tvm]`
 
 error: missing key `train.batch`
 --> experiment.toml

@@ -1,0 +1,173 @@
+//! What a network's output means, apart from the network: [`Flow`] answers in house time for every kind of prediction.
+
+use crate::{Backbone, Condition, interpolant::per_row};
+use burn::tensor::{Tensor, backend::Backend};
+use core::fmt;
+
+/// What the output `F` of a network is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Prediction {
+    /// The average velocity: `u(z, r, t) = F(z, r, t)`.
+    Average,
+    /// The average velocity over the scale of guidance, `u = ω·F` (TVM, arXiv 2511.19797): `ω` is that of the row where the
+    /// network takes one as an input, else this number.
+    Scaled {
+        /// The scale of a network that takes none.
+        omega: f64,
+    },
+    /// A consistency function in EDM's preconditioning (arXiv 2206.00364, 2406.14548), see [`Edm`].
+    Edm(Edm),
+}
+
+/// EDM's preconditioning: `D(x_σ, σ) = c_skip·x_σ + c_out·F(c_in·x_σ, ln σ/4)` of a noisy sample `x_σ = x + σ·e`.
+///
+/// House time is `t = σ/(1+σ)`, where `z = x_σ/(1+σ) = (1−t)·x_σ`. The network is told the one number `ln σ/4` as both times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Edm {
+    /// Standard deviation of the data, `σ_d`.
+    pub sigma_data: f64,
+}
+
+/// The largest noise level of consistency models, where sampling starts.
+const SIGMA_MAX: f64 = 80.0;
+
+impl Edm {
+    /// `D(x_σ, σ)`, with `σ > 0` of each row, `[batch]`.
+    ///
+    /// `c_skip = σ_d²/(σ² + σ_d²)`, `c_out = σ·σ_d/√(σ² + σ_d²)`, `c_in = 1/√(σ² + σ_d²)`.
+    pub fn denoise<B: Backend, N: Backbone<B>>(
+        &self,
+        net: &N,
+        x: Tensor<B, 4>,
+        sigma: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let variance = self.sigma_data * self.sigma_data;
+        let total = sigma.clone().powi_scalar(2) + variance;
+        let root = total.clone().sqrt();
+        let noise = sigma.clone().log() * 0.25;
+        let scaled = x.clone() / per_row(root.clone());
+        let output = net.forward(scaled, noise.clone(), noise, condition);
+        x * per_row(total.recip() * variance) + output * per_row(sigma * self.sigma_data / root)
+    }
+}
+
+impl fmt::Display for Prediction {
+    /// As files of networks have it: a word, and its number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Average => f.write_str("average"),
+            Self::Scaled { omega } => write!(f, "scaled {omega}"),
+            Self::Edm(Edm { sigma_data }) => write!(f, "edm {sigma_data}"),
+        }
+    }
+}
+
+impl Prediction {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (word, number) = text.split_once(' ').unwrap_or((text, ""));
+        let number = || number.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+        Some(match word {
+            "average" => Self::Average,
+            "scaled" => Self::Scaled { omega: number()? },
+            "edm" => Self::Edm(Edm { sigma_data: number()? }),
+            _ => return None,
+        })
+    }
+
+    /// The time that stands for pure noise: 1, or as near as the network knows.
+    pub fn start(&self) -> f64 {
+        match self {
+            Self::Average | Self::Scaled { .. } => 1.0,
+            Self::Edm(_) => SIGMA_MAX / (1.0 + SIGMA_MAX),
+        }
+    }
+}
+
+/// A network with the meaning of its output.
+#[derive(Debug)]
+pub struct Flow<'a, N> {
+    /// The network.
+    pub net: &'a N,
+    /// What its output is.
+    pub prediction: Prediction,
+}
+
+impl<N> Flow<'_, N> {
+    /// The average velocity `u(z, r, t)`; shapes as in [`Backbone::forward`].
+    ///
+    /// A consistency function knows the way to `r = 0` alone and gives `(z − x̂)/t` for every `r`.
+    pub fn average<B: Backend>(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4>
+    where
+        N: Backbone<B>,
+    {
+        match self.prediction {
+            Prediction::Average => self.net.forward(z, r, t, condition),
+            Prediction::Scaled { omega } => {
+                let output = self.net.forward(z, r, t, condition);
+                match &condition.guidance {
+                    Some(guidance) => output * per_row(guidance.omega.clone()),
+                    None => output * omega,
+                }
+            }
+            Prediction::Edm(edm) => {
+                let data = -t.clone() + 1.0;
+                let noisy = z.clone() / per_row(data.clone());
+                let clean = edm.denoise(self.net, noisy, t.clone() / data, condition);
+                (z - clean) / per_row(t)
+            }
+        }
+    }
+
+    /// The instantaneous velocity `v(z, t) = u(z, t, t)`.
+    pub fn velocity<B: Backend>(
+        &self,
+        z: Tensor<B, 4>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4>
+    where
+        N: Backbone<B>,
+    {
+        self.average(z, t.clone(), t, condition)
+    }
+
+    /// The point `z_r = z − (t−r)·u(z, r, t)` that `z` at `t` flows to.
+    pub fn map<B: Backend>(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4>
+    where
+        N: Backbone<B>,
+    {
+        let h = t.clone() - r.clone();
+        z.clone() - self.average(z, r, t, condition) * per_row(h)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn predictions_are_read_as_they_are_written() {
+        for prediction in
+            [Prediction::Average, Prediction::Scaled { omega: 2.5 }, Prediction::Edm(Edm { sigma_data: 0.5 })]
+        {
+            assert_eq!(Prediction::parse(&prediction.to_string()), Some(prediction));
+        }
+        for wrong in ["", "edm", "edm 0", "edm nan", "scaled -1", "other 1"] {
+            assert_eq!(Prediction::parse(wrong), None, "{wrong}");
+        }
+    }
+}
