@@ -75,6 +75,8 @@ pub enum Command {
         /// A folder like runs/<experiment>/<variant>.
         run: PathBuf,
     },
+    /// List what an experiment file can name: objectives, networks, data, optimizers, solvers, metrics; with a name, its keys.
+    Kinds(Kinds),
     /// Say what this machine and this binary can do, or whether run folders are what was written into them.
     Doctor(Doctor),
     /// Print a completion script for a shell.
@@ -99,6 +101,16 @@ pub struct OnDevice {
     /// Where to compute.
     #[arg(long, value_enum, default_value = "cpu")]
     pub device: DeviceKind,
+}
+
+/// `kinds`.
+#[derive(Debug, ClapArgs)]
+pub struct Kinds {
+    /// A name, whose keys are printed with their defaults.
+    pub name: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `doctor`.

@@ -6,6 +6,7 @@
 mod data;
 mod eval;
 mod init;
+mod kinds;
 mod name;
 mod net;
 mod objective;
@@ -16,6 +17,7 @@ mod training;
 pub use data::of_file as data_of_file;
 pub use eval::{EvalConfig, Lite0, SampleGuidance};
 pub use init::InitConfig;
+pub use kinds::{Kind, KindKey, kinds};
 pub use meanflow_settings::{
     ConfigError, Difference, Entry, Every, Origin, PeriodError, Place, Problem, Resolved, Section, Source,
     Unit, Where,

@@ -11,6 +11,7 @@ mod eval;
 mod export;
 mod features;
 mod import;
+mod kinds;
 mod nearest;
 mod output;
 mod parity;
@@ -49,6 +50,7 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
             tell!("{}  whole state", digest.state);
             Ok(Done::Yes)
         }
+        Command::Kinds(args) => kinds::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

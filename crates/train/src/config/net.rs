@@ -8,19 +8,29 @@ use meanflow_nets::{
 };
 use meanflow_settings::{Choice, ConfigError, Document, Flag, Named, Number, Or, Reader, Series, Within};
 
-/// Names of the networks.
-pub(super) const KINDS: [&str; 4] = ["dit", "imf-dit", "unet", "mlp"];
+/// Names of the networks, with a line about each.
+pub(super) const KINDS: [(&str, &str); 4] = [
+    ("dit", "diffusion transformer of MeanFlow, for images (arXiv 2505.13447)"),
+    ("imf-dit", "transformer of improved MeanFlow, guidance as an input (arXiv 2512.02012)"),
+    ("unet", "U-Net of score-based models, for square images (arXiv 2011.13456)"),
+    ("mlp", "multilayer perceptron, for points in the plane"),
+];
+
+/// Reads the keys of a network of this kind.
+pub(super) fn of_kind(kind: &str, r: &mut Reader) -> NetConfig {
+    match kind {
+        "dit" => NetConfig::Dit(dit(r)),
+        "imf-dit" => NetConfig::ImfDit(imf_dit(r)),
+        "mlp" => NetConfig::Mlp(mlp(r)),
+        "unet" => NetConfig::Unet(unet(r)),
+        other => unreachable!("`{other}` is not read here"),
+    }
+}
 
 /// Reads the table and checks it against the shape of the data; `None` after a problem.
 pub(super) fn read(root: &mut Reader, data: Option<&Description>) -> Option<NetConfig> {
-    root.kind("net", &KINDS, None, |kind, r| {
-        let net = match kind {
-            "dit" => NetConfig::Dit(dit(r)),
-            "imf-dit" => NetConfig::ImfDit(imf_dit(r)),
-            "mlp" => NetConfig::Mlp(mlp(r)),
-            "unet" => NetConfig::Unet(unet(r)),
-            other => unreachable!("`{other}` is not read here"),
-        };
+    root.kind("net", &KINDS.map(|(name, _)| name), None, |kind, r| {
+        let net = of_kind(kind, r);
         if !r.is_sound() {
             return None;
         }

@@ -139,7 +139,12 @@ impl OptimizerConfig {
     }
 
     pub(super) fn read(root: &mut Reader, batch: usize, items: Option<usize>) -> Option<Self> {
-        root.kind("optimizer", &Self::NAMES, Some("adam"), |kind, r| match kind {
+        root.kind("optimizer", &Self::NAMES, Some("adam"), |kind, r| Self::of_kind(kind, r, batch, items))
+    }
+
+    /// Reads the keys of an optimizer of this kind.
+    pub(super) fn of_kind(kind: &str, r: &mut Reader, batch: usize, items: Option<usize>) -> Self {
+        match kind {
             "adamw" => Self::AdamW(adam("lr", true, r, batch, items)),
             "radam" => Self::RAdam(adam("lr", true, r, batch, items)),
             "muon" => Self::Muon(MuonConfig {
@@ -155,7 +160,7 @@ impl OptimizerConfig {
                 adam: adam("adam-lr", true, r, batch, items),
             }),
             _ => Self::Adam(adam("lr", false, r, batch, items)),
-        })
+        }
     }
 }
 

@@ -1,0 +1,64 @@
+//! What an experiment file can name, with the keys of each kind: the registries, as `meanflow kinds` prints them.
+
+use super::{OptimizerConfig, net};
+use meanflow_core::{
+    Solver,
+    objective::{About, Labels, ObjectiveConfig, Objectives},
+};
+use meanflow_data::KINDS;
+use meanflow_metrics::Metric;
+use meanflow_settings::{Key, Reader};
+use serde::Serialize;
+
+/// Something that an experiment file names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Kind {
+    /// Where it is named: `objective`, `net`, `data`, `optimizer` for tables `[objective.<name>]`, `eval.solver`, `eval.metrics`.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in a line; empty where the name says it.
+    pub about: &'static str,
+    /// The keys of its table, for data with classes; those that only follow from the value of another are not among them.
+    pub keys: Vec<KindKey>,
+}
+
+/// A key of a kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KindKey {
+    /// Dotted within the kind's table.
+    pub key: String,
+    /// As TOML; `None` for a key that must be there.
+    pub default: Option<String>,
+    /// What is written there, in a few words.
+    pub expected: String,
+}
+
+impl From<Key> for KindKey {
+    fn from(Key { key, default, expected, .. }: Key) -> Self {
+        Self { key, default, expected }
+    }
+}
+
+/// Every kind of every registry, in the order of the registries.
+pub fn kinds() -> Vec<Kind> {
+    let about = About { labels: Labels::Known, guided: None };
+    let objectives = ObjectiveConfig::NAMES.iter().map(|&(name, line)| {
+        kind("objective", name, line, Reader::keys(|r| ObjectiveConfig::read(name, r, &about)))
+    });
+    let nets =
+        net::KINDS.map(|(name, line)| kind("net", name, line, Reader::keys(|r| net::of_kind(name, r))));
+    let data =
+        KINDS.iter().map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
+    let optimizers = OptimizerConfig::NAMES.map(|name| {
+        kind("optimizer", name, "", Reader::keys(|r| OptimizerConfig::of_kind(name, r, 1, None)))
+    });
+    let solvers =
+        Solver::ALL.iter().map(|solver| kind("eval.solver", solver.name(), solver.about(), Vec::new()));
+    let metrics = Metric::ALL.into_iter().map(|metric| kind("eval.metrics", metric.name(), "", Vec::new()));
+    objectives.chain(nets).chain(data).chain(optimizers).chain(solvers).chain(metrics).collect()
+}
+
+fn kind(section: &'static str, name: &'static str, about: &'static str, keys: Vec<Key>) -> Kind {
+    Kind { section, name, about, keys: keys.into_iter().map(KindKey::from).collect() }
+}
