@@ -353,7 +353,8 @@ impl SoflowConfig {
             Some(guidance) => guidance.field(nets.frozen, [&z, &v], &t, times, draws, &condition, &dropped),
             None => v,
         };
-        let mean = |squares: Tensor<B, 1>| squares / elements as f64;
+        // A product, since Burn's reverse mode divides by a scalar in single precision.
+        let mean = |squares: Tensor<B, 1>| squares * (1.0 / elements as f64);
         let (mut total, mut raw) = (None, Vec::new());
         let mut add = |loss: Tensor<B, 1>, share: f64| {
             let loss = loss * share;
@@ -381,7 +382,7 @@ impl SoflowConfig {
             let rest = |a: &Tensor<B::InnerBackend, 1>| a.clone().narrow(0, velocity, others);
             let (t, s, l) = (rest(&t), rest(&s), rest(&l));
             let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, velocity, others);
-            let condition = condition.rows(velocity, others);
+            let condition = dropped.rows(velocity, others);
             let z = part(&z);
             let u = net.forward(
                 Tensor::from_inner(z.clone()),

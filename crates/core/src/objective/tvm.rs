@@ -184,7 +184,8 @@ impl TvmConfig {
         let g = if self.scaled { beta.clone().recip() } else { beta.ones_like() };
         let lift = |a: Tensor<B::InnerBackend, 1>| Tensor::<B, 1>::from_inner(a);
         let over = |a: &Tensor<B::InnerBackend, 1>| per_row(lift(a.clone()));
-        let mean = |a: Tensor<B, 4>| squared_norm(a) / elements as f64;
+        // A product, since Burn's reverse mode divides by a scalar in single precision.
+        let mean = |a: Tensor<B, 4>| squared_norm(a) * (1.0 / elements as f64);
 
         // The map, and its derivative in the end s: tangents (0, 1, 0) for (z, s, t).
         let start = linear_path(batch.x.clone(), e.clone(), t.clone());

@@ -1,6 +1,7 @@
 //! Runs that are stopped, killed, resumed and changed.
 
 mod changed;
+mod objectives;
 mod resumed;
 
 use burn::backend::{Autodiff, Flex};
