@@ -122,7 +122,7 @@ pub fn sample<B: Backend>(
         Ok::<(), Infallible>(())
     };
     let labels = labels.as_deref();
-    let Ok(()) = sampling.from_noise(&net, &streams, noise, count, shape, labels, device, take);
+    let Ok(()) = sampling.draw(&net, &streams, noise, count, shape, labels, device, take);
     Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
 }
 
@@ -175,7 +175,7 @@ impl Sampling {
     /// # Errors
     /// What `take` says.
     #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
-    pub(crate) fn from_noise<B: Backend, E>(
+    pub(crate) fn draw<B: Backend, E>(
         &self,
         net: &Net<B>,
         streams: &Streams,

@@ -27,7 +27,7 @@ pub use guidance::{GuidanceConfig, interval};
 pub use imf::{ImfConfig, ScaleLaw, Velocities};
 pub use kinds::Objectives;
 pub use meanflow::MeanFlowConfig;
-pub use reference::{Constant, Reference, ReferenceError, Stub};
+pub use reference::{Constant, HostTensors, Reference, ReferenceError, Stub};
 pub use soflow::{SoflowConfig, SoflowDraws, SoflowGuidance};
 pub use tvm::{TvmConfig, TvmDraws, TvmGuidance};
 

@@ -26,6 +26,9 @@ pub enum Constant {
     Null,
 }
 
+/// Tensors by name: shape, and values row-major.
+pub type HostTensors = BTreeMap<String, (Vec<usize>, Vec<f64>)>;
+
 /// What a reference file lacks, or says in another way than an objective reads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -52,8 +55,8 @@ pub enum ReferenceError {
 pub struct Reference {
     /// The constants of the configuration.
     pub constants: BTreeMap<String, Constant>,
-    /// Tensors by name: shape, and values row-major.
-    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+    /// The tensors of the file.
+    pub tensors: HostTensors,
     /// The numbers to compute in.
     pub dtype: DType,
     /// What this implementation computed, by name.

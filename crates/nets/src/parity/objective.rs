@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::{DType, backend::Backend};
-use meanflow_core::objective::{Constant, Objectives, Reference, TrainBackend};
+use meanflow_core::objective::{Constant, HostTensors, Objectives, Reference, TrainBackend};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn constant((name, value): (String, Value)) -> (String, Constant) {
 }
 
 /// Shape and values by name; integers as numbers.
-fn tensors(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f64>)>, ParityError> {
+fn tensors(path: &Path) -> Result<HostTensors, ParityError> {
     let bytes = std::fs::read(path).map_err(|source| ParityError::Read { path: path.into(), source })?;
     let format = |reason: String| ParityError::Format { path: path.into(), reason };
     let views = SafeTensors::deserialize(&bytes).map_err(|error| format(error.to_string()))?;

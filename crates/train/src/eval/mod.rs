@@ -219,7 +219,7 @@ impl Evaluation {
                 };
                 let (noise, labels) = (self.streams.normals(NOISE, 0), self.labels.as_deref());
                 let sampling = self.sampling(nfe);
-                sampling.from_noise(net, &self.streams, noise, rows, self.shape, labels, device, take)?;
+                sampling.draw(net, &self.streams, noise, rows, self.shape, labels, device, take)?;
                 if let (0, Some(seen)) = (index, &mut seen) {
                     attempt(seen, Seen::end_of_set);
                 }
