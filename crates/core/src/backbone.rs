@@ -60,6 +60,16 @@ impl<B: Backend> Condition<B> {
         }
     }
 
+    /// The rows at `indices`, `[rows]`. Masks of dropout belong to rows by their place and stay with the place.
+    pub fn select(&self, indices: &Tensor<B, 1, Int>) -> Self {
+        Self {
+            labels: self.labels.clone().map(|labels| labels.select(0, indices.clone())),
+            augment: self.augment.clone().map(|augment| augment.select(0, indices.clone())),
+            guidance: self.guidance.clone().map(|guidance| guidance.map(|a| a.select(0, indices.clone()))),
+            dropout: self.dropout,
+        }
+    }
+
     /// The rows `start .. start + length`.
     pub fn rows(&self, start: usize, length: usize) -> Self {
         Self {
@@ -122,15 +132,28 @@ pub trait Backbone<B: Backend> {
         false
     }
 
-    /// Instantaneous velocity: the auxiliary head's prediction at `r = t` if there is such a head, which is then the only one
-    /// that runs, else the boundary value `u(z, t, t)`. Shapes and panics as in [`forward`](Self::forward).
+    /// Instantaneous velocity: the auxiliary head's prediction at `r = t` if there is such a head, else the boundary value
+    /// `u(z, t, t)`. A network with such a head implements this so that the other does not run. Shapes and panics as in
+    /// [`forward`](Self::forward).
     fn velocity(&self, z: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 4> {
-        self.forward(z, t.clone(), t, condition)
+        let Heads { u, v } = self.heads(z, t.clone(), t, condition, |shared| shared);
+        v.unwrap_or(u)
     }
 
     /// Average velocity, and the auxiliary head's prediction if there is one. Shapes and panics as in
     /// [`forward`](Self::forward).
-    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+    ///
+    /// What the auxiliary head takes from the rest of the network goes through the last argument, as `[rows, features]`. An
+    /// objective that differentiates the average velocity alone takes tangents away there, and the auxiliary head costs a plain
+    /// pass.
+    fn heads(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        _branch: fn(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Heads<B> {
         Heads { u: self.forward(z, r, t, condition), v: None }
     }
 }

@@ -61,9 +61,16 @@ impl<B: Backend> Backbone<B> for Net<B> {
         }
     }
 
-    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+    fn heads(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        branch: fn(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Heads<B> {
         match self {
-            Self::ImfDit(net) => net.heads(z, r, t, condition),
+            Self::ImfDit(net) => net.heads(z, r, t, condition, branch),
             net => Heads { u: net.forward(z, r, t, condition), v: None },
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 use burn::{
     module::Module,
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{IndexingUpdateOp, Int, Tensor, TensorData, backend::Backend},
 };
 use meanflow_jvp::{Dual, Untaped};
 use meanflow_settings::{Number, Reader};
@@ -119,14 +119,23 @@ impl GuidanceDraws {
 /// The network's own velocities, without gradient.
 #[derive(Clone, Debug)]
 pub struct Velocities<B: Backend> {
-    /// `v_θ(z, t | y, ω)`, the tangent along `z`.
+    /// `v_θ(z, t | y, ω)` of every row, the tangent along `z`.
     pub conditional: Tensor<B, 4>,
-    /// `v_θ(z, t | ∅, 1)`.
-    pub unconditional: Tensor<B, 4>,
+    /// `v_θ(z, t | ∅, 1)` of the rows on which guidance acts.
+    pub unconditional: Option<Unconditional<B>>,
+}
+
+/// Velocities of some rows of a batch.
+#[derive(Clone, Debug)]
+pub struct Unconditional<B: Backend> {
+    /// Which, in the order of `v`.
+    pub rows: Vec<usize>,
+    /// Their velocities, `[rows, …]`.
+    pub v: Tensor<B, 4>,
 }
 
 impl<B: Backend> Velocities<B> {
-    /// Both in one pass over a doubled batch, with scales `omega` (`[batch]`) and the interval [0, 1].
+    /// With scales `omega` (`[batch]`) and the interval [0, 1]; the unconditional ones of the rows `guided` alone.
     ///
     /// # Panics
     /// If the network has no classes.
@@ -135,31 +144,35 @@ impl<B: Backend> Velocities<B> {
         z: Tensor<B, 4>,
         t: Tensor<B, 1>,
         omega: &[f32],
+        guided: Vec<usize>,
         condition: &Condition<B>,
     ) -> Self {
-        let (rows, device) = (omega.len(), z.device());
-        let classes = net.classes().expect("guidance needs a class-conditional network");
-        let labels = condition.labels.clone().expect("guidance needs labels");
-        let labels = Tensor::cat(vec![labels, Tensor::full([rows], classes as i64, &device)], 0);
-        let none = Guidance::full(rows, 1.0, [0.0, 1.0], &device);
-        let guidance = Guidance { omega: column(omega, &device), ..none.clone() };
-        let stacked = Guidance {
-            omega: Tensor::cat(vec![guidance.omega, none.omega], 0),
-            t_min: Tensor::cat(vec![guidance.t_min, none.t_min], 0),
-            t_max: Tensor::cat(vec![guidance.t_max, none.t_max], 0),
-        };
-        let twice = |t: Tensor<B, 1>| Tensor::cat(vec![t.clone(), t], 0);
-        let condition = condition.twice(labels).with_guidance(stacked);
-        let both = velocity(net, Tensor::cat(vec![z.clone(), z], 0), twice(t), &condition);
-        Self { conditional: both.clone().narrow(0, 0, rows), unconditional: both.narrow(0, rows, rows) }
+        let device = z.device();
+        let unconditional = (!guided.is_empty()).then(|| {
+            let (rows, count) = (indices(&guided, &device), guided.len());
+            let classes = net.classes().expect("guidance needs a class-conditional network");
+            let condition = Condition {
+                labels: Some(Tensor::full([count], classes as i64, &device)),
+                guidance: Some(Guidance::full(count, 1.0, [0.0, 1.0], &device)),
+                ..condition.select(&rows)
+            };
+            let (z, t) = (z.clone().select(0, rows.clone()), t.clone().select(0, rows));
+            Unconditional { rows: guided, v: net.velocity(z, t, &condition) }
+        });
+        let none = Guidance::full(omega.len(), 1.0, [0.0, 1.0], &device);
+        let condition = condition.clone().with_guidance(Guidance { omega: column(omega, &device), ..none });
+        Self { conditional: net.velocity(z, t, &condition), unconditional }
     }
 
-    /// `v + (1 − 1/ω)·(v_c − v_u)`; rows that are `dropped` keep `v`.
-    pub fn guided(&self, v: Tensor<B, 4>, omega: &[f32], dropped: &[bool]) -> Tensor<B, 4> {
-        let excess = |(row, omega): (usize, &f32)| if dropped[row] { 0.0 } else { 1.0 - 1.0 / omega };
-        let excess: Vec<f32> = omega.iter().enumerate().map(excess).collect();
-        let excess = per_row(column(&excess, &v.device()));
-        v + (self.conditional.clone() - self.unconditional.clone()) * excess
+    /// `v + (1 − 1/ω)·(v_c − v_u)`; rows without an unconditional velocity keep `v`.
+    pub fn guided(&self, v: Tensor<B, 4>, omega: &[f32]) -> Tensor<B, 4> {
+        let Some(Unconditional { rows, v: unconditional }) = &self.unconditional else { return v };
+        let device = v.device();
+        let excess: Vec<f32> = rows.iter().map(|row| 1.0 - 1.0 / omega[*row]).collect();
+        let rows = indices(rows, &device);
+        let conditional = self.conditional.clone().select(0, rows.clone());
+        let guidance = (conditional - unconditional.clone()) * per_row(column(&excess, &device));
+        v.select_assign(0, rows, guidance, IndexingUpdateOp::Add)
     }
 }
 
@@ -233,15 +246,17 @@ impl Objective for ImfConfig {
         let (field, direction) = match guidance {
             Some(guidance) => {
                 let omega = guidance.acting(&draws.times);
-                let own = Velocities::new(nets.frozen, z.clone(), t.clone(), &omega, &condition);
-                let field = own.guided(v.clone(), &omega, &draws.dropped);
+                let acts = |row: &usize| omega[*row] != 1.0 && !draws.dropped[*row];
+                let guided = (0..rows).filter(acts).collect();
+                let own = Velocities::new(nets.frozen, z.clone(), t.clone(), &omega, guided, &condition);
+                let field = own.guided(v.clone(), &omega);
                 (field, (moved > 0).then(|| own.conditional.narrow(0, still, moved)))
             }
             None if moved == 0 => (v.clone(), None),
             None => {
                 let part = z.clone().narrow(0, still, moved);
                 let (time, condition) = (t.clone().narrow(0, still, moved), condition.rows(still, moved));
-                (v.clone(), Some(velocity(nets.frozen, part, time, &condition)))
+                (v.clone(), Some(nets.frozen.velocity(part, time, &condition)))
             }
         };
         let condition = Condition {
@@ -255,7 +270,8 @@ impl Objective for ImfConfig {
             let time = Tensor::from_inner(t.clone().narrow(0, 0, still));
             let z = precision.input(Tensor::from_inner(part(&z)));
             let condition = outer(condition.rows(0, still));
-            let Heads { u, v: head } = precision.cast(net).heads(z, time.clone(), time, &condition);
+            let Heads { u, v: head } =
+                precision.cast(net).heads(z, time.clone(), time, &condition, Dual::without_tangent);
             let output = |u| precision.output(u, v.dtype());
             let (u, head) = (output(u), head.map(output));
             parts.push(Part::new(u.clone(), u, head, part(&field), part(&v)));
@@ -270,11 +286,12 @@ impl Objective for ImfConfig {
                 Tensor::from_inner(r.clone()),
                 Tensor::from_inner(t.clone()).with_tangent(tangent::<B, 1>(t.ones_like())),
                 &outer(condition.rows(still, moved)),
+                Dual::without_tangent,
             );
             let (u, derivative) = u.split_tangent();
             let derivative = derivative.map_or_else(|| part(&z).zeros_like(), off_tape::<B, 4>);
             let compound = u.clone() + Tensor::from_inner(derivative.clone() * per_row(t - r));
-            let head = head.map(|head| head.split_tangent().0);
+            let head = head.map(Dual::without_tangent);
             parts.push(Part::new(u, compound, head, part(&field), part(&v)));
             dudt = Some(squared_norm(derivative));
         }
@@ -334,19 +351,14 @@ impl<B: TrainBackend> Part<B> {
     }
 }
 
-/// `v_θ(z, t)`: the auxiliary head, or the boundary value `u(z, t, t)` of a network without one.
-fn velocity<B: Backend, N: Backbone<B>>(
-    net: &N,
-    z: Tensor<B, 4>,
-    t: Tensor<B, 1>,
-    condition: &Condition<B>,
-) -> Tensor<B, 4> {
-    let Heads { u, v } = net.heads(z, t.clone(), t, condition);
-    v.unwrap_or(u)
-}
-
 fn column<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+}
+
+fn indices<B: Backend>(rows: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    let count = rows.len();
+    Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use draws::{Draws, GuidanceDraws};
 pub use ect::{EctConfig, EctDraws};
 pub use flow_matching::FlowMatchingConfig;
 pub use guidance::{GuidanceConfig, interval};
-pub use imf::{ImfConfig, ScaleLaw, Velocities};
+pub use imf::{ImfConfig, ScaleLaw, Unconditional, Velocities};
 pub use kinds::Objectives;
 pub use meanflow::MeanFlowConfig;
 pub use reference::{Constant, HostTensors, Reference, ReferenceError, Stub};

@@ -64,7 +64,14 @@ impl<B: Backend> Backbone<B> for Guided<B> {
         true
     }
 
-    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+    fn heads(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        _branch: fn(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Heads<B> {
         let v = self
             .two_heads
             .then(|| self.v.forward(z.clone(), r.clone(), t.clone(), condition) * self.factor(condition));
@@ -115,7 +122,7 @@ where
             t_max: column(&vec![1.0; rows]),
         };
         let condition = Condition::labels(ints::<Flex>(labels)).with_guidance(guidance);
-        let heads = inner.heads(z.clone(), column(&t), column(&t), &condition);
+        let heads = inner.heads(z.clone(), column(&t), column(&t), &condition, |shared| shared);
         heads.v.unwrap_or(heads.u)
     };
     let still: Vec<bool> = t.iter().zip(&r).map(|(t, r)| t == r).collect();
@@ -160,6 +167,7 @@ where
         Tensor::from_inner(column(&r)),
         Tensor::from_inner(column(&t)).with_tangent(column(&vec![1.0; rows])),
         &condition,
+        |shared| shared,
     );
     let (u, dudt) = heads.u.split_tangent();
     let h: Vec<f64> = t.iter().zip(&r).map(|(t, r)| t - r).collect();

@@ -179,11 +179,18 @@ impl<B: Backend> Backbone<B> for ImfDit<B> {
         self.head(x, &self.v_heads, &self.v_final_layer)
     }
 
-    fn heads(&self, z: Tensor<B, 4>, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Heads<B> {
+    fn heads(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        branch: fn(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Heads<B> {
         let x = self.trunk(z, t - r, condition);
         Heads {
             u: self.head(x.clone(), &self.u_heads, &self.u_final_layer),
-            v: Some(self.head(x, &self.v_heads, &self.v_final_layer)),
+            v: Some(self.head(branch(x), &self.v_heads, &self.v_final_layer)),
         }
     }
 }

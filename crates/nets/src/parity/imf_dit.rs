@@ -167,11 +167,12 @@ impl<B: TrainBackend> Case<B> {
             Tensor::from_inner(r),
             Tensor::from_inner(t.clone()).with_tangent(Tensor::<B, 1>::from_inner(t.ones_like()).value()),
             &condition,
+            Dual::without_tangent,
         );
         let (u, dudt) = heads.u.split_tangent();
         Outputs {
             u: u.inner(),
-            head: heads.v.expect("this network has an auxiliary head").split_tangent().0.inner(),
+            head: heads.v.expect("this network has an auxiliary head").inner(),
             dudt: Tensor::<B, 4>::from_value(dudt.expect("u depends on z and t")).inner(),
             own,
         }
@@ -188,7 +189,7 @@ impl<B: TrainBackend> Case<B> {
             "dudt" => outputs.dudt.clone(),
             "V" => outputs.u.clone() + outputs.dudt.clone() * over_pixels(t - r),
             "v_cond" => outputs.own.conditional.clone(),
-            "v_uncond" => outputs.own.unconditional.clone(),
+            "v_uncond" => outputs.own.unconditional.clone()?.v,
             "v_guided" => self.guided(),
             _ => match name.strip_prefix("sample_nfe").map(str::parse) {
                 Some(Ok(steps)) if steps > 0 => self.sample(steps),
@@ -199,7 +200,8 @@ impl<B: TrainBackend> Case<B> {
 
     fn velocities(&self, omega: &[f32]) -> Velocities<B::InnerBackend> {
         let condition = Condition::labels(self.labels.clone());
-        Velocities::new(&self.net.valid(), self.z(), self.times(&self.t), omega, &condition)
+        let all = (0..omega.len()).collect();
+        Velocities::new(&self.net.valid(), self.z(), self.times(&self.t), omega, all, &condition)
     }
 
     /// The guided velocity; where `r = t`, the scale acts whatever the interval.
@@ -208,7 +210,7 @@ impl<B: TrainBackend> Case<B> {
         let row =
             |row: usize| if self.r[row] == self.t[row] { self.guidance.omega[row] } else { inside[row] };
         let omega: Vec<f32> = (0..inside.len()).map(row).collect();
-        self.velocities(&omega).guided(self.e.clone() - self.x.clone(), &omega, &vec![false; omega.len()])
+        self.velocities(&omega).guided(self.e.clone() - self.x.clone(), &omega)
     }
 
     fn objective(&self, file: &ReferenceFile) -> Result<Objective, ParityError> {

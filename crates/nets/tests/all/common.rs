@@ -146,7 +146,8 @@ impl<B: Backend> Inputs<B> {
 
     /// The sum of all heads: every weight matters to it.
     pub fn all_heads(&self, net: &Net<B>) -> Tensor<B, 4> {
-        let heads = net.heads(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition);
+        let (z, r, t) = (self.z.clone(), self.r.clone(), self.t.clone());
+        let heads = net.heads(z, r, t, &self.condition, |shared| shared);
         match heads.v {
             Some(v) => heads.u + v,
             None => heads.u,

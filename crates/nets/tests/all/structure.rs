@@ -6,9 +6,10 @@ use burn::{
     tensor::{DType, Tensor, backend::Backend},
 };
 use meanflow_core::{Backbone, Condition, Guidance, Streams};
+use meanflow_jvp::{Dual, Jvp};
 use meanflow_nets::{DitConfig, Net, NetConfig};
 
-use crate::common::{Inputs, device, largest, networks, random_net};
+use crate::common::{Inputs, device, largest, networks, normal, random_net};
 
 #[test]
 fn the_count_without_weights_is_the_count_of_the_weights() {
@@ -109,10 +110,32 @@ fn the_velocity_is_that_of_the_auxiliary_head_or_the_boundary_value() {
     for (config, shape, classes) in networks() {
         let net: Net<Flex> = random_net(&config, shape, classes, &device);
         let Inputs { z, t, condition, .. } = Inputs::new(shape, classes, &device);
-        let heads = net.heads(z.clone(), t.clone(), t.clone(), &condition);
+        let heads = net.heads(z.clone(), t.clone(), t.clone(), &condition, |shared| shared);
         assert_eq!(heads.v.is_some(), matches!(config, NetConfig::ImfDit(_)));
         let want = heads.v.unwrap_or(heads.u);
         assert_eq!(net.velocity(z, t, &condition).into_data(), want.into_data(), "{config:?}");
+    }
+}
+
+/// The auxiliary head of a pass with tangents: its values are the same, and it carries no tangent.
+#[test]
+fn tangents_end_where_the_auxiliary_head_branches_off() {
+    type B = Jvp<Flex>;
+    let device = device();
+    for (config, shape, classes) in networks() {
+        let net: Net<B> = random_net(&config, shape, classes, &device);
+        let Inputs { z, r, t, condition } = Inputs::new(shape, classes, &device);
+        let heads = |branch: fn(Tensor<B, 2>) -> Tensor<B, 2>| {
+            let z = z.clone().with_tangent(normal("tangent", 0, z.dims(), &device));
+            net.heads(z, r.clone(), t.clone(), &condition, branch)
+        };
+        let (plain, cut) = (heads(|shared| shared), heads(Dual::without_tangent));
+        let tangent = |u: &Tensor<B, 4>| u.tangent().expect("u depends on z").into_data();
+        assert_eq!(tangent(&plain.u), tangent(&cut.u), "{config:?}");
+        if let (Some(plain), Some(cut)) = (plain.v, cut.v) {
+            assert!(plain.tangent().is_some() && cut.tangent().is_none());
+            assert_eq!(plain.value().into_data(), cut.value().into_data());
+        }
     }
 }
 
