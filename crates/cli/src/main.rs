@@ -63,7 +63,12 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
     let code = match error.downcast_ref::<TrainError>() {
-        Some(TrainError::Changed { .. } | TrainError::OtherData { .. } | TrainError::Request(_)) => 2,
+        Some(
+            TrainError::Changed { .. }
+            | TrainError::OtherData { .. }
+            | TrainError::OtherWeights { .. }
+            | TrainError::Request(_),
+        ) => 2,
         _ if error.is::<args::Usage>() => 2,
         _ => 1,
     };

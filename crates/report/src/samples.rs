@@ -61,6 +61,13 @@ pub struct Nearest {
     pub numbers: Value,
 }
 
+impl Nearest {
+    /// Updates made; older versions did not write them down.
+    pub fn step(&self) -> Option<u64> {
+        self.numbers["step"].as_u64()
+    }
+}
+
 impl Samples {
     /// Looks through the folder; one that is missing is empty.
     pub fn read(dir: &Path) -> Self {
@@ -85,6 +92,9 @@ impl Samples {
         }
         out.grids.sort_by(|a, b| (a.step, &a.ema, a.nfe).cmp(&(b.step, &b.ema, b.nfe)));
         points.sort();
+        // One that was drawn before the run went on is of another network than all else on the page.
+        let newest = out.grids.last().map(|grid| grid.step);
+        out.nearest.take_if(|nearest| nearest.step().is_some_and(|step| Some(step) < newest));
         out.points = points.iter().rev().find_map(|(step, path)| read_points(*step, path));
         out
     }
@@ -163,5 +173,19 @@ mod tests {
         assert_eq!(samples.newest_grids(&emas, 2), [&all[4]]);
         assert_eq!(samples.newest_grids(&[], 0), [&all[1], &all[2]]);
         assert_eq!(samples.newest_grids(&["0.5"], 7), [&all[1], &all[2]]);
+    }
+
+    #[test]
+    fn nearest_pictures_of_an_older_step_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        fs::write(file("nearest.png"), "").unwrap();
+        fs::write(file("step-00000040-ema-0-nfe-1.png"), "").unwrap();
+        let shown = |numbers: &str| {
+            fs::write(file("nearest.json"), numbers).unwrap();
+            Samples::read(folder.path()).nearest.is_some()
+        };
+        assert!(shown("{\"step\":40}") && shown("{\"step\":60}") && shown("{\"nfe\":1}"));
+        assert!(!shown("{\"step\":39}"));
     }
 }

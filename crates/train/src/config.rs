@@ -174,12 +174,22 @@ impl Variant {
 
     /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
     pub fn differences(before: &Variant, after: &Variant) -> Vec<Difference> {
-        let is_place = |key: &str, entry: &Entry| key.starts_with("data.") && entry.is_path;
-        let mut differences = Resolved::differences(&before.resolved, &after.resolved, is_place);
+        let mut differences = Resolved::differences(&before.resolved, &after.resolved, is_place_of_data);
         // The weights are in the checkpoint: where their file lies now is no difference either.
         let both_from_files = before.init.weights.is_some() && after.init.weights.is_some();
         differences.retain(|difference| difference.key != "init.weights" || !both_from_files);
         differences
+    }
+
+    /// Whether the data lies elsewhere than in `before`.
+    pub fn data_moved(before: &Variant, after: &Variant) -> bool {
+        let places = |variant: &Variant| -> Vec<(String, String)> {
+            let keys = variant.resolved.keys().into_iter();
+            keys.filter(|(key, entry)| is_place_of_data(key, entry))
+                .map(|(key, entry)| (key, entry.value.clone()))
+                .collect()
+        };
+        places(before) != places(after)
     }
 
     /// With the record of what was read, which is complete only now.
@@ -189,4 +199,9 @@ impl Variant {
         resolved.sections.push(Section { header: "[[variant]]".to_owned(), entries: vec![name] });
         Self { resolved, ..self }
     }
+}
+
+/// Whether a key of a resolved file says where the data lies.
+fn is_place_of_data(key: &str, entry: &Entry) -> bool {
+    key.starts_with("data.") && entry.is_path
 }

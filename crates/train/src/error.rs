@@ -59,6 +59,20 @@ pub enum TrainError {
         /// Digest now.
         now: String,
     },
+    /// The initial weights are not those that the run was started from.
+    #[error(
+        "{path} was started from other weights (sha256 {before}) than {file} holds now ({now}); put the same file there, or none, since the weights are in the checkpoint; for a new run, use --runs-dir"
+    )]
+    OtherWeights {
+        /// The run folder.
+        path: PathBuf,
+        /// The file of `init.weights`.
+        file: PathBuf,
+        /// Digest at the start.
+        before: String,
+        /// Digest now.
+        now: String,
+    },
     /// The log lost lines that a checkpoint had counted.
     #[error(
         "{path} has {found} bytes, the last checkpoint needs {expected}; restore the file or start the run anew in another folder"

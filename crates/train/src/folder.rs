@@ -44,6 +44,23 @@ impl Folder {
     }
 }
 
+/// Whether a process is at work in a run folder, which is asked and not kept.
+///
+/// # Errors
+/// [`TrainError::Read`].
+pub(crate) fn in_use(run: &Path) -> Result<bool, TrainError> {
+    let file = run.join("lock");
+    let lock = match File::open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        lock => lock.map_err(TrainError::read(&file))?,
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(TrainError::read(&file)(error)),
+    }
+}
+
 /// Replaces `path` by `bytes` so that a reader, or the next start after a power cut, sees the old file or the new one.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ pub mod env;
 mod error;
 pub mod eval;
 pub mod folder;
+mod inputs;
 pub mod known;
 pub mod model;
 pub mod optimizer;

@@ -5,11 +5,9 @@ use crate::{
     TrainError, checkpoint,
     checkpoint::Progress,
     config::{Comparison, Difference, Sort, Variant},
-    env,
     folder::{Folder, read_if_present},
 };
 use meanflow_core::objective::Objectives;
-use meanflow_data::Dataset;
 use serde_json::Value;
 use std::{
     fs,
@@ -74,23 +72,6 @@ pub(crate) fn finished(path: &Path, variant: &Variant) -> Result<Option<u64>, Tr
     Ok(done.then(|| status["failed_scores"].as_u64().unwrap_or(0)))
 }
 
-/// Refuses to go on with other data than the run was started with: the paths in its configuration do not tell.
-pub(crate) fn check_same_data(folder: &Folder, data: &dyn Dataset) -> Result<(), TrainError> {
-    if !has_checkpoints(folder.path())? {
-        return Ok(());
-    }
-    let starts = env::starts(folder.path())?;
-    let Some(first) = starts.first() else { return Ok(()) };
-    match first["data"]["sha256"].as_str() {
-        Some(before) if before != data.digest() => Err(TrainError::OtherData {
-            path: folder.path().to_owned(),
-            before: before.to_owned(),
-            now: data.digest(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// What belongs to a run and is moved aside when it begins again; the status comes last, because it tells that there is
 /// something to move.
 const PARTS: [&str; 6] = ["samples", "metrics.jsonl", "data.json", "env.json", "config.toml", "status.json"];
@@ -125,16 +106,21 @@ pub(crate) fn set_aside(folder: &Folder, variant: &Variant) -> Result<Option<Pat
     Ok(Some(aside))
 }
 
-/// Removes the pictures and points of steps that this run has not come to, or will draw anew.
+/// Removes the pictures and points of steps that this run has not come to, or will draw anew. The pictures of `eval --nearest`
+/// stay if their numbers tell a step that this run has come to.
 ///
 /// # Errors
 /// [`TrainError::Read`], [`TrainError::Write`].
 pub(crate) fn remove_later_samples(samples: &Path, progress: &Progress) -> Result<(), TrainError> {
     let due = progress.step + u64::from(!progress.unscored);
+    let numbers = read_if_present(&samples.join("nearest.json"))?;
+    let numbers: Option<Value> = numbers.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let nearest = numbers.and_then(|numbers| numbers["step"].as_u64()).unwrap_or(u64::MAX);
     for entry in fs::read_dir(samples).map_err(TrainError::read(samples))? {
         let path = entry.map_err(TrainError::read(samples))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if step_of(&name).is_some_and(|step| step >= due) {
+        let step = if name.starts_with("nearest.") { Some(nearest) } else { step_of(&name) };
+        if step.is_some_and(|step| step >= due) {
             fs::remove_file(&path).map_err(TrainError::write(&path))?;
         }
     }
@@ -168,15 +154,38 @@ mod tests {
             names.sort();
             names
         };
-        files(&["real.png", "nearest.json", "step-00000020-ema-0-nfe-1.png", "points-00000040.json"]);
+        files(&["real.png", "step-00000020-ema-0-nfe-1.png", "points-00000040.json"]);
         files(&["step-00000040-ema-0-nfe-1.png", "step-00000060-ema-1-nfe-2.png"]);
         let progress = |unscored| Progress { step: 40, unscored, ..Progress::default() };
         remove_later_samples(folder.path(), &progress(false)).unwrap();
-        let kept = ["nearest.json", "points-00000040.json", "real.png", "step-00000020-ema-0-nfe-1.png"];
+        let kept = ["points-00000040.json", "real.png", "step-00000020-ema-0-nfe-1.png"];
         assert_eq!(left(), [&kept[..], &["step-00000040-ema-0-nfe-1.png"]].concat());
         remove_later_samples(folder.path(), &progress(true)).unwrap();
-        assert_eq!(left(), ["nearest.json", "real.png", "step-00000020-ema-0-nfe-1.png"]);
+        assert_eq!(left(), ["real.png", "step-00000020-ema-0-nfe-1.png"]);
         remove_later_samples(folder.path(), &Progress::default()).unwrap();
-        assert_eq!(left(), ["nearest.json", "real.png"]);
+        assert_eq!(left(), ["real.png"]);
+    }
+
+    #[test]
+    fn nearest_pictures_are_of_a_step_that_the_run_has_come_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let stay = |numbers: Option<&str>, step| {
+            fs::write(folder.path().join("nearest.png"), "").unwrap();
+            if let Some(numbers) = numbers {
+                fs::write(folder.path().join("nearest.json"), numbers).unwrap();
+            }
+            let progress = Progress { step, ..Progress::default() };
+            remove_later_samples(folder.path(), &progress).unwrap();
+            let there =
+                ["png", "json"].map(|ending| folder.path().join(format!("nearest.{ending}")).exists());
+            assert!(numbers.is_none() || there[0] == there[1]);
+            there[0]
+        };
+        assert!(stay(Some("{\"step\":40}"), 40));
+        assert!(stay(Some("{\"step\":40}"), 60));
+        assert!(!stay(Some("{\"step\":40}"), 20));
+        // Older versions told no step.
+        assert!(!stay(Some("{\"nfe\":1}"), 60));
+        assert!(!stay(None, 60));
     }
 }

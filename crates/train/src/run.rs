@@ -7,7 +7,7 @@ use crate::{
     env::{self, Host},
     eval::{self, Evaluation},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
-    known, optimizer,
+    inputs, known, optimizer,
     progress::{Event, Observer, Watched},
     resume, scored,
     state::{Named, StateError, parameters, with_parameters},
@@ -72,6 +72,7 @@ pub fn run<B: TrainBackend>(
     if let Some(failed_scores) = resume::finished(path, variant)?
         && !checkpoint::newest_is_damaged(path)?
     {
+        inputs::check_finished(path, variant, observer)?;
         if let Some(Difference { key, .. }) = changes.iter().find(|change| change.key.starts_with("eval.")) {
             let text = format!("`{key}` changed after the end: `meanflow eval` scores the run anew");
             observer.on(Event::Note { text: &text });
@@ -81,7 +82,7 @@ pub fn run<B: TrainBackend>(
     let outcome = go_on::<B>(comparison, variant, &folder, &changes, host, device, observer, stop);
     match &outcome {
         // The run is as it was; only this start was refused.
-        Ok(_) | Err(TrainError::OtherData { .. }) => {}
+        Ok(_) | Err(TrainError::OtherData { .. } | TrainError::OtherWeights { .. }) => {}
         // The error itself matters more than one of writing it down, on a full disk for instance.
         Err(error) => {
             let _ = mark_failed(&folder, error);
@@ -114,16 +115,27 @@ fn go_on<B: TrainBackend>(
     if begins {
         // Before anything can fail, so that a report knows what failed.
         write_atomic(&config, resolved.as_bytes())?;
+    } else {
+        if let Some(aside) = env::set_aside_unreadable(folder.path())? {
+            let text = format!(
+                "the record of earlier starts cannot be read and is kept as {}; whether the data is the same is not known",
+                aside.display()
+            );
+            observer.on(Event::Note { text: &text });
+        }
+        inputs::check_weights(folder.path(), variant)?;
     }
     let data = variant.data.open()?;
-    resume::check_same_data(folder, data.as_ref())?;
+    if !begins {
+        inputs::check_data(folder.path(), data.as_ref())?;
+    }
     let mut run = Run::<B>::open(variant, folder, data.clone(), device, observer)?;
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
     known::write(folder, variant.description)?;
     let from = run.checkpoint.map_or(env::From::Scratch, env::From::Checkpoint);
     env::add_start(folder.path(), host, comparison, variant, data.as_ref(), from, changes)?;
     // Only now: a kill before would take the record of what changed with it.
-    if !changes.is_empty() || read_if_present(&config)?.is_none() {
+    if read_if_present(&config)?.is_none_or(|bytes| bytes != resolved.as_bytes()) {
         write_atomic(&config, resolved.as_bytes())?;
     }
     observer.on(Event::Start {

@@ -5,8 +5,9 @@ use crate::{
     checkpoint::{self, Expected, Stored},
     config::Variant,
     env,
-    folder::read_if_present,
+    folder::{in_use, read_if_present},
     known::variant_of,
+    resume::has_checkpoints,
 };
 use serde_json::Value;
 use std::{
@@ -26,16 +27,24 @@ pub struct Finding {
     pub note: Option<String>,
 }
 
-/// Reads every file of a run folder and compares them with each other.
+/// Reads every file of a run folder and compares them with each other. A process may be at work in it meanwhile.
 ///
 /// # Errors
 /// [`TrainError::NoRun`] if it is no run folder, [`TrainError::Read`] if a folder cannot be listed.
 pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
     let variant = variant_of(run)?;
+    let (busy, begun) = (in_use(run)?, has_checkpoints(run)?);
     let mut findings = vec![found("config.toml", Ok(None))];
-    findings.push(found("env.json", record(run)));
-    findings.push(found("status.json", status(run, &variant)));
-    findings.push(found("metrics.jsonl", log(&run.join("metrics.jsonl"))));
+    let records = [
+        ("env.json", record(run)),
+        ("status.json", status(run, &variant, busy)),
+        ("metrics.jsonl", log(run)),
+    ];
+    for (file, said) in records {
+        // Up to the first checkpoint a start writes them one after the other.
+        let due = begun || run.join(file).exists();
+        findings.push(found(file, if due { said } else { Ok(Some("not written yet".to_owned())) }));
+    }
     for path in files(&run.join("checkpoints"))? {
         let result = match path.extension().and_then(|ending| ending.to_str()) {
             Some("safetensors") => stored(&path, run, &variant),
@@ -48,6 +57,10 @@ pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
     }
     for path in files(&run.join("samples"))? {
         findings.push(found(path.strip_prefix(run).unwrap_or(&path), sample(&path)));
+    }
+    if busy {
+        // What it has removed since the folder was listed is not damaged.
+        findings.retain(|finding| finding.wrong.is_none() || run.join(&finding.file).exists());
     }
     Ok(findings)
 }
@@ -99,23 +112,27 @@ fn record(run: &Path) -> Said {
     }
 }
 
-fn status(run: &Path, variant: &Variant) -> Said {
+fn status(run: &Path, variant: &Variant, busy: bool) -> Said {
     let status = json(&run.join("status.json"))?;
     let (state, step) = (status["state"].as_str().unwrap_or_default(), status["step"].as_u64());
     match (state, step) {
-        ("finished", Some(step)) if step != variant.train.steps => {
+        ("finished", Some(step)) if step > variant.train.steps => {
             Err(format!("it says finished at step {step}, and the run has {}", variant.train.steps))
         }
-        ("running" | "interrupted" | "finished" | "failed", Some(step)) => {
-            Ok(Some(format!("{state} at step {step}")))
+        ("finished", Some(step)) if step < variant.train.steps => {
+            Ok(Some(format!("finished at step {step}, and to go on to {}", variant.train.steps)))
         }
+        ("running", Some(step)) if busy => Ok(Some(format!("a process is at step {step} or later"))),
+        ("running", Some(step)) => Ok(Some(format!("killed at step {step} or later: no process is at it"))),
+        ("interrupted" | "finished" | "failed", Some(step)) => Ok(Some(format!("{state} at step {step}"))),
         _ => Err("it tells no state and step".to_owned()),
     }
 }
 
 /// Every line is JSON with a kind and a step; training lines rise. Only the last line may be torn.
-fn log(path: &Path) -> Said {
-    let file = File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+fn log(run: &Path) -> Said {
+    let file =
+        File::open(run.join("metrics.jsonl")).map_err(|error| format!("it cannot be read: {error}"))?;
     let mut reader = BufReader::new(file);
     let (mut line, mut number, mut last) = (Vec::new(), 0u64, 0);
     loop {

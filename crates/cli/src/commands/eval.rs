@@ -7,7 +7,7 @@ use crate::{
         classify::{Judge, Labelled, labels_of},
         density::Asked,
         features::{Extractor, Part, Side},
-        nearest,
+        nearest::{self, Drawn},
         output::{Output, print_json, print_lines},
         progress::Progress,
         runs::{is_run, within},
@@ -184,7 +184,7 @@ impl Scorer<'_> {
             None => None,
         };
         for (place, &nfe) in job.nfe.iter().enumerate() {
-            let (source, of) = drawn(args, input, count, nfe)?;
+            let (source, step, of) = drawn(args, input, count, nfe)?;
             let samples = Side::new(source, (0..count).collect(), None);
             let scored = score(args, &self.extractor, input, &samples, real)?;
             let mut output =
@@ -205,7 +205,8 @@ impl Scorer<'_> {
             if let Some(path) = args.nearest.as_ref().filter(|_| place == 0) {
                 let path =
                     if path.as_os_str() == AUTO { input.join("samples/nearest.png") } else { path.clone() };
-                let found = nearest_of_run(args, &self.extractor, variant, &samples, nfe, &path);
+                let found =
+                    nearest_of_run(args, &self.extractor, variant, &samples, Drawn { step, nfe }, &path);
                 match found.with_context(|| input.display().to_string()) {
                     Ok(found) => output.nearest = Some(found),
                     Err(error) => output.failures.push(error),
@@ -308,7 +309,7 @@ fn nearest_of_run(
     extractor: &Extractor,
     variant: &Variant,
     samples: &Side,
-    nfe: usize,
+    drawn: Drawn,
     path: &Path,
 ) -> anyhow::Result<nearest::Found> {
     let data = variant.data.open()?;
@@ -320,7 +321,7 @@ fn nearest_of_run(
     let (count, digest) = (data.len(), data.digest());
     let chosen = Source::choice(count, args.nearest_of.min(count), args.seed);
     let training = Side::new(source::of_dataset(data)?, chosen, Some(digest));
-    nearest::write(extractor, samples, &training, held.as_ref(), Some(nfe), path)
+    nearest::write(extractor, samples, &training, held.as_ref(), Some(drawn), path)
 }
 
 /// What the classifier says of a run's samples, whose classes were asked for in turn. Real pictures are those that the run's
@@ -370,13 +371,13 @@ fn judge_data(
     Ok(())
 }
 
-/// Samples of a run, from the noise of its own evaluation unless there is a key.
+/// Samples of a run, from the noise of its own evaluation unless there is a key, and the step of its weights.
 fn drawn(
     args: &Eval,
     run: &Path,
     count: usize,
     nfe: usize,
-) -> anyhow::Result<(Source, Map<String, serde_json::Value>)> {
+) -> anyhow::Result<(Source, u64, Map<String, serde_json::Value>)> {
     let (ema, seed) = (args.ema.clone(), args.noise);
     let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
     let samples = dispatch(args.on.device, Draw { run, request })?;
@@ -388,7 +389,7 @@ fn drawn(
         ("noise", json!(samples.seed)),
     ];
     let of = of.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Ok((source::of_values(samples.values, [channels, height, width]), of))
+    Ok((source::of_values(samples.values, [channels, height, width]), samples.step, of))
 }
 
 struct Draw<'a> {

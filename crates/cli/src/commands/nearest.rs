@@ -4,6 +4,7 @@ use crate::commands::features::{Extractor, Part, Side};
 use anyhow::bail;
 use meanflow_data::grid_png;
 use meanflow_metrics::{Memorisation, Source, memorisation, nearest};
+use meanflow_train::folder::write_atomic;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,15 @@ pub struct Found {
     pub compared: Option<Memorisation>,
 }
 
+/// What samples of a run are of.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn {
+    /// Updates of the weights.
+    pub step: u64,
+    /// Network evaluations a sample.
+    pub nfe: usize,
+}
+
 /// Writes a grid, each row a sample and the real pictures that are nearest to it, and beside it a `.json` with the numbers.
 ///
 /// Distances are those of EfficientNet-Lite0's features if its weights are there, else of pixels.
@@ -31,7 +41,7 @@ pub fn write(
     samples: &Side,
     real: &Side,
     held_out: Option<&Side>,
-    nfe: Option<usize>,
+    drawn: Option<Drawn>,
     path: &Path,
 ) -> anyhow::Result<Found> {
     let (Source::Images(ours), Source::Images(theirs)) = (&samples.source, &real.source) else {
@@ -71,12 +81,13 @@ pub fn write(
         "space": space,
         "searched": found.searched,
         "samples": samples.indices.len(),
-        "nfe": nfe,
+        "step": drawn.map(|drawn| drawn.step),
+        "nfe": drawn.map(|drawn| drawn.nfe),
         "held_out": held_out.map(|side| side.indices.len()),
         "median_of_samples": found.compared.map(|numbers| numbers.samples),
         "median_of_held_out": found.compared.map(|numbers| numbers.held_out),
         "close": found.compared.map(|numbers| numbers.close),
     });
-    std::fs::write(path.with_extension("json"), format!("{numbers:#}\n"))?;
+    write_atomic(&path.with_extension("json"), format!("{numbers:#}\n").as_bytes())?;
     Ok(found)
 }

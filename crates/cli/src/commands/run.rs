@@ -11,6 +11,7 @@ use crate::{
 use anyhow::Context;
 use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
+    TrainError,
     config::{Comparison, Plan, Variant},
     env::{Host, sha256},
     resume,
@@ -38,9 +39,13 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
     }
     let chosen = chosen(&comparison, &args.variant)?;
     let folder = args.runs_dir.join(&comparison.name);
-    // A changed file is refused before anything is trained.
+    // A changed file is refused before anything is trained; a folder that cannot be read is no concern of the other variants.
     for variant in &chosen {
-        resume::check_unchanged(&folder.join(&variant.name), variant)?;
+        if let Err(error @ TrainError::Changed { .. }) =
+            resume::check_unchanged(&folder.join(&variant.name), variant)
+        {
+            return Err(error.into());
+        }
     }
     let stop = stop_on_ctrl_c()?;
     let host = Host {

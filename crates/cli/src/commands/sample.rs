@@ -5,11 +5,13 @@ use crate::{
     args::{Sample, Usage},
     device::{Work, dispatch},
 };
-use anyhow::Context;
 use indicatif::ProgressBar;
 use meanflow_core::{Solver, objective::TrainBackend};
 use meanflow_data::{density_png, grid_png};
-use meanflow_train::sample::{self, Request, Samples};
+use meanflow_train::{
+    folder::write_atomic,
+    sample::{self, Request, Samples},
+};
 use std::path::Path;
 
 /// Draws samples and writes them.
@@ -76,5 +78,5 @@ fn write_csv(samples: &Samples, out: &Path) -> anyhow::Result<()> {
     let dimension: usize = samples.shape[1..].iter().product();
     let line = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",") + "\n";
     let text: String = samples.values.chunks_exact(dimension).map(line).collect();
-    std::fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))
+    Ok(write_atomic(out, text.as_bytes())?)
 }

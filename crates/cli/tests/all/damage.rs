@@ -153,7 +153,7 @@ fn output_that_cannot_be_written_is_an_error() {
     let root = tempfile::tempdir().unwrap();
     write_small(root.path(), "steps = 400", "steps = 20");
     said(root.path(), &["run", "x.toml"], 0);
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 19] = [
         &["run", "x.toml"],
         &["run", "x.toml", "--dry-run"],
         &["run", "x.toml", "--dry-run", "--json"],
@@ -161,6 +161,11 @@ fn output_that_cannot_be_written_is_an_error() {
         &["config", "show", "x.toml", "--origin"],
         &["digest", RUN],
         &["report", RUN],
+        &["eval", RUN, "--metrics", "energy"],
+        &["eval", RUN, "--metrics", "energy", "--json"],
+        &["doctor", RUN],
+        &["data", "inspect", "x.toml"],
+        &["data", "inspect", "x.toml", "--json"],
         &["sample", RUN, "--out", "a.csv"],
         &["export", RUN, "--out", "a.safetensors"],
         &["data", "list"],

@@ -357,6 +357,35 @@ fn samples_stand_beside_their_nearest_pictures() {
     assert_eq!((&numbers["samples"], &numbers["held_out"]), (&20.into(), &Value::Null));
 }
 
+/// A run that went on has other samples.
+#[test]
+fn nearest_pictures_of_a_run_are_of_a_step() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    pictures(&folder.join("real"), 20, 0);
+    let text = SMALL
+        .replace(
+            "[data.two-moons]\npoints = 2000",
+            "[data.image-folder]\npath = \"real\"\nlabels = false\nsize = 12",
+        )
+        .replace("[net.mlp]\nwidth = 16\ndepth = 1", "[net.dit]\npatch = 6\nwidth = 8\ndepth = 1\nheads = 1")
+        .replace("batch = 32\nsteps = 400", "batch = 4\nsteps = 2")
+        .replace("[\"energy\"]", "[]\ngrid = 4");
+    fs::write(folder.join("x.toml"), text).unwrap();
+    let run = |more: &[&str]| drop(meanflow(folder).args(["run", "x.toml"]).args(more).assert().success());
+    let page = || fs::read_to_string(folder.join("runs/small/report/index.html")).unwrap();
+    run(&[]);
+    let run_folder = "runs/small/meanflow";
+    eval(folder, &[run_folder, "--samples", "8", "--metrics", "sw2", "--nearest", "auto"]);
+    let numbers = fs::read(folder.join(run_folder).join("samples/nearest.json")).unwrap();
+    let numbers: Value = serde_json::from_slice(&numbers).unwrap();
+    assert_eq!((&numbers["step"], &numbers["nfe"]), (&2.into(), &1.into()));
+    run(&[]);
+    assert!(page().contains("8 samples of 1 NFE at step 2"));
+    run(&["--set", "train.steps=3"]);
+    assert!(!page().contains("Nearest training images"));
+}
+
 #[test]
 fn what_can_be_computed_is_printed_and_what_contradicts_itself_is_refused() {
     let root = tempfile::tempdir().unwrap();

@@ -51,6 +51,24 @@ fn one_variant_that_fails_does_not_end_the_comparison() {
     assert_eq!(status(root.path(), "broken")["state"], "finished");
 }
 
+#[test]
+fn a_folder_that_cannot_be_read_does_not_keep_the_others_from_being_trained() {
+    let root = tempfile::tempdir().unwrap();
+    let text = SMALL.replace("steps = 400", "steps = 20");
+    fs::write(
+        root.path().join("x.toml"),
+        text + "[[variant]]\nname = \"first\"\n[[variant]]\nname = \"second\"\n",
+    )
+    .unwrap();
+    assert!(run(root.path(), &["--variant", "first"]).0.status.success());
+    fs::write(root.path().join("runs/small/first/config.toml"), "[[").unwrap();
+    let (output, said) = run(root.path(), &[]);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("1 failed:\n  first: ") && said.contains("config.toml cannot be read"), "{said}");
+    assert_eq!(status(root.path(), "second")["state"], "finished");
+    assert!(page(root.path()).contains("second"));
+}
+
 /// The loss of the only step is a number, but what it makes of the weights samples none.
 #[test]
 fn a_score_that_fails_is_said_and_the_run_is_kept() {

@@ -165,8 +165,9 @@ pub fn nearest(runs: &[Run]) -> Option<Figure> {
             let tile = (run.label.clone(), variant_color(place), picture(&found.path)?, true);
             let number = |name: &str| found.numbers[name].as_f64();
             let space = found.numbers["space"].as_str().unwrap_or("features");
+            let step = found.step().map_or_else(String::new, |step| format!(" at step {}", count(step)));
             let of = match (found.numbers["samples"].as_u64(), found.numbers["nfe"].as_u64()) {
-                (Some(samples), Some(nfe)) => format!("{samples} samples of {nfe} NFE"),
+                (Some(samples), Some(nfe)) => format!("{samples} samples of {nfe} NFE{step}"),
                 _ => "its samples".to_owned(),
             };
             let searched = found.numbers["searched"].as_u64().unwrap_or(0);

@@ -273,7 +273,8 @@ fn fact(start: &Value, key: &str) -> String {
             format!("{}, {} bytes{cut}", plain(&value["file"]), plain(&value["bytes"]))
         }
         "binary" if value.is_object() => {
-            format!("{}, of {}", plain(&value["path"]), plain(&value["modified"]))
+            let sha = value["sha256"].as_str().map_or_else(String::new, |sha| format!(", sha256 {sha}"));
+            format!("{}, of {}{sha}", plain(&value["path"]), plain(&value["modified"]))
         }
         "init" if value.is_object() => {
             format!("{}, sha256 {}", plain(&value["path"]), plain(&value["sha256"]))

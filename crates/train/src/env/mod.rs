@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -49,6 +50,20 @@ pub fn starts(run: &Path) -> Result<Vec<Value>, TrainError> {
         },
         _ => Vec::new(),
     })
+}
+
+/// Keeps a record that cannot be read beside the one that the next start writes, and says where.
+///
+/// # Errors
+/// [`TrainError::Read`], [`TrainError::Write`].
+pub fn set_aside_unreadable(run: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let file = run.join(FILE);
+    if read_if_present(&file)?.is_none() || !starts(run)?.is_empty() {
+        return Ok(None);
+    }
+    let aside = run.join(format!("{FILE}.damaged"));
+    std::fs::rename(&file, &aside).map_err(TrainError::write(&file))?;
+    Ok(Some(aside))
 }
 
 /// What a start begins with.
@@ -132,14 +147,21 @@ fn commit() -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
-/// The program's file: its place, length and time tell builds of one version apart.
-fn binary() -> Value {
-    let Ok(path) = std::env::current_exe() else { return Value::Null };
-    let metadata = path.metadata().ok();
-    json!({
-        "path": path,
-        "bytes": metadata.as_ref().map(std::fs::Metadata::len),
-        "modified": metadata.and_then(|metadata| metadata.modified().ok()).map(utc),
+/// The program, read once a process: its sha256 tells it from any other build.
+fn binary() -> &'static Value {
+    static BINARY: OnceLock<Value> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let Ok(path) = std::env::current_exe() else { return Value::Null };
+        // Another build may lie in its place by now; here Linux has the one that runs.
+        let running = Path::new("/proc/self/exe");
+        let file = if running.exists() { running } else { &path };
+        let metadata = file.metadata().ok();
+        json!({
+            "path": path,
+            "bytes": metadata.as_ref().map(std::fs::Metadata::len),
+            "modified": metadata.and_then(|metadata| metadata.modified().ok()).map(utc),
+            "sha256": sha256_of_file(file).ok(),
+        })
     })
 }
 
@@ -156,7 +178,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// sha256 of a file in hexadecimal.
-fn sha256_of_file(path: &Path) -> Result<String, TrainError> {
+pub(crate) fn sha256_of_file(path: &Path) -> Result<String, TrainError> {
     let mut hash = Sha256::new();
     let mut file = File::open(path).map_err(TrainError::read(path))?;
     std::io::copy(&mut file, &mut hash).map_err(TrainError::read(path))?;

@@ -1,23 +1,11 @@
 //! Runs whose experiment file, or whose folder, was changed by hand.
 
-use super::{Each, FINISHED, Place, log};
+use super::{Each, FINISHED, Place, log, stopped_after};
 use meanflow_train::{TrainError, progress::Event, run::Outcome};
 use std::{
     fs,
     sync::atomic::{AtomicBool, Ordering},
 };
-
-/// Stops the run after this step.
-fn stopped_after(place: &Place, overrides: &[&str], last: u64) {
-    let stop = AtomicBool::new(false);
-    let mut observer = Each(|event: &Event<'_>| {
-        if matches!(event, Event::Step { step } if *step == last) {
-            stop.store(true, Ordering::Relaxed);
-        }
-    });
-    let outcome = place.start(overrides, &mut observer, &stop).unwrap();
-    assert_eq!(outcome, Outcome::Interrupted { step: last });
-}
 
 /// The keys that a start is refused for.
 fn refused(place: &Place, overrides: &[&str]) -> Vec<String> {
@@ -44,6 +32,19 @@ fn a_longer_run_goes_on_to_the_bits_of_a_long_one() {
     let start = &grown.json("env.json")["starts"][1];
     assert_eq!(start["step"], 12);
     assert_eq!(start["changed"]["train.steps"], serde_json::json!(["\"12 steps\"", "\"20 steps\""]));
+}
+
+#[test]
+fn a_run_with_a_schedule_that_is_stretched_over_it_may_not_grow() {
+    let place = Place::new();
+    let stages = "objective.ect={sigma-data=0.5}";
+    stopped_after(&place, &[stages], 6);
+    assert_eq!(refused(&place, &[stages, "train.steps=20"]), ["train.steps"]);
+    // The same at every step of the run.
+    let place = Place::new();
+    let stages = "objective.ect={sigma-data=0.5, stages=1}";
+    stopped_after(&place, &[stages], 6);
+    assert_eq!(place.go(&[stages, "train.steps=20"]).unwrap(), FINISHED);
 }
 
 #[test]

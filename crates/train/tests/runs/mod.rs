@@ -2,7 +2,9 @@
 
 mod changed;
 mod objectives;
+mod recorded;
 mod resumed;
+mod verified;
 
 use burn::backend::{Autodiff, Flex};
 use meanflow_jvp::Jvp;
@@ -18,7 +20,7 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -133,6 +135,18 @@ impl<F: FnMut(&Event<'_>)> Observer for Each<F> {
     fn on(&mut self, event: Event<'_>) {
         self.0(&event);
     }
+}
+
+/// Stops the run after this step.
+fn stopped_after(place: &Place, overrides: &[&str], last: u64) {
+    let stop = AtomicBool::new(false);
+    let mut observer = Each(|event: &Event<'_>| {
+        if matches!(event, Event::Step { step } if *step == last) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let outcome = place.start(overrides, &mut observer, &stop).unwrap();
+    assert_eq!(outcome, Outcome::Interrupted { step: last });
 }
 
 const FINISHED: Outcome = Outcome::Finished { failed_scores: 0 };
