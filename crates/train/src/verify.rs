@@ -35,16 +35,14 @@ pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
     let variant = variant_of(run)?;
     let (busy, begun) = (in_use(run)?, has_checkpoints(run)?);
     let mut findings = vec![found("config.toml", Ok(None))];
-    let records = [
-        ("env.json", record(run)),
-        ("status.json", status(run, &variant, busy)),
-        ("metrics.jsonl", log(run)),
-    ];
-    for (file, said) in records {
-        // Up to the first checkpoint a start writes them one after the other.
+    // Up to the first checkpoint a start writes them one after the other.
+    let mut add = |file: &str, said: &dyn Fn() -> Said| {
         let due = begun || run.join(file).exists();
-        findings.push(found(file, if due { said } else { Ok(Some("not written yet".to_owned())) }));
-    }
+        findings.push(found(file, if due { said() } else { Ok(Some("not written yet".to_owned())) }));
+    };
+    add("env.json", &|| record(run));
+    add("status.json", &|| status(run, &variant, busy));
+    add("metrics.jsonl", &|| log(run));
     for path in files(&run.join("checkpoints"))? {
         let result = match path.extension().and_then(|ending| ending.to_str()) {
             Some("safetensors") => stored(&path, run, &variant),
@@ -58,8 +56,8 @@ pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
     for path in files(&run.join("samples"))? {
         findings.push(found(path.strip_prefix(run).unwrap_or(&path), sample(&path)));
     }
-    if busy {
-        // What it has removed since the folder was listed is not damaged.
+    if busy || in_use(run)? {
+        // What a process has removed since the folder was listed is not damaged.
         findings.retain(|finding| finding.wrong.is_none() || run.join(&finding.file).exists());
     }
     Ok(findings)
