@@ -43,8 +43,8 @@ pub struct ImfConfig {
     pub weight: Weight,
     /// Share of labels replaced by the null class.
     pub label_dropout: f64,
-    /// Law of the guidance that the network learns; it acts for networks that are [`guided`](Backbone::guided) and have
-    /// classes.
+    /// Law of the guidance that the network learns; only for networks that are [`guided`](Backbone::guided), and data with
+    /// classes: the loss panics on others.
     pub guidance: Option<ScaleLaw>,
 }
 
@@ -241,7 +241,9 @@ impl Objective for ImfConfig {
         let path = linear_path(batch.x, e, t.clone());
         let (z, v) = (path.z, path.v);
 
-        let guidance = draws.guidance.as_ref().filter(|_| net.guided() && condition.labels.is_some());
+        let guidance = draws.guidance.as_ref();
+        let takes = net.guided() && condition.labels.is_some();
+        assert!(guidance.is_none() || takes, "guidance needs a network that takes it, and classes");
         // The target, and the tangent along z of the rows with r ≠ t.
         let (field, direction) = match guidance {
             Some(guidance) => {

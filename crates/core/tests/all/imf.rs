@@ -225,17 +225,24 @@ fn the_split_loss_is_that_of_the_official_order() {
 #[test]
 fn without_guidance_and_head_it_is_the_boundary_variant() {
     let net = Net::<B>::new(&parameters(3));
-    for guidance in [None, Some(ScaleLaw { max: 8.0, beta: 1.0 })] {
-        for share in [0.0, 0.5, 1.0] {
-            let config = config(share, guidance);
-            let batch = batch(SHAPE, CLASSES, 8);
-            let draws = draw(&config, &Streams::new(6), 0, SHAPE);
-            let got = loss(&config, &net, batch.clone(), &draws);
-            let want = reference(&net, &batch, &draws, config.weight);
-            assert_close("squared", &values(got.squared), &want.squared, 1e-6);
-            assert!(got.head.is_none());
-            assert_close("loss", &values(got.loss.clone()), &values(want.loss.clone()), 1e-6);
-            assert_close("gradient", &net.gradient(got.loss), &net.gradient(want.loss), 1e-6);
-        }
+    for share in [0.0, 0.5, 1.0] {
+        let config = config(share, None);
+        let batch = batch(SHAPE, CLASSES, 8);
+        let draws = draw(&config, &Streams::new(6), 0, SHAPE);
+        let got = loss(&config, &net, batch.clone(), &draws);
+        let want = reference(&net, &batch, &draws, config.weight);
+        assert_close("squared", &values(got.squared), &want.squared, 1e-6);
+        assert!(got.head.is_none());
+        assert_close("loss", &values(got.loss.clone()), &values(want.loss.clone()), 1e-6);
+        assert_close("gradient", &net.gradient(got.loss), &net.gradient(want.loss), 1e-6);
     }
+}
+
+#[test]
+#[should_panic(expected = "guidance needs a network that takes it")]
+fn guidance_for_a_network_that_takes_none() {
+    let net = Net::<B>::new(&parameters(3));
+    let config = config(0.5, Some(ScaleLaw { max: 8.0, beta: 1.0 }));
+    let draws = draw(&config, &Streams::new(6), 0, SHAPE);
+    loss(&config, &net, batch(SHAPE, CLASSES, 8), &draws);
 }
