@@ -172,7 +172,7 @@ pub struct Sample {
     /// A .png grid of images or density of points, or a .csv with one sample a line.
     #[arg(long)]
     pub out: PathBuf,
-    /// meanflow, euler, heun, midpoint or rk4; default: the experiment's.
+    /// One of those that `meanflow kinds` lists; default: the experiment's.
     #[arg(long)]
     pub solver: Option<String>,
     /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
@@ -181,7 +181,7 @@ pub struct Sample {
     /// Class of every sample; default: all in turn.
     #[arg(long)]
     pub class: Option<usize>,
-    /// Scale of guidance, for a network that takes it as an input; default: the experiment's.
+    /// Scale of guidance, for a network with classes; default: the experiment's.
     #[arg(long)]
     pub omega: Option<f64>,
     /// Times at which guidance acts; default: the experiment's.
