@@ -130,7 +130,7 @@ impl<X: Backend> Visit<X> for Differentiate<'_, X> {
             let out = objective.loss::<Tape<X, O>, _, _>(&nets, batch, &draws);
             let loss = out.loss * share;
             let value = loss.clone().inner();
-            let measures = out.measures.into_iter().map(|measure| Part::new(measure, share)).collect();
+            let measures = out.measures.into_iter().map(|measure| Part::new(measure)).collect();
             (GradientsParams::from_grads(loss.backward(), &online), value, measures)
         };
         let outs: Vec<(GradientsParams, Tensor<X, 1>, Vec<Part<X>>)> = if parts == 1 {
@@ -194,16 +194,16 @@ struct Part<X: Backend> {
     name: &'static str,
     reduce: Reduce,
     rows: usize,
-    /// Mean: the part's share of it. Root mean square: the sum of squares.
+    /// Mean: that of the part's rows. Root mean square: the sum of squares.
     value: Tensor<X, 1>,
 }
 
 impl<X: Backend> Part<X> {
-    fn new(measure: Measure<X>, share: f64) -> Self {
+    fn new(measure: Measure<X>) -> Self {
         let Measure { name, reduce, rows: values } = measure;
         let rows = values.dims()[0];
         let value = match reduce {
-            Reduce::Mean => values.mean() * share,
+            Reduce::Mean => values.mean(),
             Reduce::RootMeanSquare => values.sum(),
         };
         Self { name, reduce, rows, value }
@@ -219,12 +219,16 @@ fn total<X: Backend>(
 ) -> Tensor<X, 1> {
     let found: Vec<&Part<X>> = parts.iter().flatten().filter(|part| part.name == name).collect();
     let Some(first) = found.first() else { return Tensor::full([1], f32::NAN, device) };
-    let values = found.iter().map(|part| part.value.clone());
+    let rows = found.iter().map(|part| part.rows).sum::<usize>();
     match first.reduce {
-        Reduce::Mean => sum(values.collect()),
+        // Only some rows of a batch may have a measure, and of those a part may have any number.
+        Reduce::Mean => {
+            let share = |part: &&Part<X>| part.value.clone() * (part.rows as f64 / rows as f64);
+            sum(found.iter().map(share).collect())
+        }
         Reduce::RootMeanSquare => {
-            let numbers = (found.iter().map(|part| part.rows).sum::<usize>() * elements) as f64;
-            sum(values.map(|value| value / numbers).collect()).sqrt()
+            let numbers = (rows * elements) as f64;
+            sum(found.iter().map(|part| part.value.clone() / numbers).collect()).sqrt()
         }
     }
 }

@@ -169,7 +169,7 @@ pub struct Cost {
 /// How a measure of rows becomes one number of the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduce {
-    /// The mean over all rows of the batch.
+    /// The mean over the rows of the batch that have it.
     Mean,
     /// The root of the mean square over the numbers of the rows that have it; a row's value is the sum of its squares.
     RootMeanSquare,

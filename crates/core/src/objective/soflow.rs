@@ -409,7 +409,7 @@ impl SoflowConfig {
             add(loss.mean(), others as f64 / rows as f64);
         }
         let mut measures = vec![Measure::mean("raw", Tensor::cat(raw, 0))];
-        measures.extend(velocity_loss.clone().map(|loss| Measure::mean("velocity", loss)));
+        measures.extend(velocity_error.clone().map(|error| Measure::mean("velocity", error)));
         measures.extend(consistency.map(|loss| Measure::mean("consistency", loss)));
         SoflowLosses {
             loss: Loss { loss: total.expect("a batch has rows"), measures },

@@ -164,7 +164,7 @@ impl TvmConfig {
     {
         let Inputs { e, t, s, flow, beta } = inputs;
         let (net, teacher) = (nets.online, &nets.teachers[0]);
-        let (rows, classes) = (dropped.len(), net.classes());
+        let classes = net.classes();
         let elements: usize = batch.x.dims()[1..].iter().product();
         let plain = condition(batch, classes);
         let scale = |beta: &Tensor<B::InnerBackend, 1>| {
@@ -227,7 +227,6 @@ impl TvmConfig {
         };
         let error = own * over(&g) - Tensor::from_inner(flow_target.clone());
         let flow = mean(error * over(&beta));
-        debug_assert_eq!(flow.dims()[0], rows);
         Terms { end, slope, terminal_target: target, flow_target, terminal, flow }
     }
 }
