@@ -1,41 +1,11 @@
 //! Weights under the names of the official JAX codes (Flax): `Gsunshine/meanflow` and `Lyy-iiis/imeanflow`.
 //!
-//! Layouts agree up to reshaping: a Flax `kernel` is `[in, out]` like Burn's, and the patch kernel `[h, w, in, out]` is our
+//! Names are relative to the network (`blocks.layers_0.attn.qkv._flax_linear.kernel`). Layouts agree up to reshaping: a Flax `kernel` is `[in, out]` like Burn's, and the patch kernel `[h, w, in, out]` is our
 //! patch embedder's `[patch²·channels, width]` read in order, because patches are flattened as `(row, column, channel)`.
 
-use std::collections::BTreeMap;
+use crate::{layout::Layout, weights::Names};
 
-use burn::tensor::backend::Backend;
-use meanflow_weights::HostTensor;
-
-use crate::{
-    Dit, ImfDit,
-    layout::Layout,
-    weights::{self, Names, WeightsError},
-};
-
-/// Replaces every weight of `net` by the one of its Flax name.
-///
-/// Names are relative to the network (`blocks.layers_0.attn.qkv._flax_linear.kernel`), with `.` or `/` between their parts.
-///
-/// # Errors
-/// If a weight is missing, left over, or of another shape.
-pub fn load<B: Backend>(net: Dit<B>, weights: &BTreeMap<String, HostTensor>) -> Result<Dit<B>, WeightsError> {
-    weights::load(net, &DitNames, weights)
-}
-
-/// Replaces every weight of `net` by the one of its Flax name.
-///
-/// # Errors
-/// If a weight is missing, left over, or of another shape.
-pub fn load_imf<B: Backend>(
-    net: ImfDit<B>,
-    weights: &BTreeMap<String, HostTensor>,
-) -> Result<ImfDit<B>, WeightsError> {
-    weights::load(net, &ImfDitNames, weights)
-}
-
-/// The Flax names of a [`Dit`].
+/// The Flax names of a [`Dit`](crate::Dit).
 #[derive(Clone, Copy, Debug)]
 pub struct DitNames;
 
@@ -58,7 +28,7 @@ impl Names for DitNames {
     }
 }
 
-/// The Flax names of an [`ImfDit`] (`Lyy-iiis/imeanflow`). Layouts are those of the DiT.
+/// The Flax names of an [`ImfDit`](crate::ImfDit) (`Lyy-iiis/imeanflow`). Layouts are those of the DiT.
 #[derive(Clone, Copy, Debug)]
 pub struct ImfDitNames;
 

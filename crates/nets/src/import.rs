@@ -1,15 +1,6 @@
 //! The programs whose weight files a network can come from, or go to.
 
-use crate::{
-    DitConfig, NetConfig,
-    embed::grid_positions,
-    flax::{DitNames, ImfDitNames},
-    layout::Layout,
-    torch::UnetNames,
-    torch_dit::TorchDitNames,
-    unet::square,
-    weights::Names,
-};
+use crate::{layout::Layout, weights::Names};
 use meanflow_weights::HostTensor;
 
 /// How a program names the parameters of a network.
@@ -30,47 +21,21 @@ impl Convention {
     }
 }
 
-impl NetConfig {
-    /// The conventions in which weights of this network for samples of `shape` may come; the first is that of checkpoints and
-    /// exported files.
-    pub fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {
-        let convention =
-            |key, name, constants, names: Box<dyn Names>| Convention { key, name, constants, names };
-        let own = convention("meanflow", "meanflow", vec![], Box::new(Own));
-        // Both official DiTs keep the fixed positions among the weights.
-        let positions = |config: &DitConfig| {
-            let ([rows, columns], width) = (config.grid(shape), config.width);
-            let values = grid_positions(rows, columns, width).into_iter().map(|value| value as f32).collect();
-            vec![("pos_embed", HostTensor { shape: vec![1, rows * columns, width], values })]
-        };
-        let others = match self {
-            Self::Mlp(_) => vec![],
-            Self::Dit(config) => vec![
-                convention(
-                    "flax",
-                    "Flax (Gsunshine/meanflow)",
-                    positions(config),
-                    Box::new(Within(DitNames)),
-                ),
-                convention(
-                    "torch",
-                    "PyTorch (DiT, SiT)",
-                    positions(config),
-                    Box::new(Within(TorchDitNames { channels: shape[0] })),
-                ),
-            ],
-            Self::ImfDit(_) => {
-                vec![convention("flax", "Flax (Lyy-iiis/imeanflow)", vec![], Box::new(Within(ImfDitNames)))]
-            }
-            Self::Unet(config) => vec![convention(
-                "torch",
-                "PyTorch (Gsunshine/py-meanflow)",
-                vec![("resample_filter", square(&config.filter))],
-                Box::new(Within(UnetNames::new(config, shape))),
-            )],
-        };
-        std::iter::once(own).chain(others).collect()
+impl Convention {
+    /// The convention `key`, in words `name`, for a network of one kind: its module's own paths have these names there.
+    pub fn new(
+        key: &'static str,
+        name: &'static str,
+        names: impl Names + 'static,
+        constants: Vec<(&'static str, HostTensor)>,
+    ) -> Self {
+        Self { key, name, constants, names: Box::new(Within(names)) }
     }
+}
+
+/// Names as they are in checkpoints and exported files.
+pub(crate) fn own() -> Convention {
+    Convention { key: "meanflow", name: "meanflow", constants: vec![], names: Box::new(Own) }
 }
 
 /// Names as they are here.

@@ -9,7 +9,7 @@ use meanflow_core::{Streams, random::open_unit};
 
 /// The law of a parameter's initial values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Law {
+pub enum Law {
     /// All zero.
     Zeros,
     /// All one.
@@ -26,23 +26,25 @@ pub(crate) enum Law {
 ///
 /// A parameter's values and its [`ParamId`] depend on the run's seed and the path alone: not on the order in which modules
 /// are made, on the device, or on any process-wide generator.
-pub(crate) struct Init<'a, B: Backend> {
+pub struct Init<'a, B: Backend> {
     streams: &'a Streams,
     device: &'a B::Device,
     path: String,
 }
 
 impl<'a, B: Backend> Init<'a, B> {
-    pub(crate) fn new(streams: &'a Streams, device: &'a B::Device) -> Self {
+    /// The maker for a whole network.
+    pub fn new(streams: &'a Streams, device: &'a B::Device) -> Self {
         Self { streams, device, path: String::new() }
     }
 
-    pub(crate) fn device(&self) -> &B::Device {
+    /// Where the parameters are made.
+    pub fn device(&self) -> &B::Device {
         self.device
     }
 
     /// The maker for the child `name` of this path.
-    pub(crate) fn at(&self, name: &str) -> Self {
+    pub fn at(&self, name: &str) -> Self {
         let path = match self.path.as_str() {
             "" => name.to_string(),
             parent => format!("{parent}.{name}"),
@@ -51,7 +53,7 @@ impl<'a, B: Backend> Init<'a, B> {
     }
 
     /// The parameter at this path.
-    pub(crate) fn param<const D: usize>(&self, shape: [usize; D], law: Law) -> Param<Tensor<B, D>> {
+    pub fn param<const D: usize>(&self, shape: [usize; D], law: Law) -> Param<Tensor<B, D>> {
         let count = shape.iter().product();
         let stream = format!("init/{}", self.path);
         let values = match law {
@@ -73,7 +75,7 @@ impl<'a, B: Backend> Init<'a, B> {
     }
 
     /// A linear layer `[inputs, outputs]` without a bias at this path.
-    pub(crate) fn linear_without_bias(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
+    pub fn linear_without_bias(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
         Linear { weight: self.at("weight").param([inputs, outputs], law), bias: None }
     }
 
@@ -83,7 +85,7 @@ impl<'a, B: Backend> Init<'a, B> {
     }
 
     /// A linear layer `[inputs, outputs]` with a zero bias at this path.
-    pub(crate) fn linear(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
+    pub fn linear(&self, inputs: usize, outputs: usize, law: Law) -> Linear<B> {
         Linear {
             weight: self.at("weight").param([inputs, outputs], law),
             bias: Some(self.at("bias").param([outputs], Law::Zeros)),

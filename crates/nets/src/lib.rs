@@ -6,36 +6,43 @@
 //! the host from the run's [`Streams`](meanflow_core::Streams), one stream per parameter, never from a backend's
 //! generator.
 //!
-//! [`NetConfig`] describes a network (and counts its parameters without making them), [`Net`] is one, [`flax`] and [`torch`]
-//! read weights under the names of the official codes, and [`parity`] compares this implementation with reference numbers.
+//! A kind of network is its settings ([`Network`]): it reads its keys, counts its parameters without making them, and makes the
+//! module. [`networks!`] makes one type of a list of kinds, as [`NetConfig`] is of the built-in ones, and [`Net`] is a network of
+//! any of them. [`import`] knows the names that other programs have for the weights, and [`parity`] compares this implementation with reference numbers.
 
 mod attention;
 pub mod classifier;
-pub mod config;
 pub mod dit;
 mod embed;
+mod error;
 pub mod flax;
 pub mod imf;
 pub mod import;
-mod init;
+pub mod init;
+mod kinds;
 pub mod layout;
 pub mod mlp;
-pub mod net;
+mod network;
 mod norm;
 pub mod parity;
 mod patch;
-pub mod torch;
-pub mod torch_dit;
+mod registry;
 pub mod unet;
 pub mod weights;
 
 pub use classifier::Classifier;
-pub use config::{NetConfig, NetError};
 pub use dit::{Dit, DitConfig};
+pub use error::NetError;
 pub use imf::{ImfDit, ImfDitConfig};
+pub use init::{Init, Law};
+pub use kinds::{Net, Networks};
 pub use mlp::{Mlp, MlpConfig};
-pub use net::Net;
+pub use network::{Activations, Network};
+pub use registry::{AnyNet, NetConfig};
 pub use unet::{SongUnet, UnetConfig};
+
+/// For [`networks!`] in other crates.
+pub use meanflow_core as core;
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

@@ -7,11 +7,13 @@ use burn::{
 };
 use meanflow_core::precision::typed_as;
 use meanflow_core::{Backbone, Condition};
+use meanflow_settings::{Reader, Within};
 
 use crate::{
-    config::{NetError, positive},
     embed::{LabelEmbedder, NARROW, label_parameters},
+    error::{NetError, positive},
     init::{Init, Law},
+    network::{Activations, Network},
     norm::layer_norm,
 };
 
@@ -33,20 +35,6 @@ impl MlpConfig {
     fn time_features(&self) -> usize {
         1 + 2 * self.octaves
     }
-
-    pub(crate) fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
-        let (sample, w) = (shape.iter().product::<usize>(), self.width);
-        linear(sample + 2 * self.time_features(), w)
-            + label_parameters(classes, w)
-            + (self.depth - 1) * linear(w, w)
-            + linear(w, sample)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), NetError> {
-        positive(self.width, "width")?;
-        positive(self.depth, "depth")
-    }
 }
 
 /// `u(z, r, t | class)`: the flattened sample, `t` and `h = t − r` through `depth` hidden layers.
@@ -62,6 +50,42 @@ pub struct Mlp<B: Backend> {
     output: Linear<B>,
     /// `π·2ᵏ`, `[1, octaves]`; not a parameter.
     frequencies: Option<Tensor<B, 2>>,
+}
+
+impl Network for MlpConfig {
+    const NAME: &'static str = "mlp";
+    const ABOUT: &'static str = "multilayer perceptron, for points in the plane";
+
+    type Module<B: Backend> = Mlp<B>;
+
+    fn read(r: &mut Reader) -> Self {
+        Self {
+            width: r.need("width", Within::SIZE),
+            depth: r.need("depth", Within::SIZE),
+            octaves: r.get("octaves", Within(0, 64), 0),
+        }
+    }
+
+    fn constraints(&self, _shape: [usize; 3]) -> Vec<NetError> {
+        positive(&[(self.width, "width"), (self.depth, "depth")])
+    }
+
+    fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
+        let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
+        let (sample, w) = (shape.iter().product::<usize>(), self.width);
+        linear(sample + 2 * self.time_features(), w)
+            + label_parameters(classes, w)
+            + (self.depth - 1) * linear(w, w)
+            + linear(w, sample)
+    }
+
+    fn activations(&self, _shape: [usize; 3]) -> Activations {
+        Activations { floats: 3.0 * (self.width * self.depth) as f64, blocks: self.depth }
+    }
+
+    fn make<B: Backend>(&self, shape: [usize; 3], classes: Option<usize>, init: &Init<B>) -> Mlp<B> {
+        Mlp::new(self, shape, classes, init)
+    }
 }
 
 impl<B: Backend> Mlp<B> {

@@ -194,8 +194,7 @@ mod tests {
         Dit, DitConfig, ImfDit, ImfDitConfig, SongUnet, UnetConfig,
         flax::{DitNames, ImfDitNames},
         init::Init,
-        torch::UnetNames,
-        unet::Encoder,
+        unet::{Encoder, UnetNames},
     };
     use burn::backend::Flex;
     use meanflow_core::Streams;
@@ -233,7 +232,7 @@ mod tests {
             ..UnetConfig::ddpmpp()
         };
         let [x, y] = inits.each_ref().map(|init| SongUnet::new(&unet, [3, 8, 8], Some(4), init));
-        round_trip(&x, &y, &UnetNames::of(&x));
+        round_trip(&x, &y, &UnetNames::new(&unet, [3, 8, 8]));
         let dit = DitConfig { width: 16, heads: 2, depth: 2, ..DitConfig::preset("nano2").unwrap() };
         let [x, y] = inits.each_ref().map(|init| Dit::new(&dit, [3, 8, 8], Some(4), init));
         round_trip(&x, &y, &DitNames);
@@ -247,7 +246,7 @@ mod tests {
         let (device, streams) = (Default::default(), Streams::new(0));
         let config = UnetConfig { encoder: Encoder::Residual, ..UnetConfig::preset("nano").unwrap() };
         let net = SongUnet::<Flex>::new(&config, [3, 8, 8], Some(4), &Init::new(&streams, &device));
-        let weights = save(&net, &UnetNames::of(&net));
+        let weights = save(&net, &UnetNames::new(&config, [3, 8, 8]));
         assert_eq!(weights["map_label.weight"].shape, [32, 4]);
         assert_eq!(weights["enc.4x4_aux_residual.weight"].shape, [16, 3, 3, 3]);
         assert!(weights.contains_key("enc.4x4_down.conv0.bias"));

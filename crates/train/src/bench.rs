@@ -29,7 +29,7 @@ use meanflow_core::{
     weight::Weight,
 };
 use meanflow_data::{DataConfig, Description, FashionMnistConfig, HostBatch};
-use meanflow_nets::{DitConfig, Net, NetConfig};
+use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _};
 use std::time::Instant;
 
 /// What is timed.
@@ -80,7 +80,7 @@ impl Yardstick {
         self.net.parameters(self.shape, Some(self.classes))
     }
 
-    fn init<B: Backend>(&self, device: &B::Device) -> Result<Net<B>, TrainError> {
+    fn init<B: Backend>(&self, device: &B::Device) -> Result<Net<B, NetConfig>, TrainError> {
         Ok(self.net.init(self.shape, Some(self.classes), &Streams::new(0), device)?)
     }
 
@@ -269,9 +269,9 @@ impl<B: TrainBackend> Timed for Product<B> {
 
 /// A flow-matching step on any backend with reverse mode, to see what the forward-mode decorator costs without tangents.
 pub struct Plain<B: AutodiffBackend> {
-    net: Option<Net<B>>,
-    average: Option<Net<B::InnerBackend>>,
-    optim: Optim<B, Net<B>>,
+    net: Option<Net<B, NetConfig>>,
+    average: Option<Net<B::InnerBackend, NetConfig>>,
+    optim: Optim<B, Net<B, NetConfig>>,
     batch: HostBatch,
     step: u64,
     device: B::Device,
@@ -283,7 +283,7 @@ impl<B: AutodiffBackend> Plain<B> {
     /// # Errors
     /// If the network cannot be made.
     pub fn new(yardstick: &Yardstick, batch: usize, device: &B::Device) -> Result<Self, TrainError> {
-        let net: Net<B> = yardstick.init(device)?;
+        let net: Net<B, NetConfig> = yardstick.init(device)?;
         Ok(Self {
             average: Some(net.valid()),
             net: Some(net),

@@ -28,22 +28,22 @@ pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
 
-use meanflow_core::objective::{ObjectiveConfig, Objectives};
+use crate::{BuiltIn, Kinds};
+use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
-use meanflow_nets::NetConfig;
-use meanflow_settings::{Document, Kinds, Layout, Node, Reader, Within, quote};
+use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, Within, quote};
 use std::path::{Path, PathBuf};
 
 /// What all experiment files have in common.
 const LAYOUT: Layout = Layout {
     what: "experiment",
     needs: "it needs at least [data.…], [net.…], [objective.…] and [train]",
-    kinds: Kinds(&["data", "net", "objective", "optimizer", "objective.*.time", "objective.*.time-r"]),
+    kinds: Tables(&["data", "net", "objective", "optimizer", "objective.*.time", "objective.*.time-r"]),
 };
 
 /// One experiment file: variants that are trained one after another and set side by side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct Comparison<K: Kinds = BuiltIn> {
     /// Name of the run folder.
     pub name: String,
     /// The file.
@@ -53,12 +53,12 @@ pub struct Comparison {
     /// The `--set` arguments.
     pub overrides: Vec<String>,
     /// At least one; their names differ.
-    pub variants: Vec<Variant>,
+    pub variants: Vec<Variant<K>>,
 }
 
 /// One run of a comparison.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Variant {
+pub struct Variant<K: Kinds = BuiltIn> {
     /// Name of its folder in the run folder.
     pub name: String,
     /// Key of every random number of the run.
@@ -68,11 +68,11 @@ pub struct Variant {
     /// What the data looks like.
     pub description: Description,
     /// The network.
-    pub net: NetConfig,
+    pub net: K::Net,
     /// What its weights start from.
     pub init: InitConfig,
     /// The objective.
-    pub objective: ObjectiveConfig,
+    pub objective: K::Objective,
     /// Length and habits of the run.
     pub train: TrainConfig,
     /// The optimizer.
@@ -85,7 +85,7 @@ pub struct Variant {
     pub resolved: Resolved,
 }
 
-impl Comparison {
+impl<K: Kinds> Comparison<K> {
     /// Reads and checks an experiment file, with overrides of the form `a.b=value`.
     ///
     /// # Errors
@@ -108,14 +108,14 @@ impl Comparison {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let mut reading = document.read(|root, name| {
             let experiment = name::experiment(root, &stem);
-            let variant = Variant::read(root, name, known)?;
+            let variant = Variant::<K>::read(root, name, known)?;
             Some((experiment, variant, name.cloned()))
         });
         reading.problems.extend(name::twice(document.variants.iter().filter_map(|tree| tree.name.as_ref())));
         let read = reading.done()?.into_iter().map(|((experiment, variant, name), resolved)| {
             (experiment, variant.with(resolved, name.as_ref()))
         });
-        let (names, variants): (Vec<String>, Vec<Variant>) = read.unzip();
+        let (names, variants): (Vec<String>, Vec<Variant<K>>) = read.unzip();
         Ok(Self {
             name: names.into_iter().next().unwrap_or_default(),
             file: file.to_path_buf(),
@@ -126,7 +126,7 @@ impl Comparison {
     }
 }
 
-impl Variant {
+impl<K: Kinds> Variant<K> {
     /// Names of what a step measures: the loss, the objective's measures, the norm of the gradient before the clip.
     pub fn measures(&self) -> Vec<String> {
         let own = self.objective.facts().measures().iter().copied();
@@ -136,18 +136,18 @@ impl Variant {
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
-        let data = data::read(root, known);
+        let data = data::read(root, K::DATA, known);
         let description = data.as_ref().map(|(_, description)| *description);
         let known = description.as_ref();
         // Data that could not be read is one problem; do not add that its epochs cannot be counted.
         let items = known.map_or(Some(1), |data| data.items);
-        let net = net::read(root, known);
+        let net: Option<K::Net> = net::read(root, known);
         let init = InitConfig::read(root);
         let described = data.as_ref().map(|(data, description)| (data, description));
         if let (Some((data, _)), Some(net)) = (described, &net) {
             data::check_augmentation(root, data, net);
         }
-        let objective = objective::read(root, known, net.as_ref());
+        let objective: Option<K::Objective> = objective::read(root, known, net.as_ref());
         let train = TrainConfig::read(root, items);
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
@@ -173,7 +173,7 @@ impl Variant {
     }
 
     /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
-    pub fn differences(before: &Variant, after: &Variant) -> Vec<Difference> {
+    pub fn differences(before: &Self, after: &Self) -> Vec<Difference> {
         let mut differences = Resolved::differences(&before.resolved, &after.resolved, is_place_of_data);
         // The weights are in the checkpoint: where their file lies now is no difference either.
         let both_from_files = before.init.weights.is_some() && after.init.weights.is_some();
@@ -182,8 +182,8 @@ impl Variant {
     }
 
     /// Whether the data lies elsewhere than in `before`.
-    pub fn data_moved(before: &Variant, after: &Variant) -> bool {
-        let places = |variant: &Variant| -> Vec<(String, String)> {
+    pub fn data_moved(before: &Self, after: &Self) -> bool {
+        let places = |variant: &Self| -> Vec<(String, String)> {
             let keys = variant.resolved.keys().into_iter();
             keys.filter(|(key, entry)| is_place_of_data(key, entry))
                 .map(|(key, entry)| (key, entry.value.clone()))

@@ -2,7 +2,7 @@
 //! digests of its first start tell.
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     config::Variant,
     env,
     known::variant_of,
@@ -30,7 +30,7 @@ pub(crate) fn check_data(run: &Path, data: &dyn Dataset) -> Result<(), TrainErro
 ///
 /// # Errors
 /// [`TrainError::OtherWeights`], [`TrainError::Read`].
-pub(crate) fn check_weights(run: &Path, variant: &Variant) -> Result<(), TrainError> {
+pub(crate) fn check_weights<K: Kinds>(run: &Path, variant: &Variant<K>) -> Result<(), TrainError> {
     let Some(file) = variant.init.weights.as_ref().filter(|file| file.is_file()) else { return Ok(()) };
     let first = first_start(run)?;
     let Some(before) = first["init"]["sha256"].as_str() else { return Ok(()) };
@@ -46,13 +46,13 @@ pub(crate) fn check_weights(run: &Path, variant: &Variant) -> Result<(), TrainEr
 ///
 /// # Errors
 /// As [`check_data`] and [`check_weights`].
-pub(crate) fn check_finished(
+pub(crate) fn check_finished<K: Kinds>(
     run: &Path,
-    variant: &Variant,
+    variant: &Variant<K>,
     observer: &mut dyn Observer,
 ) -> Result<(), TrainError> {
     check_weights(run, variant)?;
-    if !Variant::data_moved(&variant_of(run)?, variant) {
+    if !Variant::<K>::data_moved(&variant_of(run)?, variant) {
         return Ok(());
     }
     match variant.data.open() {

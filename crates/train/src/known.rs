@@ -1,7 +1,7 @@
 //! What a run folder knows of its configuration and data, so that neither the experiment file nor the data is needed again.
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     config::{Comparison, Variant},
     folder::{Folder, read_if_present, write_atomic},
 };
@@ -47,7 +47,7 @@ fn description(run: &Path) -> Result<Option<Description>, TrainError> {
 ///
 /// # Errors
 /// [`TrainError::NoRun`] if there is no readable `config.toml`.
-pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
+pub fn variant_of<K: Kinds>(run: &Path) -> Result<Variant<K>, TrainError> {
     let no_run = |reason: String| TrainError::NoRun { path: run.to_owned(), reason };
     let file = run.join("config.toml");
     if !file.is_file() {
@@ -56,8 +56,8 @@ pub fn variant_of(run: &Path) -> Result<Variant, TrainError> {
         ));
     }
     let comparison = match description(run)? {
-        Some(known) => Comparison::load_described(&file, known),
-        None => Comparison::load(&file, &[]),
+        Some(known) => Comparison::<K>::load_described(&file, known),
+        None => Comparison::<K>::load(&file, &[]),
     };
     let comparison = comparison.map_err(|error| no_run(error.to_string()))?;
     comparison.variants.into_iter().next().ok_or_else(|| no_run("its config.toml has no variant".to_owned()))

@@ -12,6 +12,7 @@ mod error;
 pub mod eval;
 pub mod folder;
 mod inputs;
+pub mod kinds;
 pub mod known;
 pub mod model;
 pub mod optimizer;
@@ -28,6 +29,7 @@ pub mod verify;
 pub mod weights;
 
 pub use error::TrainError;
+pub use kinds::{BuiltIn, Kinds};
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

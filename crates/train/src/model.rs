@@ -1,7 +1,7 @@
 //! A trained network by itself: taken from a run, written to a file that needs nothing else, and read from it.
 
 use crate::{
-    TrainError,
+    BuiltIn, Kinds, TrainError,
     checkpoint::{Stored, newest},
     config::{self, SampleGuidance, Variant},
     folder,
@@ -14,7 +14,7 @@ use meanflow_core::{
     Prediction, Solver, Streams,
     objective::{Learns, Objectives},
 };
-use meanflow_nets::{Net, NetConfig};
+use meanflow_nets::{Net, Networks};
 use meanflow_weights::{HostTensor, write_torch};
 use std::{
     collections::BTreeMap,
@@ -23,11 +23,11 @@ use std::{
 
 /// Everything that samples depend on.
 #[derive(Clone, Debug)]
-pub struct Model {
+pub struct Model<K: Kinds = BuiltIn> {
     /// The run folder or the file.
     pub path: PathBuf,
     /// The network.
-    pub net: NetConfig,
+    pub net: K::Net,
     /// Shape of a sample, `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Number of classes.
@@ -53,7 +53,7 @@ pub struct Model {
 
 const FORMAT: &str = "meanflow-network-1";
 
-impl Model {
+impl<K: Kinds> Model<K> {
     /// The model in a run folder or an exported file.
     ///
     /// # Errors
@@ -104,16 +104,16 @@ impl Model {
     }
 
     /// The network of a variant with these weights, which no run has trained.
-    pub fn of_net<B: Backend>(path: &Path, variant: &Variant, net: &Net<B>) -> Self {
+    pub fn of_net<B: Backend>(path: &Path, variant: &Variant<K>, net: &Net<B, K::Net>) -> Self {
         Self { weights: parameters(net), ..Self::described(path, variant, "none") }
     }
 
     #[cfg(test)]
     pub(crate) fn bare<B: Backend>(
-        net: NetConfig,
+        net: K::Net,
         shape: [usize; 3],
         classes: Option<usize>,
-        of: &Net<B>,
+        of: &Net<B, K::Net>,
     ) -> Self {
         Self {
             path: PathBuf::new(),
@@ -132,7 +132,7 @@ impl Model {
         }
     }
 
-    fn described(path: &Path, variant: &Variant, ema: &str) -> Self {
+    fn described(path: &Path, variant: &Variant<K>, ema: &str) -> Self {
         Self {
             path: path.to_owned(),
             net: variant.net.clone(),
@@ -247,7 +247,7 @@ impl Model {
         };
         let solver = entry("solver")?;
         let table = entry("net")?.to_owned();
-        let net = network_of(&metadata).map_err(broken)?;
+        let net: K::Net = network_of(&metadata).map_err(broken)?;
         // Said before a network of that size is made.
         let found: usize = weights.values().map(TensorData::num_elements).sum();
         let needed = net.parameters(shape, classes);
@@ -275,8 +275,9 @@ impl Model {
     ///
     /// # Errors
     /// [`TrainError::State`] if the weights are not those of the network.
-    pub fn network<B: Backend>(self, device: &B::Device) -> Result<Net<B>, TrainError> {
-        let net: Net<B> = self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
+    pub fn network<B: Backend>(self, device: &B::Device) -> Result<Net<B, K::Net>, TrainError> {
+        let net: Net<B, K::Net> =
+            self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
         with_parameters(net, self.weights).map_err(|error| TrainError::State { path: self.path, error })
     }
 }
@@ -285,12 +286,12 @@ impl Model {
 ///
 /// # Errors
 /// What is wrong with the description, in words.
-pub(crate) fn described_network(metadata: &Metadata) -> Result<Option<NetConfig>, String> {
+pub(crate) fn described_network<N: Networks>(metadata: &Metadata) -> Result<Option<N>, String> {
     let own = metadata.get("format").map(String::as_str) == Some(FORMAT);
     own.then(|| network_of(metadata)).transpose()
 }
 
-fn network_of(metadata: &Metadata) -> Result<NetConfig, String> {
+fn network_of<N: Networks>(metadata: &Metadata) -> Result<N, String> {
     let (shape, classes) = samples(metadata)?;
     config::net_of_table(entry(metadata, "net")?, shape, classes).map_err(|error| error.to_string())
 }

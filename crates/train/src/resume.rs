@@ -2,7 +2,7 @@
 //! beginning.
 
 use crate::{
-    TrainError, checkpoint,
+    Kinds, TrainError, checkpoint,
     checkpoint::Progress,
     config::{Comparison, Difference, Sort, Variant},
     folder::{Folder, read_if_present},
@@ -20,7 +20,7 @@ use std::{
 ///
 /// # Errors
 /// [`TrainError::Changed`] with the keys that differ and may not.
-pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<Vec<Difference>, TrainError> {
+pub fn check_unchanged<K: Kinds>(path: &Path, variant: &Variant<K>) -> Result<Vec<Difference>, TrainError> {
     let file = path.join("config.toml");
     let Some(bytes) = read_if_present(&file)? else { return Ok(Vec::new()) };
     let begun = has_checkpoints(path)?;
@@ -30,7 +30,7 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<Vec<Difference>
     }
     // Whether the data is the same, its digest says.
     let before =
-        Comparison::load_described(&file, variant.description).map_err(|error| TrainError::NoRun {
+        Comparison::<K>::load_described(&file, variant.description).map_err(|error| TrainError::NoRun {
             path: path.to_owned(),
             reason: format!("its config.toml cannot be read any more\n{error}"),
         })?;
@@ -44,7 +44,8 @@ pub fn check_unchanged(path: &Path, variant: &Variant) -> Result<Vec<Difference>
         Sort::Length => grows,
         Sort::Habit => true,
     };
-    let (free, refused): (Vec<_>, Vec<_>) = Variant::differences(before, variant).into_iter().partition(may);
+    let (free, refused): (Vec<_>, Vec<_>) =
+        Variant::<K>::differences(before, variant).into_iter().partition(may);
     if refused.is_empty() {
         Ok(free)
     } else {
@@ -65,7 +66,7 @@ fn status(path: &Path) -> Result<Value, TrainError> {
 }
 
 /// Of a run that is trained and scored to the last step of `variant`: how many scores could not be computed.
-pub(crate) fn finished(path: &Path, variant: &Variant) -> Result<Option<u64>, TrainError> {
+pub(crate) fn finished<K: Kinds>(path: &Path, variant: &Variant<K>) -> Result<Option<u64>, TrainError> {
     let status = status(path)?;
     let done = status["state"] == "finished"
         && status["step"].as_u64().is_none_or(|step| step >= variant.train.steps);
@@ -82,7 +83,10 @@ const PARTS: [&str; 6] = ["samples", "metrics.jsonl", "data.json", "env.json", "
 ///
 /// # Errors
 /// [`TrainError::Write`].
-pub(crate) fn set_aside(folder: &Folder, variant: &Variant) -> Result<Option<PathBuf>, TrainError> {
+pub(crate) fn set_aside<K: Kinds>(
+    folder: &Folder,
+    variant: &Variant<K>,
+) -> Result<Option<PathBuf>, TrainError> {
     let log = fs::metadata(folder.join("metrics.jsonl")).map_or(0, |metadata| metadata.len());
     if log == 0 || has_checkpoints(folder.path())? {
         return Ok(None);

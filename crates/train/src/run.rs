@@ -1,7 +1,7 @@
 //! One variant from its first step, or its last checkpoint, to its scores.
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     checkpoint::{self, Checkpoint, Expected, Progress},
     config::{Comparison, Difference, Variant},
     env::{self, Host},
@@ -20,7 +20,7 @@ use burn::{
 };
 use meanflow_core::{Streams, objective::TrainBackend, precision::Precision};
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
-use meanflow_nets::Net;
+use meanflow_nets::{Net, Networks as _};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -58,9 +58,9 @@ pub enum Outcome {
 ///
 /// # Errors
 /// See [`TrainError`]; whatever happens, the newest checkpoint stays usable.
-pub fn run<B: TrainBackend>(
-    comparison: &Comparison,
-    variant: &Variant,
+pub fn run<B: TrainBackend, K: Kinds>(
+    comparison: &Comparison<K>,
+    variant: &Variant<K>,
     path: &Path,
     host: &Host,
     device: &B::Device,
@@ -79,7 +79,7 @@ pub fn run<B: TrainBackend>(
         }
         return Ok(Outcome::Unchanged { failed_scores });
     }
-    let outcome = go_on::<B>(comparison, variant, &folder, &changes, host, device, observer, stop);
+    let outcome = go_on::<B, K>(comparison, variant, &folder, &changes, host, device, observer, stop);
     match &outcome {
         // The run is as it was; only this start was refused.
         Ok(_) | Err(TrainError::OtherData { .. } | TrainError::OtherWeights { .. }) => {}
@@ -92,9 +92,9 @@ pub fn run<B: TrainBackend>(
 }
 
 #[allow(clippy::too_many_arguments)] // those of `run`, opened
-fn go_on<B: TrainBackend>(
-    comparison: &Comparison,
-    variant: &Variant,
+fn go_on<B: TrainBackend, K: Kinds>(
+    comparison: &Comparison<K>,
+    variant: &Variant<K>,
     folder: &Folder,
     changes: &[Difference],
     host: &Host,
@@ -129,7 +129,7 @@ fn go_on<B: TrainBackend>(
     if !begins {
         inputs::check_data(folder.path(), data.as_ref())?;
     }
-    let mut run = Run::<B>::open(variant, folder, data.clone(), device, observer)?;
+    let mut run = Run::<B, K>::open(variant, folder, data.clone(), device, observer)?;
     let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
     known::write(folder, variant.description)?;
     let from = run.checkpoint.map_or(env::From::Scratch, env::From::Checkpoint);
@@ -165,11 +165,11 @@ fn mark_failed(folder: &Folder, error: &TrainError) -> Result<(), TrainError> {
 }
 
 /// A run in progress.
-struct Run<'a, B: TrainBackend> {
-    variant: &'a Variant,
+struct Run<'a, B: TrainBackend, K: Kinds> {
+    variant: &'a Variant<K>,
     folder: &'a Folder,
     device: &'a B::Device,
-    trainer: Option<Trainer<B>>,
+    trainer: Option<Trainer<B, K>>,
     loader: Loader,
     log: Log,
     parameters: usize,
@@ -179,10 +179,10 @@ struct Run<'a, B: TrainBackend> {
     pending: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
-impl<'a, B: TrainBackend> Run<'a, B> {
+impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
     /// From the newest checkpoint in the folder, or from the start.
     fn open(
-        variant: &'a Variant,
+        variant: &'a Variant<K>,
         folder: &'a Folder,
         data: Arc<dyn Dataset>,
         device: &'a B::Device,
@@ -192,7 +192,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             let problem = "this device does not compute in bfloat16; set train.precision to \"f32\"";
             return Err(TrainError::Request(problem.to_owned()));
         }
-        let mut net: Net<B> =
+        let mut net: Net<B, K::Net> =
             variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
         if let Some((key, pattern)) = optimizer::idle_pattern(&variant.optimizer, &net) {
             let problem = format!("no parameter of the network fits `{pattern}` of `{key}`");
@@ -343,7 +343,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     fn score(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<bool, TrainError> {
         let trainer = self.trainer.as_ref().expect("present between steps");
         let raw = trainer.net.valid();
-        let mut nets: Vec<(&str, &Net<B::InnerBackend>)> =
+        let mut nets: Vec<(&str, &Net<B::InnerBackend, K::Net>)> =
             self.variant.ema.iter().map(|ema| ema.label.as_str()).zip(&trainer.averages).collect();
         if nets.is_empty() {
             nets.push(("none", &raw));
@@ -398,7 +398,10 @@ impl<'a, B: TrainBackend> Run<'a, B> {
 }
 
 /// `trainer` with the state of a checkpoint.
-fn restore<B: TrainBackend>(trainer: Trainer<B>, mut stored: Checkpoint) -> Result<Trainer<B>, StateError> {
+fn restore<B: TrainBackend, K: Kinds>(
+    trainer: Trainer<B, K>,
+    mut stored: Checkpoint,
+) -> Result<Trainer<B, K>, StateError> {
     let net = with_parameters(trainer.net, stored.take("net."))?;
     let averages = trainer.averages.into_iter().enumerate();
     let averages =

@@ -1,7 +1,7 @@
 //! Samples from the newest checkpoint of a run, or from an exported file.
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     config::SampleGuidance,
     model::Model,
     side_by_side::{self, CHUNK},
@@ -12,8 +12,8 @@ use meanflow_core::{
     Backbone, Condition, Guidance, Prediction, Solver, Streams,
     solver::{ClassifierFree, Field, Fresh, Grid},
 };
-use meanflow_nets::Net;
-use std::{convert::Infallible, path::Path};
+use meanflow_nets::{Net, Networks};
+use std::convert::Infallible;
 
 /// What to sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,6 @@ pub struct Request {
     pub nfe: usize,
     /// `None`: the solver of the experiment.
     pub solver: Option<Solver>,
-    /// Label of the average, `none` for the raw weights; `None`: the first average.
-    pub ema: Option<String>,
     /// Class of every sample; `None`: all classes in turn.
     pub class: Option<usize>,
     /// Scale of guidance; `None`: that of the experiment's evaluation.
@@ -56,17 +54,16 @@ pub struct Samples {
 /// Values of samples that are in memory at once at most, 8 GiB.
 const MOST: usize = 2 << 30;
 
-/// Draws samples from a run folder or an exported file; `progress` is called with (done, all).
+/// Draws samples from a trained network; `progress` is called with (done, all).
 ///
 /// # Errors
-/// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if the run cannot give what was asked for.
-pub fn sample<B: Backend>(
-    from: &Path,
+/// [`TrainError::Request`] if the network cannot give what was asked for.
+pub fn sample<B: Backend, K: Kinds>(
+    model: Model<K>,
     request: &Request,
     device: &B::Device,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Samples, TrainError> {
-    let model = Model::open(from, request.ema.as_deref())?;
     let ([channels, height, width], classes) = (model.shape, model.classes);
     let solver = request.solver.unwrap_or(model.solver);
     if !solver.samples(model.learns) {
@@ -112,7 +109,7 @@ pub fn sample<B: Backend>(
     let seed = request.seed.unwrap_or(model.seed);
     let streams = Streams::new(seed);
     let (ema, step) = (model.ema.clone(), model.step);
-    let net: Net<B> = model.network(device)?;
+    let net: Net<B, K::Net> = model.network(device)?;
     let (noise, count) = (streams.normals(NOISE, 0), request.count);
     let shape = [channels, height, width];
     let mut values = Vec::with_capacity(count * dimension);
@@ -143,13 +140,13 @@ pub(crate) struct Sampling {
 
 impl Sampling {
     /// The field on the condition of so many `rows`.
-    pub(crate) fn field<'a, B: Backend>(
+    pub(crate) fn field<'a, B: Backend, N: Networks>(
         &self,
-        net: &'a Net<B>,
+        net: &'a Net<B, N>,
         rows: usize,
         labels: Option<&[usize]>,
         device: &B::Device,
-    ) -> Field<'a, B, Net<B>> {
+    ) -> Field<'a, B, Net<B, N>> {
         let input = Backbone::<B>::guided(net);
         let condition = Condition {
             labels: labels.map(|labels| label_tensor(labels, device)),
@@ -175,9 +172,9 @@ impl Sampling {
     /// # Errors
     /// What `take` says.
     #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
-    pub(crate) fn draw<B: Backend, E>(
+    pub(crate) fn draw<B: Backend, E, N: Networks>(
         &self,
-        net: &Net<B>,
+        net: &Net<B, N>,
         streams: &Streams,
         mut noise: impl Iterator<Item = f32>,
         rows: usize,
@@ -189,7 +186,7 @@ impl Sampling {
         let grid = self.grid();
         let [channels, height, width] = shape;
         let dimension = channels * height * width;
-        let chunk = |(net, start, noise): (Net<B>, usize, Vec<f32>)| {
+        let chunk = |(net, start, noise): (Net<B, N>, usize, Vec<f32>)| {
             let rows = noise.len() / dimension;
             let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
             let field = self.field(&net, rows, labels.map(|labels| &labels[start..start + rows]), device);
@@ -212,7 +209,7 @@ impl Sampling {
 }
 
 /// The guidance that was asked for, on top of the experiment's.
-fn guidance(model: &Model, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
+fn guidance<K: Kinds>(model: &Model<K>, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
     if request.omega.is_none() && request.interval.is_none() {
         return Ok(model.guidance);
     }

@@ -1,6 +1,7 @@
 //! One update of the weights.
 
 use crate::{
+    BuiltIn, Kinds,
     config::Variant,
     ema,
     optimizer::{Optim, clip_global_norm},
@@ -25,15 +26,15 @@ use meanflow_data::HostBatch;
 use meanflow_nets::Net;
 
 /// A network in training.
-pub struct Trainer<B: TrainBackend> {
+pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {
     /// The weights.
-    pub net: Net<B>,
+    pub net: Net<B, K::Net>,
     /// Its averages, in the order of the experiment file.
-    pub averages: Vec<Net<B::InnerBackend>>,
+    pub averages: Vec<Net<B::InnerBackend, K::Net>>,
     /// The networks that the objective takes targets from, in its order.
-    pub teachers: Vec<Net<B::InnerBackend>>,
+    pub teachers: Vec<Net<B::InnerBackend, K::Net>>,
     /// The optimizer with its moments.
-    pub optim: Optim<B, Net<B>>,
+    pub optim: Optim<B, Net<B, K::Net>>,
     pub(crate) streams: Streams,
 }
 
@@ -41,9 +42,9 @@ pub struct Trainer<B: TrainBackend> {
 /// and the gradient norm before the clip; NaN in place of what was not computed. `[measures + 2]`.
 pub type Measured<B> = Tensor<B, 1>;
 
-impl<B: TrainBackend> Trainer<B> {
+impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
     /// A trainer around `net` with fresh averages, teachers and optimizer.
-    pub fn new(net: Net<B>, variant: &Variant) -> Self {
+    pub fn new(net: Net<B, K::Net>, variant: &Variant<K>) -> Self {
         let streams = Streams::new(variant.seed);
         let teachers = variant.objective.facts().teachers(&At::new(&streams, 0, variant.train.steps));
         Self {
@@ -58,7 +59,7 @@ impl<B: TrainBackend> Trainer<B> {
     /// Update number `step` (from 0).
     pub fn step(
         mut self,
-        variant: &Variant,
+        variant: &Variant<K>,
         step: u64,
         batch: HostBatch,
         device: &B::Device,
@@ -101,17 +102,17 @@ impl<B: TrainBackend> Trainer<B> {
 ///
 /// With `train.microbatches` above 1, the batch is differentiated in parts, each on a tape of its own. A part's loss counts by
 /// its rows, and the gradients are added in the order of the parts, so the sum is the gradient of the whole batch.
-struct Differentiate<'a, X: Backend> {
-    frozen: &'a Net<X>,
-    teachers: &'a [Net<X>],
+struct Differentiate<'a, X: Backend, K: Kinds> {
+    frozen: &'a Net<X, K::Net>,
+    teachers: &'a [Net<X, K::Net>],
     streams: &'a Streams,
-    variant: &'a Variant,
+    variant: &'a Variant<K>,
     step: u64,
     batch: HostBatch,
     device: &'a X::Device,
 }
 
-impl<X: Backend> Visit<X> for Differentiate<'_, X> {
+impl<X: Backend, K: Kinds> Visit<X> for Differentiate<'_, X, K> {
     type Output = (GradientsParams, Tensor<X, 1>);
 
     fn on<O: Objective<Tangents: Mode<Autodiff<X>>>>(self, objective: &O) -> Self::Output {
@@ -125,7 +126,7 @@ impl<X: Backend> Visit<X> for Differentiate<'_, X> {
             let share = batch.shape[0] as f64 / rows as f64;
             let batch = Batch { precision: variant.train.precision, ..on_device(batch, device) };
             // The same weights as leaves of a tape of its own.
-            let online = Net::<Tape<X, O>>::from_inner(frozen.clone()).map(&mut Leaves);
+            let online = Net::<Tape<X, O>, K::Net>::from_inner(frozen.clone()).map(&mut Leaves);
             let nets = Nets { online: &online, frozen, teachers };
             let out = objective.loss::<Tape<X, O>, _, _>(&nets, batch, &draws);
             let loss = out.loss * share;
@@ -162,7 +163,7 @@ impl<B: Backend> ModuleMapper<B> for Leaves {
 }
 
 /// The gradients of all parts, added in their order.
-fn added<X: Backend>(net: &Net<X>, parts: Vec<GradientsParams>) -> GradientsParams {
+fn added<X: Backend>(net: &impl Module<X>, parts: Vec<GradientsParams>) -> GradientsParams {
     parts
         .into_iter()
         .reduce(|sum, part| {
@@ -262,6 +263,7 @@ mod tests {
     use super::*;
     use burn::backend::Flex;
     use meanflow_jvp::Jvp;
+    use meanflow_nets::{NetConfig, Networks as _};
 
     type B = Jvp<Autodiff<Flex>>;
 
@@ -280,7 +282,7 @@ mod tests {
     fn measure(microbatches: usize) -> (Vec<f32>, Vec<f32>) {
         let (variant, device, streams) = (experiment(microbatches), Default::default(), Streams::new(3));
         let shape = [11, 2, 1, 1];
-        let net: Net<B> = variant.net.init([2, 1, 1], None, &streams, &device).expect("a network");
+        let net: Net<B, NetConfig> = variant.net.init([2, 1, 1], None, &streams, &device).expect("a network");
         let batch = HostBatch { samples: streams.normal("data", 0, 22), shape, labels: None, augment: None };
         // A fresh network outputs zero and so has no `du/dt`.
         let mut trainer = Trainer::new(net, &variant);

@@ -1,7 +1,7 @@
 //! Whether a run folder holds what a run wrote into it: `meanflow doctor RUN`. Nothing is changed.
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     checkpoint::{self, Expected, Stored},
     config::Variant,
     env,
@@ -31,8 +31,8 @@ pub struct Finding {
 ///
 /// # Errors
 /// [`TrainError::NoRun`] if it is no run folder, [`TrainError::Read`] if a folder cannot be listed.
-pub fn verify(run: &Path) -> Result<Vec<Finding>, TrainError> {
-    let variant = variant_of(run)?;
+pub fn verify<K: Kinds>(run: &Path) -> Result<Vec<Finding>, TrainError> {
+    let variant = variant_of::<K>(run)?;
     let (busy, begun) = (in_use(run)?, has_checkpoints(run)?);
     let mut findings = vec![found("config.toml", Ok(None))];
     // Up to the first checkpoint a start writes them one after the other.
@@ -110,7 +110,7 @@ fn record(run: &Path) -> Said {
     }
 }
 
-fn status(run: &Path, variant: &Variant, busy: bool) -> Said {
+fn status<K: Kinds>(run: &Path, variant: &Variant<K>, busy: bool) -> Said {
     let status = json(&run.join("status.json"))?;
     let (state, step) = (status["state"].as_str().unwrap_or_default(), status["step"].as_u64());
     match (state, step) {
@@ -156,7 +156,7 @@ fn log(run: &Path) -> Said {
     }
 }
 
-fn stored(path: &Path, run: &Path, variant: &Variant) -> Said {
+fn stored<K: Kinds>(path: &Path, run: &Path, variant: &Variant<K>) -> Said {
     let log = run.join("metrics.jsonl");
     let expected = Expected { steps: variant.train.steps, batch: variant.train.batch as u64, log: &log };
     let read = || {

@@ -1,12 +1,12 @@
 //! `meanflow config show`.
 
 use crate::{Done, args::Config, commands::run::chosen};
-use meanflow_train::config::Comparison;
+use meanflow_train::{Kinds, config::Comparison};
 
 /// Prints every variant in full.
-pub fn run(command: Config) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(command: Config) -> anyhow::Result<Done> {
     let Config::Show { experiment, variant, set, origin } = command;
-    let comparison = Comparison::load(&experiment, &set)?;
+    let comparison = Comparison::<K>::load(&experiment, &set)?;
     for (index, variant) in chosen(&comparison, &variant)?.into_iter().enumerate() {
         if index > 0 {
             tell!();

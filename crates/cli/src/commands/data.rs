@@ -1,9 +1,9 @@
 //! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Conversion, DataError, KINDS, Presence, contact_sheet, convert, fetch, inspect, list};
+use meanflow_data::{Conversion, DataError, Presence, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
-use meanflow_train::config::data_of_file;
+use meanflow_train::{Kinds, config::data_of_file};
 use serde_json::json;
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use std::path::Path;
 const LITE0: &str = "efficientnet-lite0";
 
 /// Lists, fetches or looks at data.
-pub fn run(command: Data) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(command: Data) -> anyhow::Result<Done> {
     match command {
-        Data::List { datasets, json } => show_list(&datasets, json),
+        Data::List { datasets, json } => show_list::<K>(&datasets, json),
         Data::Fetch { name, datasets } => {
             if name == LITE0 {
                 let file = fetch_efficientnet_lite0(&datasets.join(&name), |line| say!("{line}"))?;
                 tell!("{}", file.display());
                 return Ok(Done::Yes);
             }
-            let files = fetch(KINDS, &name, &datasets.join(&name), &mut |line| say!("{line}"));
+            let files = fetch(K::DATA, &name, &datasets.join(&name), &mut |line| say!("{line}"));
             let files = files.map_err(|error| match error {
                 DataError::NotFetchable { name, known } => {
                     DataError::NotFetchable { name, known: format!("{known}, {LITE0}") }
@@ -29,7 +29,7 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
             })?;
             files.iter().for_each(|file| tell!("{}", file.display()));
         }
-        Data::Inspect { experiment, out, json } => show(&experiment, out.as_deref(), json)?,
+        Data::Inspect { experiment, out, json } => show::<K>(&experiment, out.as_deref(), json)?,
         Data::Convert { experiment, out, set, chunk, gzip, shard, seed, in_order } => {
             let settings = Conversion {
                 chunk_rows: chunk,
@@ -37,14 +37,14 @@ pub fn run(command: Data) -> anyhow::Result<Done> {
                 shard_bytes: shard << 20,
                 shuffle: (!in_order).then_some(seed),
             };
-            write(&experiment, &set, &out, settings)?;
+            write::<K>(&experiment, &set, &out, settings)?;
         }
     }
     Ok(Done::Yes)
 }
 
-fn show_list(datasets: &Path, as_json: bool) {
-    let kinds = list(KINDS, datasets);
+fn show_list<K: Kinds>(datasets: &Path, as_json: bool) {
+    let kinds = list(K::DATA, datasets);
     let presence = |presence: &Presence| match presence {
         Presence::BuiltIn => "built in".to_owned(),
         Presence::Here(folder) => format!("in {}", folder.display()),
@@ -67,8 +67,13 @@ fn show_list(datasets: &Path, as_json: bool) {
     }
 }
 
-fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) -> anyhow::Result<()> {
-    let data = data_of_file(experiment, set)?.open()?;
+fn write<K: Kinds>(
+    experiment: &Path,
+    set: &[String],
+    out: &Path,
+    settings: Conversion,
+) -> anyhow::Result<()> {
+    let data = data_of_file(experiment, K::DATA, set)?.open()?;
     let (mut done, all) = (0, data.len());
     let files = convert(data.as_ref(), out, settings, &mut |rows| {
         // A line each percent at most.
@@ -82,8 +87,8 @@ fn write(experiment: &Path, set: &[String], out: &Path, settings: Conversion) ->
     Ok(())
 }
 
-fn show(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
-    let data = data_of_file(experiment, &[])?.open()?;
+fn show<K: Kinds>(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
+    let data = data_of_file(experiment, K::DATA, &[])?.open()?;
     let found = inspect(data.as_ref())?;
     if as_json {
         let channels: Vec<_> = found

@@ -11,22 +11,22 @@ use burn::{
     tensor::{Distribution, Tensor},
 };
 use meanflow_core::objective::TrainBackend;
-use meanflow_train::verify::verify;
+use meanflow_train::{Kinds, verify::verify};
 use std::{path::PathBuf, time::Instant};
 
 /// Checks run folders if there are any, else the machine.
-pub fn run(args: Doctor) -> anyhow::Result<Done> {
-    if args.runs.is_empty() { machine(args.on.device) } else { folders(&args.runs) }
+pub fn run<K: Kinds>(args: Doctor) -> anyhow::Result<Done> {
+    if args.runs.is_empty() { machine(args.on.device) } else { folders::<K>(&args.runs) }
 }
 
 /// Prints one line a file, and ends with how many are wrong.
-fn folders(paths: &[PathBuf]) -> anyhow::Result<Done> {
+fn folders<K: Kinds>(paths: &[PathBuf]) -> anyhow::Result<Done> {
     let (mut files, mut wrong) = (0, 0);
     for path in paths {
         let runs = within(path)?;
         anyhow::ensure!(!runs.is_empty(), "{} holds no run", path.display());
         for run in runs {
-            for finding in verify(&run)? {
+            for finding in verify::<K>(&run)? {
                 let (verdict, words) = match (finding.wrong, finding.note) {
                     (Some(reason), _) => ("wrong", format!(": {reason}")),
                     (None, Some(note)) => ("ok   ", format!(" ({note})")),

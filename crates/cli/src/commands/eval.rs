@@ -20,19 +20,21 @@ use anyhow::{Context, ensure};
 use meanflow_core::objective::TrainBackend;
 use meanflow_metrics::{Given, Measure, Named, Source, Statistics, networks::LITE0_PATH};
 use meanflow_train::{
+    Kinds,
     config::Variant,
     known::variant_of,
+    model::Model,
     sample::{self, Request, Samples},
 };
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 
 /// Scores every input and prints the numbers, each input's when they are there.
-pub fn run(mut args: Eval) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(mut args: Eval) -> anyhow::Result<Done> {
     check(&mut args)?;
     let extractor = Extractor::new(&args)?;
     if let Some(path) = &args.write_stats {
-        write_statistics(&args, &extractor, path)?;
+        write_statistics::<K>(&args, &extractor, path)?;
         return Ok(Done::Yes);
     }
     let judge = Judge::new(&mut args)?;
@@ -40,10 +42,14 @@ pub fn run(mut args: Eval) -> anyhow::Result<Done> {
     // A classifier, a density or the inception score alone compares with nothing.
     let compares =
         args.metrics.as_ref().is_none_or(|names| names.iter().any(|name| Named::is_comparison(name)));
-    let jobs = jobs(&args, compares)?;
+    let jobs = jobs::<K>(&args, compares)?;
     let takes_real = compares || args.nearest.is_some();
-    let real =
-        args.real.as_deref().filter(|_| takes_real).map(|path| Reference::open(&args, path)).transpose()?;
+    let real = args
+        .real
+        .as_deref()
+        .filter(|_| takes_real)
+        .map(|path| Reference::open::<K>(&args, path))
+        .transpose()?;
     let statistics = real.as_ref().is_some_and(|real| matches!(real.side.source, Source::Statistics(_)));
     ensure_usage(!(args.floor && statistics), || {
         "--floor needs the real data itself, and --real holds statistics".to_owned()
@@ -109,23 +115,23 @@ fn check(args: &mut Eval) -> anyhow::Result<()> {
 const AUTO: &str = "auto";
 
 /// One input.
-struct Job {
+struct Job<K: Kinds> {
     path: PathBuf,
     /// Of a run; none of data.
-    variant: Option<Variant>,
+    variant: Option<Variant<K>>,
     /// Evaluations a sample of a run; none of data.
     nfe: Vec<usize>,
 }
 
 /// The inputs, each run of an experiment's folder by itself.
-fn jobs(args: &Eval, compares: bool) -> anyhow::Result<Vec<Job>> {
+fn jobs<K: Kinds>(args: &Eval, compares: bool) -> anyhow::Result<Vec<Job<K>>> {
     let paths = args.inputs.iter().map(|path| runs_or_data(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let paths = paths.concat();
     twice("the list of inputs", &paths)?;
     let mut jobs = Vec::new();
     for path in paths {
         if is_run(&path) {
-            let variant = variant_of(&path)?;
+            let variant = variant_of::<K>(&path)?;
             let nfe = args.nfe.clone().unwrap_or_else(|| variant.eval.nfe.clone());
             jobs.push(Job { path, variant: Some(variant), nfe });
             continue;
@@ -164,14 +170,19 @@ struct Scorer<'a> {
 
 impl Scorer<'_> {
     /// Scores one input, for each number of evaluations.
-    fn job(&self, job: &Job, output: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+    fn job<K: Kinds>(&self, job: &Job<K>, output: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
         match &job.variant {
             Some(variant) => self.of_run(job, variant, output),
-            None => self.of_data(&job.path, output),
+            None => self.of_data::<K>(&job.path, output),
         }
     }
 
-    fn of_run(&self, job: &Job, variant: &Variant, done: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+    fn of_run<K: Kinds>(
+        &self,
+        job: &Job<K>,
+        variant: &Variant<K>,
+        done: &mut dyn FnMut(Output),
+    ) -> anyhow::Result<()> {
         let (args, input) = (self.args, &job.path);
         let count = args.samples.unwrap_or(variant.eval.samples);
         let own;
@@ -184,7 +195,7 @@ impl Scorer<'_> {
             None => None,
         };
         for (place, &nfe) in job.nfe.iter().enumerate() {
-            let (source, step, of) = drawn(args, input, count, nfe)?;
+            let (source, step, of) = drawn::<K>(args, input, count, nfe)?;
             let samples = Side::new(source, (0..count).collect(), None);
             let scored = score(args, &self.extractor, input, &samples, real)?;
             let mut output =
@@ -195,7 +206,7 @@ impl Scorer<'_> {
             }
             if let Some(density) = &self.density {
                 let data = || match &args.real {
-                    Some(path) => source::labelled(path),
+                    Some(path) => source::labelled::<K>(path),
                     None => Ok(variant.data.open()?),
                 };
                 let found = data().and_then(|data| output.of_density(density, &samples, &*data));
@@ -217,18 +228,19 @@ impl Scorer<'_> {
         Ok(())
     }
 
-    fn of_data(&self, input: &Path, done: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+    fn of_data<K: Kinds>(&self, input: &Path, done: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
         let args = self.args;
-        let samples = side(args, input)?;
+        let samples = side::<K>(args, input)?;
         let mut output = score(args, &self.extractor, input, &samples, self.real.as_ref())?;
         if let Some(judge) = &self.judge {
-            let judged = judge_data(args, judge, input, &samples, &mut output);
+            let judged = judge_data::<K>(args, judge, input, &samples, &mut output);
             output.failures.extend(judged.err());
         }
         if let Some(density) = &self.density {
             density.points(&samples.source).with_context(|| input.display().to_string())?;
             let real = args.real.as_deref().unwrap_or(input);
-            let found = source::labelled(real).and_then(|data| output.of_density(density, &samples, &*data));
+            let found =
+                source::labelled::<K>(real).and_then(|data| output.of_density(density, &samples, &*data));
             output.failures.extend(found.with_context(|| input.display().to_string()).err());
         }
         if let Some(path) = &args.nearest {
@@ -248,8 +260,8 @@ fn runs_or_data(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The samples of a file or folder, as many as are asked for.
-fn side(args: &Eval, path: &Path) -> anyhow::Result<Side> {
-    let source = source::open(path)?;
+fn side<K: Kinds>(args: &Eval, path: &Path) -> anyhow::Result<Side> {
+    let source = source::open::<K>(path)?;
     let all = source.len().unwrap_or(0);
     let n = args.samples.unwrap_or(all);
     ensure_usage(source.len().is_some() || args.samples.is_none(), || {
@@ -266,7 +278,7 @@ fn side(args: &Eval, path: &Path) -> anyhow::Result<Side> {
 }
 
 /// Writes mean and covariance of the one input, in the space of the one Fréchet distance that is named.
-fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::Result<()> {
+fn write_statistics<K: Kinds>(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::Result<()> {
     ensure_usage(source::takes_statistics(path), || {
         format!("--write-stats {}: statistics go into an .npz, .h5 or .hdf5 file", path.display())
     })?;
@@ -277,7 +289,7 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
     ensure_usage(!is_run(input), || {
         format!("{}: is a run; --write-stats writes statistics of data", input.display())
     })?;
-    let side = side(args, input)?;
+    let side = side::<K>(args, input)?;
     let given = match &side.source {
         Source::Images(_) => Given::Images,
         Source::Rows(_) => Given::Rows,
@@ -304,10 +316,10 @@ fn write_statistics(args: &Eval, extractor: &Extractor, path: &Path) -> anyhow::
 }
 
 /// The nearest training pictures of a run's samples, beside those of held-out pictures where its data has some.
-fn nearest_of_run(
+fn nearest_of_run<K: Kinds>(
     args: &Eval,
     extractor: &Extractor,
-    variant: &Variant,
+    variant: &Variant<K>,
     samples: &Side,
     drawn: Drawn,
     path: &Path,
@@ -326,11 +338,11 @@ fn nearest_of_run(
 
 /// What the classifier says of a run's samples, whose classes were asked for in turn. Real pictures are those that the run's
 /// data sets aside, else all of it.
-fn judge_run(
+fn judge_run<K: Kinds>(
     args: &Eval,
     judge: &Judge,
     input: &Path,
-    variant: &Variant,
+    variant: &Variant<K>,
     samples: &Side,
     output: &mut Output,
 ) -> anyhow::Result<()> {
@@ -340,7 +352,7 @@ fn judge_run(
     let labels = samples.indices.iter().map(|row| row % classes).collect();
     let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
     let real = || match &args.real {
-        Some(path) => source::labelled(path),
+        Some(path) => source::labelled::<K>(path),
         None => {
             let data = variant.data.open()?;
             Ok(data.set_aside().unwrap_or(data))
@@ -351,7 +363,7 @@ fn judge_run(
 }
 
 /// What the classifier says of data with labels.
-fn judge_data(
+fn judge_data<K: Kinds>(
     args: &Eval,
     judge: &Judge,
     input: &Path,
@@ -359,11 +371,11 @@ fn judge_data(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let of_input = || input.display().to_string();
-    let data = source::labelled(input)?;
+    let data = source::labelled::<K>(input)?;
     let labels = labels_of(&*data, samples.indices.iter().copied()).with_context(of_input)?;
     let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
     let real = || match &args.real {
-        Some(path) => source::labelled(path),
+        Some(path) => source::labelled::<K>(path),
         None => Err(Usage(format!("{}: give the real data with --real", input.display())).into()),
     };
     let scores = judge.scores(&labelled, data.classes().unwrap_or(0), real).with_context(of_input)?;
@@ -372,15 +384,16 @@ fn judge_data(
 }
 
 /// Samples of a run, from the noise of its own evaluation unless there is a key, and the step of its weights.
-fn drawn(
+fn drawn<K: Kinds>(
     args: &Eval,
     run: &Path,
     count: usize,
     nfe: usize,
 ) -> anyhow::Result<(Source, u64, Map<String, serde_json::Value>)> {
-    let (ema, seed) = (args.ema.clone(), args.noise);
-    let request = Request { count, nfe, solver: None, ema, class: None, omega: None, interval: None, seed };
-    let samples = dispatch(args.on.device, Draw { run, request })?;
+    let seed = args.noise;
+    let request = Request { count, nfe, solver: None, class: None, omega: None, interval: None, seed };
+    let model = Model::<K>::open(run, args.ema.as_deref())?;
+    let samples = dispatch(args.on.device, Draw { model, request })?;
     let [_, channels, height, width] = samples.shape;
     let of = [
         ("step", json!(samples.step)),
@@ -392,17 +405,17 @@ fn drawn(
     Ok((source::of_values(samples.values, [channels, height, width]), samples.step, of))
 }
 
-struct Draw<'a> {
-    run: &'a Path,
+struct Draw<K: Kinds> {
+    model: Model<K>,
     request: Request,
 }
 
-impl Work for Draw<'_> {
+impl<K: Kinds> Work for Draw<K> {
     type Output = Samples;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
         let mut progress = Progress::new("sampling", self.request.count);
-        let samples = sample::sample::<B::InnerBackend>(self.run, &self.request, device, |done, _| {
+        let samples = sample::sample::<B::InnerBackend, K>(self.model, &self.request, device, |done, _| {
             progress.at(done);
         })?;
         progress.finish();

@@ -4,16 +4,16 @@ use crate::{
     Done,
     args::{Export, Usage},
 };
-use meanflow_train::model::Model;
+use meanflow_train::{Kinds, model::Model};
 
 /// Writes a run's network to one file.
-pub fn run(args: Export) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Export) -> anyhow::Result<Done> {
     let kind = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !["safetensors", "pth", "pt"].contains(&kind) {
         let message = format!("{}: give a file that ends in .safetensors or .pth", args.out.display());
         return Err(Usage(message).into());
     }
-    let model = Model::open(&args.run, args.ema.as_deref())?;
+    let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
     if args.names == "meanflow" && kind == "safetensors" {
         model.write(&args.out)?;
     } else {

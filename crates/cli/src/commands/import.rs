@@ -7,17 +7,18 @@ use crate::{
 };
 use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
+    Kinds,
     config::{Comparison, InitConfig, Variant},
     weights::{self, Report},
 };
 
 /// Writes the weights of a file as a network that `sample` can use.
-pub fn run(args: Import) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Import) -> anyhow::Result<Done> {
     if args.out.extension().is_none_or(|ending| ending != "safetensors") {
         let message = format!("--out {}: give a file that ends in .safetensors", args.out.display());
         return Err(Usage(message).into());
     }
-    let comparison = Comparison::load(&args.experiment, &args.set)?;
+    let comparison = Comparison::<K>::load(&args.experiment, &args.set)?;
     let variant = match &args.variant {
         None => &comparison.variants[0],
         Some(name) => comparison
@@ -32,17 +33,17 @@ pub fn run(args: Import) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-struct Convert<'a> {
+struct Convert<'a, K: Kinds> {
     args: &'a Import,
-    variant: &'a Variant,
+    variant: &'a Variant<K>,
 }
 
-impl Work for Convert<'_> {
+impl<K: Kinds> Work for Convert<'_, K> {
     type Output = Report;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Report> {
         let Self { args, variant } = self;
         let init = InitConfig { weights: None, prefix: args.prefix.clone(), partial: args.partial };
-        Ok(weights::convert::<B::InnerBackend>(variant, &args.file, &init, &args.out, device)?)
+        Ok(weights::convert::<B::InnerBackend, K>(variant, &args.file, &init, &args.out, device)?)
     }
 }

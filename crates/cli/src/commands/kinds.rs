@@ -2,13 +2,16 @@
 
 use crate::{
     Done,
-    args::{Kinds, Usage},
+    args::{Kinds as Asked, Usage},
 };
-use meanflow_train::config::{Kind, kinds};
+use meanflow_train::{
+    Kinds,
+    config::{Kind, kinds},
+};
 
 /// Prints the registries, or the keys of the kinds of this name.
-pub fn run(args: Kinds) -> anyhow::Result<Done> {
-    let all = kinds();
+pub fn run<K: Kinds>(args: Asked) -> anyhow::Result<Done> {
+    let all = kinds::<K>();
     let chosen: Vec<&Kind> =
         all.iter().filter(|kind| args.name.as_ref().is_none_or(|name| *name == kind.name)).collect();
     if let (Some(name), true) = (&args.name, chosen.is_empty()) {

@@ -29,20 +29,21 @@ use crate::{
     args::{Args, Command},
 };
 use clap::CommandFactory;
+use meanflow_train::Kinds;
 
 /// Does what the command line says.
-pub fn run(args: Args) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Args) -> anyhow::Result<Done> {
     match args.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run::<K>(args),
         Command::Report(args) => report::run(args),
-        Command::Sample(args) => sample::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::TrainClassifier(args) => train_classifier::run(args),
-        Command::Export(args) => export::run(args),
-        Command::Import(args) => import::run(args),
-        Command::Config { command } => config::run(command),
-        Command::Data { command } => data::run(command),
-        Command::Parity(args) => parity::run(args),
+        Command::Sample(args) => sample::run::<K>(args),
+        Command::Eval(args) => eval::run::<K>(args),
+        Command::TrainClassifier(args) => train_classifier::run::<K>(args),
+        Command::Export(args) => export::run::<K>(args),
+        Command::Import(args) => import::run::<K>(args),
+        Command::Config { command } => config::run::<K>(command),
+        Command::Data { command } => data::run::<K>(command),
+        Command::Parity(args) => parity::run::<K>(args),
         Command::Bench(args) => bench::run(args),
         Command::Digest { run } => {
             let digest = meanflow_train::digest::digest(&run)?;
@@ -50,8 +51,8 @@ pub fn run(args: Args) -> anyhow::Result<Done> {
             tell!("{}  whole state", digest.state);
             Ok(Done::Yes)
         }
-        Command::Kinds(args) => kinds::run(args),
-        Command::Doctor(args) => doctor::run(args),
+        Command::Kinds(args) => kinds::run::<K>(args),
+        Command::Doctor(args) => doctor::run::<K>(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "meanflow", &mut script);

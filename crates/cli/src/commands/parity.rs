@@ -5,18 +5,19 @@ use crate::{
     args::Parity,
     device::{Work, dispatch},
 };
-use meanflow_core::objective::{ObjectiveConfig, TrainBackend};
+use meanflow_core::objective::TrainBackend;
 use meanflow_data::augment;
 use meanflow_metrics::parity::{self as metrics, Discrepancy, Report, Row};
 use meanflow_nets::parity as nets;
+use meanflow_train::Kinds;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{marker::PhantomData, path::Path};
 
 /// Compares every file; a disagreement is exit code 1.
-pub fn run(args: Parity) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Parity) -> anyhow::Result<Done> {
     let mut all = true;
     for file in &args.files {
-        let compared = dispatch(args.on.device, Compare { file })?;
+        let compared = dispatch(args.on.device, Compare { file, kinds: PhantomData::<K> })?;
         all &= compared.passed;
         if args.json {
             tell!("{:#}", compared.json);
@@ -34,11 +35,12 @@ struct Compared {
     json: Value,
 }
 
-struct Compare<'a> {
+struct Compare<'a, K> {
     file: &'a Path,
+    kinds: PhantomData<K>,
 }
 
-impl Work for Compare<'_> {
+impl<K: Kinds> Work for Compare<'_, K> {
     type Output = Compared;
 
     /// Each crate compares what it computes: scores and feature networks, the augmentation, and the networks.
@@ -56,7 +58,7 @@ impl Work for Compare<'_> {
             let json = json(rows, report.compared(), report.passed());
             return Ok(Compared { passed: report.passed(), text: report.to_string(), json });
         }
-        let report = nets::run::<B, ObjectiveConfig>(file, device)?;
+        let report = nets::run::<B, K::Objective>(file, device)?;
         let rows = serde_json::to_value(&report.rows)?;
         let json = json(rows, report.compared(), report.passed());
         Ok(Compared { passed: report.passed(), text: report.to_string(), json })

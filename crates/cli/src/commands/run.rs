@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context;
 use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
-    TrainError,
+    Kinds, TrainError,
     config::{Comparison, Plan, Variant},
     env::{Host, sha256},
     resume,
@@ -26,8 +26,8 @@ use std::{
 };
 
 /// Trains what is not trained yet, scores it and writes the report.
-pub fn run(args: Run) -> anyhow::Result<Done> {
-    let comparison = Comparison::load(&args.experiment, &args.set)?;
+pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
+    let comparison = Comparison::<K>::load(&args.experiment, &args.set)?;
     if args.dry_run {
         let plan = Plan::new(&comparison, &args.runs_dir);
         if args.json {
@@ -89,7 +89,7 @@ pub fn run(args: Run) -> anyhow::Result<Done> {
 }
 
 /// An error, unless the variant is trained and has all its scores.
-fn ended(variant: &Variant, outcome: anyhow::Result<Outcome>) -> anyhow::Result<()> {
+fn ended<K: Kinds>(variant: &Variant<K>, outcome: anyhow::Result<Outcome>) -> anyhow::Result<()> {
     let failed_scores = match outcome? {
         Outcome::Unchanged { failed_scores } => {
             say!("{}: already trained, nothing to do", variant.name);
@@ -106,7 +106,7 @@ fn ended(variant: &Variant, outcome: anyhow::Result<Outcome>) -> anyhow::Result<
 }
 
 /// Writes the page of all variants that have been begun, also of those that were not asked for, and prints its path.
-fn report(comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
+fn report<K: Kinds>(comparison: &Comparison<K>, folder: &Path) -> anyhow::Result<()> {
     let all = comparison.variants.iter().map(|variant| folder.join(&variant.name));
     let paths: Vec<PathBuf> = all.filter(|path| is_run(path)).collect();
     if paths.is_empty() {
@@ -131,26 +131,29 @@ fn list(failures: &[(&str, anyhow::Error)]) {
     }
 }
 
-struct Train<'a> {
-    comparison: &'a Comparison,
-    variant: &'a Variant,
+struct Train<'a, K: Kinds> {
+    comparison: &'a Comparison<K>,
+    variant: &'a Variant<K>,
     path: &'a Path,
     host: &'a Host,
     stop: &'a AtomicBool,
 }
 
-impl Work for Train<'_> {
+impl<K: Kinds> Work for Train<'_, K> {
     type Output = Outcome;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Outcome> {
         let mut watch = Watch::new();
         let Self { comparison, variant, path, host, stop } = self;
-        Ok(run::run::<B>(comparison, variant, path, host, device, &mut watch, stop)?)
+        Ok(run::run::<B, K>(comparison, variant, path, host, device, &mut watch, stop)?)
     }
 }
 
 /// The variants with these names, all if there are none.
-pub fn chosen<'a>(comparison: &'a Comparison, names: &[String]) -> anyhow::Result<Vec<&'a Variant>> {
+pub fn chosen<'a, K: Kinds>(
+    comparison: &'a Comparison<K>,
+    names: &[String],
+) -> anyhow::Result<Vec<&'a Variant<K>>> {
     if names.is_empty() {
         return Ok(comparison.variants.iter().collect());
     }

@@ -9,13 +9,15 @@ use indicatif::ProgressBar;
 use meanflow_core::{Solver, objective::TrainBackend};
 use meanflow_data::{density_png, grid_png};
 use meanflow_train::{
+    Kinds,
     folder::write_atomic,
+    model::Model,
     sample::{self, Request, Samples},
 };
 use std::path::Path;
 
 /// Draws samples and writes them.
-pub fn run(args: Sample) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
     let kind = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_owned();
     if !["png", "csv"].contains(&kind.as_str()) {
         return Err(Usage(format!("{}: give a file that ends in .png or .csv", args.out.display())).into());
@@ -35,13 +37,13 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
         count: args.count,
         nfe: args.nfe,
         solver,
-        ema: args.ema,
         class: args.class,
         omega: args.omega,
         interval: args.interval.map(|ends| [ends[0], ends[1]]),
         seed: args.seed,
     };
-    let samples = dispatch(args.on.device, Draw { run: &args.run, request })?;
+    let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
+    let samples = dispatch(args.on.device, Draw { model, request })?;
     if kind == "csv" {
         write_csv(&samples, &args.out)?;
     } else if samples.shape[1..] == [2, 1, 1] {
@@ -55,17 +57,17 @@ pub fn run(args: Sample) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-struct Draw<'a> {
-    run: &'a Path,
+struct Draw<K: Kinds> {
+    model: Model<K>,
     request: Request,
 }
 
-impl Work for Draw<'_> {
+impl<K: Kinds> Work for Draw<K> {
     type Output = Samples;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
         let bar = ProgressBar::new(self.request.count as u64);
-        let samples = sample::sample::<B::InnerBackend>(self.run, &self.request, device, |done, _| {
+        let samples = sample::sample::<B::InnerBackend, K>(self.model, &self.request, device, |done, _| {
             bar.set_position(done as u64);
         })?;
         bar.finish_and_clear();

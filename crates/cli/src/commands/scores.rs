@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context, ensure};
 use meanflow_metrics::{Given, Measure, MetricError, Named, Real, Settings, Source, Space, Value};
-use meanflow_train::{config::Variant, eval::most_compared};
+use meanflow_train::{Kinds, config::Variant, eval::most_compared};
 use serde_json::{Map, json};
 use std::path::Path;
 
@@ -38,15 +38,15 @@ impl Reference {
         Ok(Self { side: Side::new(source, chosen, Some(digest.clone())), digest })
     }
 
-    pub fn open(args: &Eval, path: &Path) -> anyhow::Result<Self> {
+    pub fn open<K: Kinds>(args: &Eval, path: &Path) -> anyhow::Result<Self> {
         if is_run(path) {
             return Err(Usage(format!("--real {}: is a run; give real data", path.display())).into());
         }
-        Self::new(args, source::open(path)?)
+        Self::new(args, source::open::<K>(path)?)
     }
 
     /// What the run itself is scored against: held-out samples where its data has some, else all of its data.
-    pub fn of_run(args: &Eval, variant: &Variant, count: usize) -> anyhow::Result<Self> {
+    pub fn of_run<K: Kinds>(args: &Eval, variant: &Variant<K>, count: usize) -> anyhow::Result<Self> {
         let data = variant.data.open()?;
         let source = match data.held_out(most_compared(data.shape(), count), 1)? {
             Some(values) => source::of_values(values, data.shape()),

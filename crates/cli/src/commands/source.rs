@@ -6,7 +6,7 @@ use meanflow_data::{
     write_floats_with,
 };
 use meanflow_metrics::{Images, Origin, Pictures, Source, Statistics, StatisticsNames};
-use meanflow_train::config::Comparison;
+use meanflow_train::{Kinds, config::Comparison};
 use ndarray::Array2;
 use std::{error::Error, path::Path, sync::Arc};
 
@@ -14,10 +14,10 @@ use std::{error::Error, path::Path, sync::Arc};
 const FEATURES: &str = "features";
 
 /// Opens a folder of pictures, a `.npy`, `.npz`, `.h5` or `.hdf5` file, or the data of an experiment file.
-pub fn open(path: &Path) -> anyhow::Result<Source> {
+pub fn open<K: Kinds>(path: &Path) -> anyhow::Result<Source> {
     match ending(path) {
         "toml" => {
-            let comparison = Comparison::load(path, &[])?;
+            let comparison = Comparison::<K>::load(path, &[])?;
             of_dataset(comparison.variants[0].data.open()?)
         }
         "h5" | "hdf5" if path.is_file() => of_hdf5(path),
@@ -32,9 +32,9 @@ pub fn open(path: &Path) -> anyhow::Result<Source> {
 }
 
 /// The data set of an experiment file or an HDF5 file, the two that may hold labels; in the order of [`open`].
-pub fn labelled(path: &Path) -> anyhow::Result<Arc<dyn Dataset>> {
+pub fn labelled<K: Kinds>(path: &Path) -> anyhow::Result<Arc<dyn Dataset>> {
     match ending(path) {
-        "toml" => Ok(Comparison::load(path, &[])?.variants[0].data.open()?),
+        "toml" => Ok(Comparison::<K>::load(path, &[])?.variants[0].data.open()?),
         "h5" | "hdf5" if path.is_file() => Ok(DataConfig::new(Hdf5Config::new(path)).open()?),
         _ => anyhow::bail!(
             "{} holds no labels; an HDF5 file may, and the data of an experiment file",

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
 use meanflow_train::{
-    TrainError,
+    Kinds, TrainError,
     classifier::{Classifier, Training, train},
     config::Comparison,
 };
@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Trains, prints the accuracy of the test and writes the file.
-pub fn run(args: TrainClassifier) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
     if args.out.extension().is_none_or(|ending| ending != "safetensors") {
         let message = format!("--out {}: give a file that ends in .safetensors", args.out.display());
         return Err(Usage(message).into());
@@ -29,7 +29,7 @@ pub fn run(args: TrainClassifier) -> anyhow::Result<Done> {
     if folder.is_some_and(|folder| !folder.is_dir()) {
         return Err(Usage(format!("--out {}: there is no such folder", args.out.display())).into());
     }
-    let comparison = Comparison::load(&args.experiment, &args.set)?;
+    let comparison = Comparison::<K>::load(&args.experiment, &args.set)?;
     let data = &comparison.variants[0].data;
     let training =
         Training { epochs: args.epochs, seed: args.seed, flip: data.flip(), ..Training::default() };

@@ -1,9 +1,10 @@
 //! Sizes of a DiT: presets, constraints and the parameter count.
 
 use crate::{
-    config::{NetError, positive},
     embed::{label_parameters, time_parameters},
+    error::{NetError, positive},
 };
+use meanflow_settings::{Named, Number, Or, Reader, Within};
 
 /// Sizes of a [`Dit`](super::Dit).
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +60,20 @@ impl DitConfig {
         FAMILIES.iter().flat_map(of).collect()
     }
 
+    /// Reads the keys. A preset gives the sizes that are not written.
+    pub(crate) fn read(r: &mut Reader) -> Self {
+        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
+        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
+        let mut size = |key, of: fn(&Self) -> usize| match &preset {
+            Some(preset) => r.get(key, Within::SIZE, of(preset)),
+            None => r.need(key, Within::SIZE),
+        };
+        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+        let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
+        Self { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
+    }
+
     /// Hidden features of a block's perceptron.
     pub(crate) fn hidden(&self) -> usize {
         (self.width as f64 * self.mlp_ratio) as usize
@@ -87,26 +102,27 @@ impl DitConfig {
             + linear(d, patch)
     }
 
-    pub(crate) fn check(&self, shape: [usize; 3]) -> Result<(), NetError> {
+    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
         let (patch, width, heads) = (self.patch, self.width, self.heads);
-        positive(patch, "patch")?;
-        positive(width, "width")?;
-        positive(self.depth, "depth")?;
-        positive(heads, "heads")?;
+        let mut errors =
+            positive(&[(patch, "patch"), (width, "width"), (self.depth, "depth"), (heads, "heads")]);
+        if !errors.is_empty() {
+            return errors;
+        }
         let [_, image_height, image_width] = shape;
         if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
-            return Err(NetError::Patch { patch, height: image_height, width: image_width });
+            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
         }
         if !width.is_multiple_of(heads) {
-            return Err(NetError::Heads { heads, width });
+            errors.push(NetError::Heads { heads, width });
         }
         if !width.is_multiple_of(4) {
-            return Err(NetError::Width { width });
+            errors.push(NetError::Width { width });
         }
         if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
-            return Err(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
+            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
         }
-        Ok(())
+        errors
     }
 }
 
@@ -140,7 +156,7 @@ mod tests {
     fn every_listed_preset_is_found_and_valid() {
         for (name, config) in DitConfig::presets() {
             assert_eq!(DitConfig::preset(&name).as_ref(), Some(&config), "{name}");
-            assert_eq!(config.check([3, 56, 56]), Ok(()), "{name}");
+            assert_eq!(config.constraints([3, 56, 56]), [], "{name}");
         }
         for name in ["", "b", "b3", "x2", "xl", "2", "b22", "B2"] {
             assert_eq!(DitConfig::preset(name), None, "{name}");
@@ -151,17 +167,19 @@ mod tests {
     fn sizes_that_do_not_fit_are_refused() {
         let good = DitConfig::preset("nano7").unwrap();
         let shape = [1, 28, 28];
-        assert_eq!(good.check(shape), Ok(()));
+        assert_eq!(good.constraints(shape), []);
         let bad = |change: &dyn Fn(&mut DitConfig)| {
             let mut config = good.clone();
             change(&mut config);
-            config.check(shape).unwrap_err()
+            config.constraints(shape)
         };
-        assert_eq!(bad(&|c| c.patch = 5), NetError::Patch { patch: 5, height: 28, width: 28 });
-        assert_eq!(bad(&|c| c.heads = 3), NetError::Heads { heads: 3, width: 128 });
-        assert_eq!(bad(&|c| (c.width, c.heads) = (126, 3)), NetError::Width { width: 126 });
-        assert_eq!(bad(&|c| c.depth = 0), NetError::Zero { key: "depth" });
-        assert_eq!(bad(&|c| c.patch = 0), NetError::Zero { key: "patch" });
-        assert!(matches!(bad(&|c| c.mlp_ratio = f64::NAN), NetError::Ratio { .. }));
+        assert_eq!(bad(&|c| c.patch = 5), [NetError::Patch { patch: 5, height: 28, width: 28 }]);
+        assert_eq!(bad(&|c| c.heads = 3), [NetError::Heads { heads: 3, width: 128 }]);
+        assert_eq!(bad(&|c| (c.width, c.heads) = (126, 3)), [NetError::Width { width: 126 }]);
+        assert_eq!(bad(&|c| c.depth = 0), [NetError::Zero { key: "depth" }]);
+        assert_eq!(bad(&|c| c.patch = 0), [NetError::Zero { key: "patch" }]);
+        assert!(matches!(bad(&|c| c.mlp_ratio = f64::NAN)[..], [NetError::Ratio { .. }]));
+        let several = bad(&|c| (c.patch, c.width, c.heads) = (5, 126, 4));
+        assert_eq!(several.iter().map(NetError::key).collect::<Vec<_>>(), ["patch", "heads", "width"]);
     }
 }

@@ -3,6 +3,8 @@
 
 mod block;
 mod config;
+mod kind;
+pub(crate) mod torch;
 
 pub use config::DitConfig;
 

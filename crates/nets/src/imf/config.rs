@@ -1,9 +1,10 @@
 //! Sizes of an iMF transformer: presets, constraints and the parameter count.
 
 use crate::{
-    config::{NetError, positive},
     embed::{label_parameters, time_parameters},
+    error::{NetError, positive},
 };
+use meanflow_settings::{Named, Number, Or, Reader, Within};
 
 /// Sizes of an [`ImfDit`](super::ImfDit).
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +76,34 @@ impl ImfDitConfig {
         self.parameters(shape, classes) - self.head_depth * self.block_parameters()
     }
 
+    /// Reads the keys. A preset gives what is not written; without one, sizes must be written and the rest is as published.
+    pub(crate) fn read(r: &mut Reader) -> Self {
+        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
+        let name = r.get("preset", Or("off", Named(names)), None);
+        let preset = name.and_then(|name| Self::preset(&name));
+        let mut size = |key, of: fn(&Self) -> usize| match &preset {
+            Some(preset) => r.get(key, Within::SIZE, of(preset)),
+            None => r.need(key, Within::SIZE),
+        };
+        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+        let published = Self::published();
+        let head_depth = preset.map_or(depth.min(published.head_depth), |preset| preset.head_depth);
+        let tokens = || Within(1, 1 << 10);
+        Self {
+            patch,
+            width,
+            depth,
+            heads,
+            head_depth: r.get("head-depth", Within(0, 1 << 16), head_depth),
+            mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, published.mlp_ratio),
+            class_tokens: r.get("class-tokens", tokens(), published.class_tokens),
+            scale_tokens: r.get("scale-tokens", tokens(), published.scale_tokens),
+            interval_tokens: r.get("interval-tokens", tokens(), published.interval_tokens),
+            time_tokens: r.get("time-tokens", tokens(), published.time_tokens),
+        }
+    }
+
     /// Hidden features of a block's perceptron.
     pub(crate) fn hidden(&self) -> usize {
         (self.width as f64 * self.mlp_ratio) as usize
@@ -106,10 +135,10 @@ impl ImfDitConfig {
             + 2 * output
     }
 
-    pub(crate) fn check(&self, shape: [usize; 3]) -> Result<(), NetError> {
+    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
         let (patch, width, heads) = (self.patch, self.width, self.heads);
         let (depth, head_depth) = (self.depth, self.head_depth);
-        let sizes = [
+        let mut errors = positive(&[
             (patch, "patch"),
             (width, "width"),
             (depth, "depth"),
@@ -118,27 +147,26 @@ impl ImfDitConfig {
             (self.scale_tokens, "scale-tokens"),
             (self.interval_tokens, "interval-tokens"),
             (self.time_tokens, "time-tokens"),
-        ];
-        for (size, key) in sizes {
-            positive(size, key)?;
+        ]);
+        if !errors.is_empty() {
+            return errors;
         }
         let [_, image_height, image_width] = shape;
         if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
-            return Err(NetError::Patch { patch, height: image_height, width: image_width });
+            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
         }
         if !width.is_multiple_of(heads) {
-            return Err(NetError::Heads { heads, width });
-        }
-        if !(width / heads).is_multiple_of(2) {
-            return Err(NetError::Rotary { features: width / heads });
+            errors.push(NetError::Heads { heads, width });
+        } else if !(width / heads).is_multiple_of(2) {
+            errors.push(NetError::Rotary { features: width / heads });
         }
         if head_depth > depth {
-            return Err(NetError::HeadDepth { head_depth, depth });
+            errors.push(NetError::HeadDepth { head_depth, depth });
         }
         if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
-            return Err(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
+            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
         }
-        Ok(())
+        errors
     }
 }
 
@@ -186,7 +214,7 @@ mod tests {
     fn every_listed_preset_is_found_and_valid() {
         for (name, config) in ImfDitConfig::presets() {
             assert_eq!(ImfDitConfig::preset(&name).as_ref(), Some(&config), "{name}");
-            assert_eq!(config.check([3, 56, 56]), Ok(()), "{name}");
+            assert_eq!(config.constraints([3, 56, 56]), [], "{name}");
         }
         assert_eq!(ImfDitConfig::preset("s2"), None);
     }
@@ -197,13 +225,13 @@ mod tests {
         let bad = |change: &dyn Fn(&mut ImfDitConfig)| {
             let mut config = good.clone();
             change(&mut config);
-            config.check([1, 28, 28]).unwrap_err()
+            config.constraints([1, 28, 28])
         };
-        assert_eq!(bad(&|c| c.patch = 5), NetError::Patch { patch: 5, height: 28, width: 28 });
-        assert_eq!(bad(&|c| c.heads = 3), NetError::Heads { heads: 3, width: 128 });
-        assert_eq!(bad(&|c| c.width = 60), NetError::Rotary { features: 15 });
-        assert_eq!(bad(&|c| c.head_depth = 5), NetError::HeadDepth { head_depth: 5, depth: 4 });
-        assert_eq!(bad(&|c| c.depth = 0), NetError::Zero { key: "depth" });
-        assert!(matches!(bad(&|c| c.mlp_ratio = f64::NAN), NetError::Ratio { .. }));
+        assert_eq!(bad(&|c| c.patch = 5), [NetError::Patch { patch: 5, height: 28, width: 28 }]);
+        assert_eq!(bad(&|c| c.heads = 3), [NetError::Heads { heads: 3, width: 128 }]);
+        assert_eq!(bad(&|c| c.width = 60), [NetError::Rotary { features: 15 }]);
+        assert_eq!(bad(&|c| c.head_depth = 5), [NetError::HeadDepth { head_depth: 5, depth: 4 }]);
+        assert_eq!(bad(&|c| c.depth = 0), [NetError::Zero { key: "depth" }]);
+        assert!(matches!(bad(&|c| c.mlp_ratio = f64::NAN)[..], [NetError::Ratio { .. }]));
     }
 }

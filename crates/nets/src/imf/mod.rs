@@ -3,6 +3,7 @@
 
 mod block;
 mod config;
+mod kind;
 
 pub use config::ImfDitConfig;
 

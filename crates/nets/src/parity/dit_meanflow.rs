@@ -6,17 +6,12 @@ use serde::Deserialize;
 use super::{
     ParityError,
     file::ReferenceFile,
-    inputs::{labels, per_row},
+    inputs::{labels, per_row, sound},
     layout::Layout,
     meanflow::Case,
     report::ParityReport,
 };
-use crate::{
-    Dit, DitConfig,
-    config::NetConfig,
-    flax::{self, DitNames},
-    init::Init,
-};
+use crate::{Dit, DitConfig, flax::DitNames, init::Init, weights};
 
 pub(super) const KIND: &str = "dit-meanflow";
 
@@ -48,12 +43,12 @@ pub(super) fn compare<B: TrainBackend>(
         heads: config.num_heads,
         mlp_ratio: config.mlp_ratio,
     };
-    NetConfig::Dit(config.clone()).check(shape)?;
+    sound(&config, shape)?;
 
     let batch = file.tensor("in.t")?.values.len();
     let net = Dit::<B>::new(&config, shape, Some(classes), &Init::new(&Streams::new(0), device));
     let case = Case::<B, _, _> {
-        net: flax::load(net, &file.with_prefix("param."))?,
+        net: weights::load(net, &DitNames, &file.with_prefix("param."))?,
         names: DitNames,
         x: layout.images(file, "in.x", batch, shape, device)?,
         e: layout.images(file, "in.e", batch, shape, device)?,

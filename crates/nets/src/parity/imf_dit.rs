@@ -19,15 +19,15 @@ use serde::Deserialize;
 use super::{
     ParityError,
     file::ReferenceFile,
-    inputs::{Order, labels, per_row, tensor},
+    inputs::{Order, labels, per_row, sound, tensor},
     layout::Layout,
     report::{ParityReport, ParityRow},
 };
 use crate::{
-    ImfDit, ImfDitConfig, NetConfig,
-    flax::{self, ImfDitNames},
+    ImfDit, ImfDitConfig,
+    flax::ImfDitNames,
     init::Init,
-    weights::{gradients, on_host, with_shape_of},
+    weights::{self, gradients, on_host, with_shape_of},
 };
 use burn::module::AutodiffModule;
 
@@ -131,11 +131,11 @@ impl<B: TrainBackend> Case<B> {
             interval_tokens: config.num_interval_tokens,
             time_tokens: config.num_time_tokens,
         };
-        NetConfig::ImfDit(config.clone()).check(shape)?;
+        sound(&config, shape)?;
         let batch = file.tensor("in.t")?.values.len();
         let net = ImfDit::<B>::new(&config, shape, Some(classes), &Init::new(&Streams::new(0), device));
         Ok(Self {
-            net: flax::load_imf(net, &file.with_prefix("param."))?,
+            net: weights::load(net, &ImfDitNames, &file.with_prefix("param."))?,
             x: layout.images(file, "in.x", batch, shape, device)?,
             e: layout.images(file, "in.e", batch, shape, device)?,
             labels: labels(file, classes, batch, device)?,

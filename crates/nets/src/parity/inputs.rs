@@ -3,6 +3,8 @@
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use meanflow_core::time::Times;
 
+use crate::{error::NetError, network::Network};
+
 use super::{ParityError, file::ReferenceFile};
 use meanflow_weights::HostTensor;
 
@@ -70,4 +72,9 @@ impl Order {
         }
         HostTensor { values, ..ordered }
     }
+}
+
+/// Whether a network of these sizes can be made for samples of this shape.
+pub(super) fn sound(config: &impl Network, shape: [usize; 3]) -> Result<(), NetError> {
+    config.check(shape).into_iter().next().map_or(Ok(()), Err)
 }

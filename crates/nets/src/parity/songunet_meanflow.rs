@@ -1,22 +1,24 @@
 //! Kind `songunet-meanflow`: the official PyTorch MeanFlow U-Net (`Gsunshine/py-meanflow`) on random weights.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{Streams, objective::TrainBackend};
+use meanflow_weights::HostTensor;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 use super::{
     ParityError,
     file::ReferenceFile,
-    inputs::{labels, per_row},
+    inputs::{labels, per_row, sound},
     layout::Layout,
     meanflow::Case,
     report::ParityReport,
 };
 use crate::{
-    NetConfig, SongUnet,
+    SongUnet,
     init::Init,
-    torch::{self, UnetNames},
-    unet::{Encoder, TimeFeatures, UnetConfig},
+    unet::{Encoder, TimeFeatures, UnetConfig, UnetNames},
+    weights::{self, WeightsError},
 };
 
 pub(super) const KIND: &str = "songunet-meanflow";
@@ -90,7 +92,7 @@ pub(super) fn compare<B: TrainBackend>(
     let shape = [config.in_channels, config.img_resolution, config.img_resolution];
     let classes = Some(config.label_dim).filter(|classes| *classes > 0);
     let config = config.unet()?;
-    NetConfig::Unet(config.clone()).check(shape)?;
+    sound(&config, shape)?;
 
     let batch = file.tensor("in.t")?.values.len();
     let mut inputs = vec!["in.x", "in.e", "in.t", "in.r"];
@@ -111,9 +113,10 @@ pub(super) fn compare<B: TrainBackend>(
         _ => None,
     };
     let net = SongUnet::<B>::new(&config, shape, classes, &Init::new(&Streams::new(0), device));
-    let net = torch::load(net, &file.with_prefix("param."))?;
+    let names = UnetNames::new(&config, shape);
+    let net = load(net, &names, file.with_prefix("param."))?;
     let case = Case::<B, _, _> {
-        names: UnetNames::of(&net),
+        names,
         net,
         x: layout.images(file, "in.x", batch, shape, device)?,
         e: layout.images(file, "in.e", batch, shape, device)?,
@@ -124,4 +127,27 @@ pub(super) fn compare<B: TrainBackend>(
         layout,
     };
     case.compare(KIND, file, &inputs)
+}
+
+/// Fourier frequencies, a buffer.
+const FREQUENCIES: &str = "map_noise.freqs";
+/// The resampling filter, a buffer that belongs to the configuration.
+const FILTER: &str = ".resample_filter";
+
+/// Replaces every weight of `net` by the one of its torch name. Buffers may be there: Fourier frequencies are taken, filters are
+/// passed over.
+fn load<B: Backend>(
+    net: SongUnet<B>,
+    names: &UnetNames,
+    mut weights: BTreeMap<String, HostTensor>,
+) -> Result<SongUnet<B>, WeightsError> {
+    weights.retain(|name, _| !name.ends_with(FILTER));
+    let net = match weights.remove(FREQUENCIES) {
+        Some(HostTensor { shape, values }) => net.with_fourier(&values).map_err(|expected| {
+            let (name, expected) = (FREQUENCIES.to_owned(), vec![expected]);
+            WeightsError::Shape { name, found: shape, expected }
+        })?,
+        None => net,
+    };
+    weights::load(net, names, &weights)
 }

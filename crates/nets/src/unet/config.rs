@@ -6,7 +6,8 @@ use super::{
     layers::{conv_parameters, groups},
     resample::padding,
 };
-use crate::config::{NetError, positive};
+use crate::error::{NetError, positive};
+use meanflow_settings::{Choice, Flag, Named, Number, Or, Reader, Series, Within};
 
 /// How a time becomes features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +123,47 @@ impl UnetConfig {
         ]
     }
 
+    /// Reads the keys. A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
+    pub(crate) fn read(r: &mut Reader) -> Self {
+        let names = Self::presets().into_iter().map(|(name, _)| name.to_owned()).collect();
+        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
+        let (width, multipliers, blocks) = match &preset {
+            Some(preset) => (
+                r.get("width", Within::SIZE, preset.width),
+                r.get("multipliers", Series(Within::SIZE, 1), preset.multipliers.clone()),
+                r.get("blocks", Within::SIZE, preset.blocks),
+            ),
+            None => (
+                r.need("width", Within::SIZE),
+                r.need("multipliers", Series(Within::SIZE, 1)),
+                r.need("blocks", Within::SIZE),
+            ),
+        };
+        let rest = preset.unwrap_or_else(Self::ddpmpp);
+        Self {
+            width,
+            multipliers,
+            blocks,
+            attention: r.get("attention", Series(Within::SIZE, 0), rest.attention),
+            embedding_multiplier: r.get("embedding-multiplier", Within::SIZE, rest.embedding_multiplier),
+            time_features: r.get(
+                "time-features",
+                Choice(vec![("positional", TimeFeatures::Positional), ("fourier", TimeFeatures::Fourier)]),
+                rest.time_features,
+            ),
+            time_multiplier: r.get("time-multiplier", Within::SIZE, rest.time_multiplier),
+            encoder: r.get(
+                "encoder",
+                Choice(vec![("standard", Encoder::Standard), ("residual", Encoder::Residual)]),
+                rest.encoder,
+            ),
+            filter: r.get("filter", Series(Number::ANY, 2), rest.filter),
+            resample_blocks: r.get("resample-blocks", Flag, rest.resample_blocks),
+            augment: r.get("augment-labels", Within(0, 1 << 16), rest.augment),
+            dropout: r.get("dropout", Number::BELOW_ONE, rest.dropout),
+        }
+    }
+
     /// Features of one time.
     pub(crate) fn time_features(&self) -> usize {
         self.width * self.time_multiplier
@@ -210,51 +252,56 @@ impl UnetConfig {
             + conv_parameters(topology.width, shape[0], 3)
     }
 
-    pub(crate) fn check(&self, shape: [usize; 3]) -> Result<(), NetError> {
-        positive(self.width, "width")?;
-        positive(self.blocks, "blocks")?;
-        positive(self.time_multiplier, "time-multiplier")?;
-        positive(self.embedding_multiplier, "embedding-multiplier")?;
-        let least = self.multipliers.iter().min().copied().unwrap_or(0);
-        positive(least, "multipliers")?;
+    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
+        let mut errors = positive(&[
+            (self.width, "width"),
+            (self.blocks, "blocks"),
+            (self.time_multiplier, "time-multiplier"),
+            (self.embedding_multiplier, "embedding-multiplier"),
+            (self.multipliers.iter().min().copied().unwrap_or(0), "multipliers"),
+        ]);
+        if !errors.is_empty() {
+            return errors;
+        }
         let features = self.time_features();
         if features < 4 || !features.is_multiple_of(2) {
-            return Err(NetError::TimeFeatures { features });
+            errors.push(NetError::TimeFeatures { features });
         }
         let taps = self.filter.len();
         let sum: f64 = self.filter.iter().sum();
-        if taps == 0 || !taps.is_multiple_of(2) || !sum.is_finite() || sum == 0.0 {
-            return Err(NetError::Filter { taps });
+        let filters = taps > 0 && taps.is_multiple_of(2) && sum.is_finite() && sum != 0.0;
+        if !filters {
+            errors.push(NetError::Filter { taps });
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(NetError::Dropout { probability: self.dropout.to_string() });
+            errors.push(NetError::Dropout { probability: self.dropout.to_string() });
         }
         let [_, height, width] = shape;
-        if height != width {
-            return Err(NetError::Square { height, width });
-        }
         // The coarsest image is at least a pixel, and the finer ones hold the filter.
         let halvings = self.multipliers.len() - 1;
         let factor = 1_usize.checked_shl(halvings as u32).filter(|factor| width.is_multiple_of(*factor));
-        let Some(factor) = factor else {
-            return Err(NetError::Halvings { size: width, halvings });
-        };
-        if halvings > 0 && 2 * (width / factor) + 2 * padding(&self.filter) < taps {
-            return Err(NetError::Filter { taps });
-        }
-        let sizes: Vec<usize> = (0..=halvings).map(|level| width >> level).collect();
-        if let Some(&size) = self.attention.iter().find(|size| !sizes.contains(size)) {
-            return Err(NetError::Attention { size, sizes });
-        }
-        let topology = self.topology(shape);
-        let normalised = topology.blocks().flat_map(BlockSpec::normalised).chain([topology.width]);
-        for channels in normalised {
-            let groups = groups(channels);
-            if !channels.is_multiple_of(groups) {
-                return Err(NetError::Groups { channels, groups });
+        match factor {
+            _ if height != width => errors.push(NetError::Square { height, width }),
+            None => errors.push(NetError::Halvings { size: width, halvings }),
+            Some(factor) => {
+                if filters && halvings > 0 && 2 * (width / factor) + 2 * padding(&self.filter) < taps {
+                    errors.push(NetError::Filter { taps });
+                }
+                let sizes: Vec<usize> = (0..=halvings).map(|level| width >> level).collect();
+                if let Some(&size) = self.attention.iter().find(|size| !sizes.contains(size)) {
+                    errors.push(NetError::Attention { size, sizes });
+                }
             }
         }
-        Ok(())
+        // Levels that there cannot be have no channels to group.
+        if factor.is_some() {
+            let topology = self.topology(shape);
+            let normalised = topology.blocks().flat_map(BlockSpec::normalised).chain([topology.width]);
+            let uneven = normalised.map(|channels| (channels, groups(channels)));
+            let uneven = uneven.into_iter().find(|(channels, groups)| !channels.is_multiple_of(*groups));
+            errors.extend(uneven.map(|(channels, groups)| NetError::Groups { channels, groups }));
+        }
+        errors
     }
 }
 
@@ -366,7 +413,7 @@ mod tests {
     #[test]
     fn every_listed_preset_is_valid() {
         for (name, config) in UnetConfig::presets() {
-            assert_eq!(config.check([3, 32, 32]), Ok(()), "{name}");
+            assert_eq!(config.constraints([3, 32, 32]), [], "{name}");
         }
         assert_eq!(UnetConfig::preset("cifar"), None);
     }
@@ -377,26 +424,32 @@ mod tests {
         let bad = |shape: [usize; 3], change: &dyn Fn(&mut UnetConfig)| {
             let mut config = good.clone();
             change(&mut config);
-            config.check(shape).unwrap_err()
+            config.constraints(shape)
         };
         let shape = [3, 32, 32];
-        assert_eq!(bad([3, 32, 28], &|_| ()), NetError::Square { height: 32, width: 28 });
-        assert_eq!(bad([3, 30, 30], &|c| c.attention.clear()), NetError::Halvings { size: 30, halvings: 2 });
+        assert_eq!(bad([3, 32, 28], &|_| ()), [NetError::Square { height: 32, width: 28 }]);
+        assert_eq!(
+            bad([3, 30, 30], &|c| c.attention.clear()),
+            [NetError::Halvings { size: 30, halvings: 2 }]
+        );
         assert_eq!(
             bad(shape, &|c| c.attention = vec![16, 7]),
-            NetError::Attention { size: 7, sizes: vec![32, 16, 8] }
+            [NetError::Attention { size: 7, sizes: vec![32, 16, 8] }]
         );
-        assert_eq!(bad(shape, &|c| c.width = 33), NetError::TimeFeatures { features: 33 });
-        assert_eq!(bad(shape, &|c| c.width = 136), NetError::Groups { channels: 136, groups: 32 });
-        assert_eq!(bad(shape, &|c| c.multipliers.clear()), NetError::Zero { key: "multipliers" });
-        assert_eq!(bad(shape, &|c| c.multipliers = vec![1, 0]), NetError::Zero { key: "multipliers" });
-        assert_eq!(bad(shape, &|c| c.filter = vec![1.0, 2.0, 1.0]), NetError::Filter { taps: 3 });
-        assert_eq!(bad(shape, &|c| c.filter = vec![1.0, -1.0]), NetError::Filter { taps: 2 });
-        assert!(matches!(bad(shape, &|c| c.dropout = 1.0), NetError::Dropout { .. }));
-        assert!(matches!(bad(shape, &|c| c.dropout = f64::NAN), NetError::Dropout { .. }));
+        assert_eq!(
+            bad(shape, &|c| c.width = 33),
+            [NetError::TimeFeatures { features: 33 }, NetError::Groups { channels: 33, groups: 8 }]
+        );
+        assert_eq!(bad(shape, &|c| c.width = 136), [NetError::Groups { channels: 136, groups: 32 }]);
+        assert_eq!(bad(shape, &|c| c.multipliers.clear()), [NetError::Zero { key: "multipliers" }]);
+        assert_eq!(bad(shape, &|c| c.multipliers = vec![1, 0]), [NetError::Zero { key: "multipliers" }]);
+        assert_eq!(bad(shape, &|c| c.filter = vec![1.0, 2.0, 1.0]), [NetError::Filter { taps: 3 }]);
+        assert_eq!(bad(shape, &|c| c.filter = vec![1.0, -1.0]), [NetError::Filter { taps: 2 }]);
+        assert!(matches!(bad(shape, &|c| c.dropout = 1.0)[..], [NetError::Dropout { .. }]));
+        assert!(matches!(bad(shape, &|c| c.dropout = f64::NAN)[..], [NetError::Dropout { .. }]));
         assert_eq!(
             bad(shape, &|c| c.multipliers = vec![1; 70]),
-            NetError::Halvings { size: 32, halvings: 69 }
+            [NetError::Halvings { size: 32, halvings: 69 }]
         );
     }
 }

@@ -4,10 +4,13 @@
 mod block;
 mod config;
 mod embed;
+mod kind;
 pub(crate) mod layers;
 mod resample;
+mod torch;
 
 pub use config::{Encoder, TimeFeatures, UnetConfig};
+pub use torch::UnetNames;
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -21,7 +24,6 @@ use crate::init::Init;
 use block::{ALMOST_ZERO, Block, BlockSpec, Change};
 use embed::Mapping;
 use layers::{Conv, GroupNorm};
-pub(crate) use resample::square;
 use resample::{Resample, padding};
 
 /// A U-Net `u(z, r, t | class, augmentation)` for square images `[channels, side, side]`.
@@ -80,11 +82,6 @@ impl<B: Backend> SongUnet<B> {
             channels,
             side,
         }
-    }
-
-    /// Side of the images, and number of levels.
-    pub(crate) fn sides(&self) -> (usize, usize) {
-        (self.side, self.encoder.len())
     }
 
     /// The network with these Fourier frequencies, in turns per unit of time, in place of its own.

@@ -14,7 +14,7 @@ use burn::{
 use meanflow_core::{Backbone, Condition, Streams};
 use meanflow_jvp::Jvp;
 use meanflow_nets::{
-    DitConfig, ImfDitConfig, MlpConfig, Net, NetConfig, UnetConfig,
+    DitConfig, ImfDitConfig, MlpConfig, Net, NetConfig, Networks as _, UnetConfig,
     unet::{Encoder, TimeFeatures},
 };
 
@@ -78,13 +78,13 @@ pub fn random_net<B: Backend>(
     shape: [usize; 3],
     classes: Option<usize>,
     device: &B::Device,
-) -> Net<B> {
+) -> Net<B, NetConfig> {
     let net = config.init::<B>(shape, classes, &Streams::new(7), device);
     moved(net.unwrap(), "weights", 0.2)
 }
 
 /// The network with `scale` times N(0, 1) draws, the same for every call of this name, added to its weights.
-pub fn moved<B: Backend>(net: Net<B>, name: &'static str, scale: f64) -> Net<B> {
+pub fn moved<B: Backend>(net: Net<B, NetConfig>, name: &'static str, scale: f64) -> Net<B, NetConfig> {
     struct Move {
         name: &'static str,
         scale: f64,
@@ -140,12 +140,12 @@ impl<B: Backend> Inputs<B> {
         }
     }
 
-    pub fn forward(&self, net: &Net<B>) -> Tensor<B, 4> {
+    pub fn forward(&self, net: &Net<B, NetConfig>) -> Tensor<B, 4> {
         net.forward(self.z.clone(), self.r.clone(), self.t.clone(), &self.condition)
     }
 
     /// The sum of all heads: every weight matters to it.
-    pub fn all_heads(&self, net: &Net<B>) -> Tensor<B, 4> {
+    pub fn all_heads(&self, net: &Net<B, NetConfig>) -> Tensor<B, 4> {
         let (z, r, t) = (self.z.clone(), self.r.clone(), self.t.clone());
         let heads = net.heads(z, r, t, &self.condition, |shared| shared);
         match heads.v {

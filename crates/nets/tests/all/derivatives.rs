@@ -10,7 +10,7 @@ use burn::{
 };
 use meanflow_core::Backbone;
 use meanflow_jvp::Dual;
-use meanflow_nets::Net;
+use meanflow_nets::{Net, NetConfig};
 
 use crate::common::{Inputs, Train, device, largest, moved, networks, normal, random_net};
 
@@ -18,7 +18,7 @@ use crate::common::{Inputs, Train, device, largest, moved, networks, normal, ran
 fn the_total_derivative_along_the_flow_is_that_of_central_differences() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Train> = random_net(&config, shape, classes, &device);
+        let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);
         let inputs = Inputs::<Train>::new(shape, classes, &device);
         let v = normal::<Flex, 4>("v", 0, inputs.z.dims(), &device);
         let one = Tensor::<Flex, 1>::ones([3], &device);
@@ -53,7 +53,7 @@ fn the_total_derivative_along_the_flow_is_that_of_central_differences() {
 fn forward_mode_and_reverse_mode_agree() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Train> = random_net(&config, shape, classes, &device);
+        let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);
         let inputs = Inputs::<Train>::new(shape, classes, &device);
         let v = normal::<Flex, 4>("v", 0, inputs.z.dims(), &device);
         let probe = normal::<Flex, 4>("probe", 0, inputs.z.dims(), &device);
@@ -101,7 +101,7 @@ fn the_gradient_of_the_weights_is_that_of_central_differences() {
 
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Train> = random_net(&config, shape, classes, &device);
+        let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);
         let inputs = Inputs::<Train>::new(shape, classes, &device);
         let probe = normal::<Train, 4>("probe", 0, inputs.z.dims(), &device);
         let gradients = (inputs.all_heads(&net) * probe.clone()).sum().backward();

@@ -12,7 +12,7 @@ use meanflow_core::{
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
-use meanflow_nets::Net;
+use meanflow_nets::{Net, NetConfig};
 
 use crate::common::{Train, device, networks, normal, random_net};
 
@@ -28,7 +28,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_, B> {
 }
 
 /// Squared errors of still and moved rows, and all gradients.
-fn measure(net: &Net<Train>, batch: Batch<Flex>, objective: &MeanFlowConfig) -> [Vec<f64>; 3] {
+fn measure(net: &Net<Train, NetConfig>, batch: Batch<Flex>, objective: &MeanFlowConfig) -> [Vec<f64>; 3] {
     let draws = objective.draw(&At::new(&Streams::new(1), 0, 1), batch.x.dims());
     let nets = Nets { online: net, frozen: &net.valid(), teachers: &[] };
     let out = objective.loss::<Train, _, _>(&nets, batch, &draws);
@@ -62,7 +62,7 @@ fn still_rows_alone_are_rounded_and_gradients_stay_close() {
         guidance: None,
     };
     for (config, shape, classes) in networks() {
-        let net: Net<Train> = random_net(&config, shape, classes, &device);
+        let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);
         let [c, h, w] = shape;
         let batch = |precision| Batch {
             x: normal::<Flex, 4>("data", 0, [8, c, h, w], &device) * 0.5,

@@ -7,7 +7,7 @@ use burn::{
 };
 use meanflow_core::{Backbone, Condition, Guidance, Streams};
 use meanflow_jvp::{Dual, Jvp};
-use meanflow_nets::{DitConfig, Net, NetConfig};
+use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _};
 
 use crate::common::{Inputs, device, largest, networks, normal, random_net};
 
@@ -15,7 +15,7 @@ use crate::common::{Inputs, device, largest, networks, normal, random_net};
 fn the_count_without_weights_is_the_count_of_the_weights() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
+        let net: Net<Flex, NetConfig> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
         assert_eq!(config.parameters(shape, classes), net.num_params(), "{config:?}");
         assert_eq!(net.classes(), classes);
     }
@@ -32,7 +32,7 @@ fn the_yardstick_net_has_its_parameter_count() {
 fn a_fresh_network_outputs_zero() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
+        let net: Net<Flex, NetConfig> = config.init(shape, classes, &Streams::new(0), &device).unwrap();
         let u = Inputs::new(shape, classes, &device).forward(&net);
         let most = if matches!(config, NetConfig::Unet(_)) { 1e-4 } else { 0.0 };
         assert!(largest(u) <= most, "{config:?}");
@@ -43,7 +43,7 @@ fn a_fresh_network_outputs_zero() {
 fn rows_do_not_see_each_other() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let net: Net<Flex, NetConfig> = random_net(&config, shape, classes, &device);
         let all = Inputs::new(shape, classes, &device);
         let together = all.forward(&net);
         assert_eq!(together.dtype(), DType::F64);
@@ -66,7 +66,7 @@ fn rows_do_not_see_each_other() {
 fn every_input_matters() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let net: Net<Flex, NetConfig> = random_net(&config, shape, classes, &device);
         let base = Inputs::new(shape, classes, &device);
         let u = base.forward(&net);
         let changed = |z: f64, r: f64, t: f64, condition: &Condition<Flex>| {
@@ -89,7 +89,7 @@ fn every_input_matters() {
 fn guidance_matters_to_networks_that_take_it() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let net: Net<Flex, NetConfig> = random_net(&config, shape, classes, &device);
         let mut inputs = Inputs::new(shape, classes, &device);
         let u = inputs.forward(&net);
         let mut changed = |omega: f64, interval: [f64; 2]| {
@@ -108,7 +108,7 @@ fn guidance_matters_to_networks_that_take_it() {
 fn the_velocity_is_that_of_the_auxiliary_head_or_the_boundary_value() {
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let net: Net<Flex, NetConfig> = random_net(&config, shape, classes, &device);
         let Inputs { z, t, condition, .. } = Inputs::new(shape, classes, &device);
         let heads = net.heads(z.clone(), t.clone(), t.clone(), &condition, |shared| shared);
         assert_eq!(heads.v.is_some(), matches!(config, NetConfig::ImfDit(_)));
@@ -123,7 +123,7 @@ fn tangents_end_where_the_auxiliary_head_branches_off() {
     type B = Jvp<Flex>;
     let device = device();
     for (config, shape, classes) in networks() {
-        let net: Net<B> = random_net(&config, shape, classes, &device);
+        let net: Net<B, NetConfig> = random_net(&config, shape, classes, &device);
         let Inputs { z, r, t, condition } = Inputs::new(shape, classes, &device);
         let heads = |branch: fn(Tensor<B, 2>) -> Tensor<B, 2>| {
             let z = z.clone().with_tangent(normal("tangent", 0, z.dims(), &device));
@@ -154,7 +154,7 @@ fn initial_weights_depend_on_seed_and_path_alone() {
         let mut config = DitConfig::preset("nano7").unwrap();
         (config.width, config.heads, config.depth) = (16, 2, depth);
         let net = NetConfig::Dit(config);
-        let net: Net<Flex> = net.init([1, 28, 28], Some(3), &Streams::new(seed), &device).unwrap();
+        let net: Net<Flex, NetConfig> = net.init([1, 28, 28], Some(3), &Streams::new(seed), &device).unwrap();
         let mut weights = Weights::default();
         net.visit(&mut weights);
         weights.0

@@ -14,7 +14,7 @@ use meanflow_core::{
     weight::Weight,
 };
 use meanflow_jvp::Dual;
-use meanflow_nets::{Net, NetConfig};
+use meanflow_nets::{Net, NetConfig, Networks as _};
 
 use crate::common::{Inputs, Train, device, largest, networks, normal, random_net};
 
@@ -26,7 +26,7 @@ fn with_dropout(inputs: &mut Inputs<Flex>, step: u64) {
 fn masks_depend_on_the_step_and_not_on_the_split() {
     let device = device();
     let (config, shape, classes) = &networks()[0];
-    let net: Net<Flex> = random_net(config, *shape, *classes, &device);
+    let net: Net<Flex, NetConfig> = random_net(config, *shape, *classes, &device);
     let mut inputs = Inputs::new(*shape, *classes, &device);
     let plain = inputs.forward(&net);
     with_dropout(&mut inputs, 0);
@@ -50,7 +50,7 @@ fn masks_depend_on_the_step_and_not_on_the_split() {
 fn primal_and_tangent_share_the_mask() {
     let device = device();
     let (config, shape, classes) = &networks()[0];
-    let net: Net<Train> = random_net(config, *shape, *classes, &device);
+    let net: Net<Train, NetConfig> = random_net(config, *shape, *classes, &device);
     let mut inputs = Inputs::<Train>::new(*shape, *classes, &device);
     inputs.condition.dropout = Some(Dropout::new(&Streams::new(0), 0));
     let v = normal::<Flex, 4>("v", 0, inputs.z.dims(), &device);
@@ -79,7 +79,7 @@ fn augmentation_matters_where_it_is_an_input() {
     let device = device();
     for (config, shape, classes) in networks() {
         let NetConfig::Unet(unet) = &config else { continue };
-        let net: Net<Flex> = random_net(&config, shape, classes, &device);
+        let net: Net<Flex, NetConfig> = random_net(&config, shape, classes, &device);
         let mut inputs = Inputs::new(shape, classes, &device);
         let u = inputs.forward(&net);
         // Not augmented at all is augmented by zero.
@@ -95,7 +95,7 @@ fn augmentation_matters_where_it_is_an_input() {
 fn a_few_steps_of_meanflow_lower_the_loss() {
     let device = device();
     let (config, shape, classes) = &networks()[0];
-    let mut net: Net<Train> = config.init(*shape, *classes, &Streams::new(0), &device).unwrap();
+    let mut net: Net<Train, NetConfig> = config.init(*shape, *classes, &Streams::new(0), &device).unwrap();
     let objective = MeanFlowConfig {
         time: TimeLaw::Uniform,
         time_r: None,

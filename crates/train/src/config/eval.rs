@@ -2,7 +2,7 @@
 
 use super::training::TrainConfig;
 use meanflow_core::{
-    objective::{Learns, ObjectiveConfig, Objectives, interval},
+    objective::{Learns, Objectives, interval},
     solver::Solver,
 };
 use meanflow_data::{DataConfig, Description};
@@ -105,7 +105,7 @@ impl EvalConfig {
         train: &TrainConfig,
         items: Option<usize>,
         data: Option<(&DataConfig, &Description)>,
-        objective: Option<&ObjectiveConfig>,
+        objective: Option<&impl Objectives>,
     ) -> Self {
         root.section("eval", |r| {
             let every = r
@@ -140,7 +140,7 @@ impl EvalConfig {
     }
 }
 
-fn solver(r: &mut Reader, objective: Option<&ObjectiveConfig>) -> Solver {
+fn solver(r: &mut Reader, objective: Option<&impl Objectives>) -> Solver {
     let names = Choice(Solver::ALL.iter().map(|solver| (solver.name(), *solver)).collect());
     let learns = objective.map_or(Learns::Average, |objective| objective.facts().learns());
     let solver = r.get("solver", names, learns.solver());

@@ -1,12 +1,13 @@
 //! What an experiment file can name, with the keys of each kind: the registries, as `meanflow kinds` prints them.
 
-use super::{OptimizerConfig, net};
+use super::OptimizerConfig;
+use crate::Kinds;
 use meanflow_core::{
     Solver,
-    objective::{About, Labels, ObjectiveConfig, Objectives},
+    objective::{About, Labels, Objectives},
 };
-use meanflow_data::KINDS;
 use meanflow_metrics::Metric;
+use meanflow_nets::Networks;
 use meanflow_settings::{Key, Reader};
 use serde::Serialize;
 
@@ -41,15 +42,17 @@ impl From<Key> for KindKey {
 }
 
 /// Every kind of every registry, in the order of the registries.
-pub fn kinds() -> Vec<Kind> {
+pub fn kinds<K: Kinds>() -> Vec<Kind> {
     let about = About { labels: Labels::Known, guided: None };
-    let objectives = ObjectiveConfig::NAMES.iter().map(|&(name, line)| {
-        kind("objective", name, line, Reader::keys(|r| ObjectiveConfig::read(name, r, &about)))
+    let objectives = K::Objective::NAMES.iter().map(|&(name, line)| {
+        kind("objective", name, line, Reader::keys(|r| K::Objective::read(name, r, &about)))
     });
-    let nets =
-        net::KINDS.map(|(name, line)| kind("net", name, line, Reader::keys(|r| net::of_kind(name, r))));
-    let data =
-        KINDS.iter().map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
+    let nets = K::Net::NAMES
+        .iter()
+        .map(|&(name, line)| kind("net", name, line, Reader::keys(|r| K::Net::read(name, r))));
+    let data = K::DATA
+        .iter()
+        .map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
     let optimizers = OptimizerConfig::NAMES.map(|name| {
         kind("optimizer", name, "", Reader::keys(|r| OptimizerConfig::of_kind(name, r, 1, None)))
     });

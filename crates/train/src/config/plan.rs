@@ -1,13 +1,13 @@
 //! What a run would do, told without doing any of it: `--dry-run`.
 
 use super::{Comparison, Variant};
-use crate::side_by_side::ROWS;
+use crate::{Kinds, side_by_side::ROWS};
 use meanflow_core::{
     Streams,
     objective::{At, Objectives},
 };
 use meanflow_metrics::Metric;
-use meanflow_nets::NetConfig;
+use meanflow_nets::{Activations, Networks};
 use serde::Serialize;
 use std::{fmt, path::Path};
 
@@ -64,7 +64,7 @@ pub struct VariantPlan {
 
 impl Plan {
     /// The plan of a comparison whose run folders lie in `runs`. Allocates no weights and needs no data.
-    pub fn new(comparison: &Comparison, runs: &Path) -> Self {
+    pub fn new<K: Kinds>(comparison: &Comparison<K>, runs: &Path) -> Self {
         let folder = runs.join(&comparison.name);
         Self {
             experiment: comparison.name.clone(),
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 impl VariantPlan {
-    fn new(variant: &Variant, folder: &Path) -> Self {
+    fn new<K: Kinds>(variant: &Variant<K>, folder: &Path) -> Self {
         let (shape, classes) = (variant.description.shape, variant.description.classes);
         let parameters = variant.net.parameters(shape, classes);
         let evaluations = variant.train.steps.div_ceil(variant.eval.every);
@@ -106,14 +106,14 @@ impl VariantPlan {
 
     /// Weights, gradients, two moments and every average; what one of so many parts of a batch keeps for its backward pass,
     /// counted by tensors of a block; the data. All in f32. The order of magnitude, not a promise.
-    fn memory(variant: &Variant, parameters: usize, parts: usize) -> u64 {
+    fn memory<K: Kinds>(variant: &Variant<K>, parameters: usize, parts: usize) -> u64 {
         let Variant { train, description, .. } = variant;
         // A row that is differentiated carries a tangent beside each value: of one block at a time, or of all if reverse mode needs it.
         let facts = variant.objective.facts();
         let cost = facts.cost();
         let tangents = cost.dual * if cost.taped { 1.0 } else { 0.1 };
         let teachers = facts.teachers(&At::new(&Streams::new(0), 0, train.steps)).len();
-        let (per_sample, _) = Self::activations(variant);
+        let per_sample = variant.net.activations(description.shape).floats;
         let activations = train.batch.div_ceil(parts) as f64 * per_sample * (cost.passes + tangents);
         let items = if variant.data.stays_on_disk() { 0 } else { description.items.unwrap_or(0) };
         let data = items * description.shape.iter().product::<usize>();
@@ -124,7 +124,7 @@ impl VariantPlan {
     /// The state of the training, which waits meanwhile, without its gradients; the real data that samples are compared with;
     /// noise and samples that are made at a time (of points all); what one block keeps of the rows that are in the network at once; what
     /// the scores hold. The order of magnitude, not a promise.
-    fn evaluation_memory(variant: &Variant, parameters: usize) -> u64 {
+    fn evaluation_memory<K: Kinds>(variant: &Variant<K>, parameters: usize) -> u64 {
         let Variant { eval, description, .. } = variant;
         let dimension: usize = description.shape.iter().product();
         let points = description.shape[1..] == [1, 1];
@@ -135,8 +135,8 @@ impl VariantPlan {
             Some(items) if !points => items.min(COMPARED / dimension),
             _ => eval.samples,
         };
-        let (per_sample, blocks) = Self::activations(variant);
-        let in_network = rows.min(ROWS) as f64 * per_sample / blocks as f64;
+        let Activations { floats, blocks } = variant.net.activations(description.shape);
+        let in_network = rows.min(ROWS) as f64 * floats / blocks.max(1) as f64;
         // Of pictures some chunks, and those of the grid; of points all.
         let held = if points { 2 * rows } else { 2 * rows.min(ROWS) + eval.grid };
         let floats = (parameters * (3 + variant.ema.len()) + (held + real) * dimension) as f64 + in_network;
@@ -154,47 +154,10 @@ impl VariantPlan {
             .unwrap_or(0);
         4 * floats as u64 + 8 * doubles as u64
     }
-
-    /// Values that a sample keeps for a backward pass, counted by tensors of a block, and the number of blocks that keep them.
-    fn activations(variant: &Variant) -> (f64, usize) {
-        let [_, height, width] = variant.description.shape;
-        let per_sample = match &variant.net {
-            NetConfig::Mlp(net) => 3.0 * (net.width * net.depth) as f64,
-            NetConfig::Unet(net) => {
-                // Both halves of the network have `blocks` blocks a level, each with some ten tensors of its channels.
-                let level = |(level, multiplier): (usize, &usize)| {
-                    let pixels = ((height >> level) * (width >> level)) as f64;
-                    let attends = net.attention.contains(&(height >> level));
-                    let attention = if attends { 2.0 * pixels } else { 0.0 };
-                    pixels * (20.0 * (net.width * multiplier) as f64 + attention)
-                };
-                let levels: f64 = net.multipliers.iter().enumerate().map(level).sum();
-                (net.blocks + 1) as f64 * levels
-            }
-            NetConfig::ImfDit(net) => {
-                let prefix = net.class_tokens + net.scale_tokens + 2 * net.interval_tokens + net.time_tokens;
-                let tokens = ((height / net.patch) * (width / net.patch) + prefix) as f64;
-                let features = tokens * net.width as f64 * (20.0 + 3.0 * net.mlp_ratio);
-                (net.depth + net.head_depth) as f64 * (features + 2.0 * net.heads as f64 * tokens * tokens)
-            }
-            NetConfig::Dit(net) => {
-                let tokens = ((height / net.patch) * (width / net.patch)) as f64;
-                let features = tokens * net.width as f64 * (16.0 + 2.0 * net.mlp_ratio);
-                net.depth as f64 * (features + 2.0 * net.heads as f64 * tokens * tokens)
-            }
-        };
-        let blocks = match &variant.net {
-            NetConfig::Mlp(net) => net.depth,
-            NetConfig::Unet(net) => net.blocks + 1,
-            NetConfig::ImfDit(net) => net.depth + net.head_depth,
-            NetConfig::Dit(net) => net.depth,
-        };
-        (per_sample, blocks.max(1))
-    }
 }
 
 /// The files of `docs/run-folder.md` that a run of this variant would write.
-fn files(variant: &Variant, evaluations: u64, folder: &Path) -> Vec<String> {
+fn files<K: Kinds>(variant: &Variant<K>, evaluations: u64, folder: &Path) -> Vec<String> {
     let points = variant.description.shape[1..] == [1, 1];
     let mut names: Vec<String> = [
         "config.toml",

@@ -3,7 +3,7 @@
 mod changes;
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     config::{Comparison, Difference, Variant},
     folder::{read_if_present, write_atomic},
 };
@@ -79,11 +79,11 @@ pub enum From {
 ///
 /// # Errors
 /// [`TrainError::Read`] of the old record or the initial weights, [`TrainError::Write`].
-pub fn add_start(
+pub fn add_start<K: Kinds>(
     run: &Path,
     host: &Host,
-    comparison: &Comparison,
-    variant: &Variant,
+    comparison: &Comparison<K>,
+    variant: &Variant<K>,
     data: &dyn Dataset,
     from: From,
     changed: &[Difference],
@@ -102,11 +102,11 @@ pub fn add_start(
     write_atomic(&run.join(FILE), format!("{:#}\n", json!({"starts": all})).as_bytes())
 }
 
-fn start(
+fn start<K: Kinds>(
     run: &Path,
     host: &Host,
-    comparison: &Comparison,
-    variant: &Variant,
+    comparison: &Comparison<K>,
+    variant: &Variant<K>,
     data: &dyn Dataset,
     from: From,
 ) -> Result<Value, TrainError> {

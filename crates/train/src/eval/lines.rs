@@ -1,6 +1,7 @@
 //! What an evaluation says in the log: a line for every score, also for one that could not be computed.
 
 use crate::{
+    Kinds,
     config::Variant,
     progress::{Event, Observer},
 };
@@ -32,15 +33,15 @@ pub(super) struct Found<'a> {
 }
 
 /// The lines of the evaluation of one step.
-pub(super) struct Lines<'a> {
-    pub variant: &'a Variant,
+pub(super) struct Lines<'a, K: Kinds> {
+    pub variant: &'a Variant<K>,
     pub step: u64,
     /// Digest of the data set.
     pub digest: &'a str,
     pub lines: Vec<Value>,
 }
 
-impl Lines<'_> {
+impl<K: Kinds> Lines<'_, K> {
     /// Adds a score, or why there is none; a score that is no number is none.
     pub fn add(&mut self, of: Of, found: Result<Found, String>, observer: &mut dyn Observer) {
         let Of { ema, nfe, metric } = of;

@@ -6,7 +6,7 @@ mod lines;
 pub(crate) use lines::FAILED;
 
 use crate::{
-    TrainError,
+    Kinds, TrainError,
     config::{COMPARED, EvalConfig, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer, Watched},
@@ -62,8 +62,8 @@ impl Evaluation {
     ///
     /// # Errors
     /// Those of the data and of the metrics.
-    pub fn new(
-        variant: &Variant,
+    pub fn new<K: Kinds>(
+        variant: &Variant<K>,
         data: &dyn Dataset,
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
@@ -176,10 +176,10 @@ impl Evaluation {
     ///
     /// # Errors
     /// [`TrainError::Stopped`], and those of writing.
-    pub fn run<B: Backend>(
+    pub fn run<B: Backend, K: Kinds>(
         &self,
-        nets: &[(&str, &Net<B>)],
-        variant: &Variant,
+        nets: &[(&str, &Net<B, K::Net>)],
+        variant: &Variant<K>,
         step: u64,
         folder: &Folder,
         device: &B::Device,
@@ -286,7 +286,12 @@ impl Evaluation {
     }
 
     /// The first 64 points on their way through the largest NFE.
-    fn paths<B: Backend>(&self, net: &Net<B>, variant: &Variant, device: &B::Device) -> Value {
+    fn paths<B: Backend, K: Kinds>(
+        &self,
+        net: &Net<B, K::Net>,
+        variant: &Variant<K>,
+        device: &B::Device,
+    ) -> Value {
         let sampling = self.sampling(variant.eval.nfe.iter().copied().max().unwrap_or(1));
         let rows = 64.min(self.rows);
         let noise = self.streams.normal(NOISE, 0, rows * 2);

@@ -1,7 +1,7 @@
 //! Weights from files of this and other programs: safetensors files, state dicts of PyTorch, checkpoints of Flax.
 
 use crate::{
-    TrainError, checksum,
+    Kinds, TrainError, checksum,
     config::{InitConfig, Variant},
     model::{self, Model},
     state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters},
@@ -12,7 +12,7 @@ use burn::{
     tensor::{DType, Tensor, TensorData, backend::Backend},
 };
 use meanflow_core::Streams;
-use meanflow_nets::{Net, NetConfig, import::Convention};
+use meanflow_nets::{Net, Networks, import::Convention};
 use meanflow_weights::{FileError, HostTensor, TensorFile};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,20 +54,20 @@ impl std::fmt::Display for Report {
 /// [`TrainError::Weights`], which names the file and the tensor: a file that is no weight file or cut short, a tensor of
 /// another shape, and, unless `init.partial` allows it, one that is missing or that no parameter takes, or a file that says that
 /// its network computes otherwise.
-pub fn load<B: Backend>(
-    net: Net<B>,
-    config: &NetConfig,
+pub fn load<B: Backend, N: Networks>(
+    net: Net<B, N>,
+    config: &N,
     shape: [usize; 3],
     path: &Path,
     init: &InitConfig,
-) -> Result<(Net<B>, Report), TrainError> {
+) -> Result<(Net<B, N>, Report), TrainError> {
     let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
     let mut file = open(path)?;
     let mut wanted = Wanted(Vec::new());
     visit_parameters(&net, &mut wanted);
     let wanted = wanted.0;
     let names = names(&file).map_err(broken)?;
-    if let Some(other) = model::described_network(&file.metadata())
+    if let Some(other) = model::described_network::<N>(&file.metadata())
         .map_err(broken)?
         .filter(|other| !init.partial && !other.computes_as(config))
     {
@@ -131,17 +131,17 @@ pub fn load<B: Backend>(
 ///
 /// # Errors
 /// See [`load`], and those of writing.
-pub fn convert<B: Backend>(
-    variant: &Variant,
+pub fn convert<B: Backend, K: Kinds>(
+    variant: &Variant<K>,
     path: &Path,
     init: &InitConfig,
     out: &Path,
     device: &B::Device,
 ) -> Result<Report, TrainError> {
     let (shape, classes) = (variant.description.shape, variant.description.classes);
-    let net: Net<B> = variant.net.init(shape, classes, &Streams::new(variant.seed), device)?;
+    let net: Net<B, K::Net> = variant.net.init(shape, classes, &Streams::new(variant.seed), device)?;
     let (net, report) = load(net, &variant.net, shape, path, init)?;
-    Model::of_net(path, variant, &net).write(out)?;
+    Model::<K>::of_net(path, variant, &net).write(out)?;
     Ok(report)
 }
 
@@ -163,7 +163,7 @@ fn constant(tensor: &HostTensor, expected: &HostTensor) -> Result<(), String> {
 }
 
 /// The settings in which two networks differ.
-fn difference(there: &NetConfig, here: &NetConfig) -> String {
+fn difference<N: Networks>(there: &N, here: &N) -> String {
     let [there, here] = [there, here].map(|config| {
         // `Dit(DitConfig { patch: 2, … })`
         let text = format!("{config:?}").replace(['{', '}', '('], ",").replace(')', "");

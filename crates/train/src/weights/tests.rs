@@ -2,7 +2,7 @@ use super::*;
 use crate::tensor_file::Metadata;
 use burn::backend::Flex;
 use meanflow_core::{Backbone, Condition, Streams};
-use meanflow_nets::DitConfig;
+use meanflow_nets::{DitConfig, NetConfig};
 use std::path::PathBuf;
 
 const SHAPE: [usize; 3] = [2, 4, 4];
@@ -11,7 +11,7 @@ fn tiny(depth: usize) -> NetConfig {
     NetConfig::Dit(DitConfig { patch: 2, width: 4, depth, heads: 2, mlp_ratio: 4.0 })
 }
 
-fn fresh(config: &NetConfig) -> Net<Flex> {
+fn fresh(config: &NetConfig) -> Net<Flex, NetConfig> {
     config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap()
 }
 
@@ -159,9 +159,11 @@ fn what_is_exported_for_another_program_comes_back() {
     let networks = [tiny(1), NetConfig::ImfDit(imf), NetConfig::Unet(unet)];
     let folder = tempfile::tempdir().unwrap();
     for config in networks {
-        let net: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
-        let other: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(1), &Default::default()).unwrap();
-        let model = Model::bare(config.clone(), SHAPE, Some(3), &net);
+        let net: Net<Flex, NetConfig> =
+            config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
+        let other: Net<Flex, NetConfig> =
+            config.init(SHAPE, Some(3), &Streams::new(1), &Default::default()).unwrap();
+        let model = <Model>::bare(config.clone(), SHAPE, Some(3), &net);
         for convention in &config.conventions(SHAPE)[1..] {
             for name in ["x.pth", "x.safetensors"] {
                 let path = folder.path().join(name);
@@ -172,7 +174,7 @@ fn what_is_exported_for_another_program_comes_back() {
             }
         }
     }
-    let model = Model::bare(tiny(1), SHAPE, Some(3), &fresh(&tiny(1)));
+    let model = <Model>::bare(tiny(1), SHAPE, Some(3), &fresh(&tiny(1)));
     let said = model.write_for("keras", &folder.path().join("y.pth")).unwrap_err().to_string();
     assert!(said.contains("keras") && said.contains("torch"), "{said}");
 }
@@ -204,7 +206,7 @@ fn a_file_that_describes_another_network_is_refused() {
     };
     let (tensors, metadata) = file(|_, _| ());
     assert_eq!(load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, false)).unwrap().1.loaded, 25);
-    Model::open(&path, None).unwrap();
+    <Model>::open(&path, None).unwrap();
     // The same shapes, and another function.
     let other = NetConfig::Dit(DitConfig { patch: 2, width: 4, depth: 1, heads: 1, mlp_ratio: 4.0 });
     let said = refused(&other, &path, &init(None, false));
@@ -230,7 +232,7 @@ fn a_file_that_describes_another_network_is_refused() {
         let mut metadata = metadata.clone();
         metadata.insert(key.into(), value.into());
         tensor_file::write(&path, &tensors, metadata).unwrap();
-        let said = Model::open(&path, None).expect_err(value).to_string();
+        let said = <Model>::open(&path, None).expect_err(value).to_string();
         assert!(said.contains("x.safetensors"), "{said}");
     }
     file(|name, data| {
@@ -238,7 +240,7 @@ fn a_file_that_describes_another_network_is_refused() {
             *data = TensorData::new(vec![f32::NAN; 12], [12]);
         }
     });
-    let said = Model::open(&path, None).unwrap_err().to_string();
+    let said = <Model>::open(&path, None).unwrap_err().to_string();
     assert!(said.contains("`Dit.blocks.0.qkv.bias` holds the value NaN"), "{said}");
 }
 
@@ -261,10 +263,11 @@ fn other_constants_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     for (config, other, name) in networks {
-        let net: Net<Flex> = config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
+        let net: Net<Flex, NetConfig> =
+            config.init(SHAPE, Some(3), &Streams::new(0), &Default::default()).unwrap();
         let conventions = config.conventions(SHAPE);
         let convention = conventions.last().unwrap();
-        Model::bare(config.clone(), SHAPE, Some(3), &net).write_for(convention.key, &path).unwrap();
+        <Model>::bare(config.clone(), SHAPE, Some(3), &net).write_for(convention.key, &path).unwrap();
         let mut tensors = tensor_file::read(&path, TrainError::Request).unwrap().1;
         let (_, HostTensor { shape, values }) = &convention.constants[0];
         tensors.insert(name.to_owned(), TensorData::new(values.clone(), shape.clone()));

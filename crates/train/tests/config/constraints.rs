@@ -10,7 +10,7 @@ fn augmentation_needs_a_network_that_is_told_of_it() {
         augmented.clone(),
         &[],
         "`data.fashion-mnist.augment` tells the network by 6 labels what was done; this one takes 0",
-        "only `[net.unet]` takes such labels; leave `augment` out",
+        "only a network with `augment-labels`, such as `[net.unet]`, takes such labels; leave `augment` out",
     );
     let unet = |labels: &str| format!("net={{unet={{width=16, multipliers=[1, 2], blocks=1{labels}}}}}");
     says(
@@ -22,6 +22,18 @@ fn augmentation_needs_a_network_that_is_told_of_it() {
     load(&augmented, &[&unet(", augment-labels=6")]).unwrap_or_else(|error| panic!("{error}"));
     // Without augmentation the labels are zeros.
     load(IMAGES, &[&unet(", augment-labels=6")]).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn every_wrong_size_of_a_network_is_told() {
+    let said = |key: &str| {
+        let net = "net={dit={patch=5, width=126, depth=1, heads=4}}";
+        let error = load(IMAGES, &[net]).unwrap_err().to_string();
+        assert!(error.contains(key), "{key} is not in {error}");
+    };
+    said("patch 5 does not divide the image size 28×28");
+    said("heads 4 does not divide width 126");
+    said("width 126 is not a multiple of 4");
 }
 
 #[test]

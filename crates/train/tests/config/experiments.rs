@@ -8,6 +8,7 @@ use meanflow_core::{
 };
 use meanflow_data::FashionMnistConfig;
 use meanflow_metrics::Metric;
+use meanflow_nets::Networks as _;
 use meanflow_train::{
     config::{Comparison, OptimizerConfig, Plan},
     ema::Profile,
@@ -136,7 +137,7 @@ fn every_experiment_is_valid_and_begins_with_its_facts() {
             if path.extension().is_none_or(|extension| extension != "toml") {
                 continue;
             }
-            let comparison = Comparison::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+            let comparison = <Comparison>::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(Some(comparison.name.as_ref()), path.file_stem(), "{path:?}");
             for fact in ["Purpose:", "Paper:", "Run:", "Time:", "Expect:"] {
                 let header = comparison.text.lines().take_while(|line| line.starts_with('#'));

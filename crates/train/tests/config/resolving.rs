@@ -1,6 +1,7 @@
 //! The resolved file: every key, defaults included, that reads back as itself; where each key came from; what changed.
 
 use super::{IMAGES, SMALL, folder, load, load_in};
+use meanflow_nets::Networks as _;
 use meanflow_train::config::{Comparison, Plan, Variant};
 use proptest::prelude::*;
 use std::path::Path;

@@ -9,7 +9,7 @@ mod verified;
 use burn::backend::{Autodiff, Flex};
 use meanflow_jvp::Jvp;
 use meanflow_train::{
-    TrainError,
+    BuiltIn, TrainError,
     config::Comparison,
     digest::{Digest, digest},
     env::Host,
@@ -84,8 +84,15 @@ impl Place {
         };
         let (variant, device, path) = (&comparison.variants[0], Default::default(), self.path());
         loop {
-            let outcome =
-                run::run::<Jvp<Autodiff<Flex>>>(&comparison, variant, &path, &host, &device, observer, stop);
+            let outcome = run::run::<Jvp<Autodiff<Flex>>, BuiltIn>(
+                &comparison,
+                variant,
+                &path,
+                &host,
+                &device,
+                observer,
+                stop,
+            );
             // While another test of this process starts `git`, its child has the lock too, for a moment.
             if !matches!(outcome, Err(TrainError::Locked(_))) {
                 return outcome;

@@ -1,7 +1,7 @@
 //! What a run loses by being stopped or killed: nothing.
 
 use super::{Each, FINISHED, Place};
-use meanflow_train::{progress::Event, run::Outcome, verify::verify};
+use meanflow_train::{BuiltIn, progress::Event, run::Outcome, verify::verify};
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -30,7 +30,7 @@ fn a_kill_at_any_event_loses_nothing() {
         count += 1;
         let place = Place::new();
         let killed = killed_at(&place, count);
-        let findings = verify(&place.path()).unwrap();
+        let findings = verify::<BuiltIn>(&place.path()).unwrap();
         assert!(
             findings.iter().all(|finding| finding.wrong.is_none()),
             "killed at event {count}: {findings:?}"

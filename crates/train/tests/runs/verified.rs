@@ -1,7 +1,7 @@
 //! What `meanflow doctor` says of folders that are sound.
 
 use super::{Each, FINISHED, Place};
-use meanflow_train::{progress::Event, verify::verify};
+use meanflow_train::{BuiltIn, progress::Event, verify::verify};
 use std::{
     fs,
     path::Path,
@@ -10,7 +10,7 @@ use std::{
 
 /// What is wrong in a folder, and the note of its status.
 fn said(run: &Path) -> (Vec<String>, String) {
-    let findings = verify(run).unwrap();
+    let findings = verify::<BuiltIn>(run).unwrap();
     let status = findings.iter().find(|finding| finding.file == Path::new("status.json")).unwrap();
     let note = status.note.clone().unwrap_or_default();
     let wrong =

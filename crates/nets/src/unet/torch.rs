@@ -2,45 +2,10 @@
 //!
 //! A torch linear layer is `[out, in]` where Burn's is `[in, out]`; convolutions agree.
 
-use std::collections::BTreeMap;
+use super::UnetConfig;
+use crate::{layout::Layout, weights::Names};
 
-use burn::tensor::backend::Backend;
-use meanflow_weights::HostTensor;
-
-use crate::{
-    SongUnet, UnetConfig,
-    layout::Layout,
-    weights::{self, Names, WeightsError},
-};
-
-/// Fourier frequencies, a buffer.
-const FREQUENCIES: &str = "map_noise.freqs";
-/// The resampling filter, a buffer that belongs to the configuration.
-const FILTER: &str = ".resample_filter";
-
-/// Replaces every weight of `net` by the one of its torch name, relative to the network (`enc.32x32_conv.weight`). Buffers may
-/// be there: Fourier frequencies are taken, filters are passed over.
-///
-/// # Errors
-/// If a weight is missing, left over, or of another shape.
-pub fn load<B: Backend>(
-    net: SongUnet<B>,
-    weights: &BTreeMap<String, HostTensor>,
-) -> Result<SongUnet<B>, WeightsError> {
-    let mut weights = weights.clone();
-    weights.retain(|name, _| !name.ends_with(FILTER));
-    let names = UnetNames::of(&net);
-    let net = match weights.remove(FREQUENCIES) {
-        Some(HostTensor { shape, values }) => net.with_fourier(&values).map_err(|expected| {
-            let (name, expected) = (FREQUENCIES.to_owned(), vec![expected]);
-            WeightsError::Shape { name, found: shape, expected }
-        })?,
-        None => net,
-    };
-    weights::load(net, &names, &weights)
-}
-
-/// The torch names of a [`SongUnet`].
+/// The torch names of a [`SongUnet`](super::SongUnet).
 #[derive(Clone, Copy, Debug)]
 pub struct UnetNames {
     side: usize,
@@ -51,12 +16,6 @@ impl UnetNames {
     /// The names for a network of this configuration on samples of `shape`.
     pub fn new(config: &UnetConfig, shape: [usize; 3]) -> Self {
         Self { side: shape[1], levels: config.multipliers.len() }
-    }
-
-    /// The names for this network.
-    pub fn of<B: Backend>(net: &SongUnet<B>) -> Self {
-        let (side, levels) = net.sides();
-        Self { side, levels }
     }
 
     /// `32x32` for level `level`, counted from the finest.

@@ -1,25 +1,4 @@
-//! What a network is, before it is made: its kind and sizes, its exact parameter count, and the constraints on them.
-
-use burn::tensor::backend::Backend;
-use meanflow_core::Streams;
-
-use crate::{
-    Dit, ImfDit, Mlp, Net, SongUnet, dit::DitConfig, imf::ImfDitConfig, init::Init, mlp::MlpConfig,
-    unet::UnetConfig,
-};
-
-/// A network's kind and sizes; in a file a table such as `[net.mlp]` or `[net.dit]`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NetConfig {
-    /// Multilayer perceptron, for points in the plane.
-    Mlp(MlpConfig),
-    /// Diffusion transformer, for images.
-    Dit(DitConfig),
-    /// Transformer of improved MeanFlow, for images.
-    ImfDit(ImfDitConfig),
-    /// U-Net, for square images.
-    Unet(UnetConfig),
-}
+//! What is wrong with the sizes of a network.
 
 /// A configuration that describes no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +107,14 @@ pub enum NetError {
         /// As given.
         probability: String,
     },
+    /// Anything else, of a network outside the framework.
+    #[error("{reason}")]
+    Own {
+        /// The size at fault, as an experiment file names it.
+        key: &'static str,
+        /// In words.
+        reason: String,
+    },
 }
 
 impl NetError {
@@ -144,81 +131,12 @@ impl NetError {
             Self::Attention { .. } => "attention",
             Self::Filter { .. } => "filter",
             Self::Dropout { .. } => "dropout",
+            Self::Own { key, .. } => key,
         }
     }
 }
 
-impl NetConfig {
-    /// The exact number of trainable parameters for samples `[channels, height, width]`; nothing is allocated.
-    ///
-    /// `classes` counts the classes without the null class, whose embedding is included.
-    pub fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        match self {
-            Self::Mlp(config) => config.parameters(shape, classes),
-            Self::Dit(config) => config.parameters(shape, classes),
-            Self::ImfDit(config) => config.parameters(shape, classes),
-            Self::Unet(config) => config.parameters(shape, classes),
-        }
-    }
-
-    /// Whether weights of `other` mean the same in this network: all but what matters in training alone is equal.
-    pub fn computes_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unet(this), Self::Unet(other)) => {
-                UnetConfig { dropout: other.dropout, ..this.clone() } == *other
-            }
-            _ => self == other,
-        }
-    }
-
-    /// Whether the sizes fit each other and samples `[channels, height, width]`.
-    ///
-    /// # Errors
-    /// The first constraint that does not hold.
-    pub fn check(&self, shape: [usize; 3]) -> Result<(), NetError> {
-        let names = ["channels", "height", "width"];
-        for (size, key) in shape.into_iter().zip(names) {
-            positive(size, key)?;
-        }
-        match self {
-            Self::Mlp(config) => config.check(),
-            Self::Dit(config) => config.check(shape),
-            Self::ImfDit(config) => config.check(shape),
-            Self::Unet(config) => config.check(shape),
-        }
-    }
-
-    /// Whether scale and interval of guidance are inputs of the network.
-    pub fn guided(&self) -> bool {
-        matches!(self, Self::ImfDit(_))
-    }
-
-    /// Makes the network with weights drawn from `streams`.
-    ///
-    /// # Errors
-    /// See [`NetConfig::check`].
-    pub fn init<B: Backend>(
-        &self,
-        shape: [usize; 3],
-        classes: Option<usize>,
-        streams: &Streams,
-        device: &B::Device,
-    ) -> Result<Net<B>, NetError> {
-        self.check(shape)?;
-        let init = Init::new(streams, device);
-        Ok(match self {
-            Self::Mlp(config) => Net::Mlp(Mlp::new(config, shape, classes, &init)),
-            Self::Dit(config) => Net::Dit(Dit::new(config, shape, classes, &init)),
-            Self::ImfDit(config) => Net::ImfDit(ImfDit::new(config, shape, classes, &init)),
-            Self::Unet(config) => Net::Unet(SongUnet::new(config, shape, classes, &init)),
-        })
-    }
-}
-
-/// An error that names `key` if `size` is zero.
-pub(crate) fn positive(size: usize, key: &'static str) -> Result<(), NetError> {
-    match size {
-        0 => Err(NetError::Zero { key }),
-        _ => Ok(()),
-    }
+/// An error for each of these sizes that is zero.
+pub(crate) fn positive(sizes: &[(usize, &'static str)]) -> Vec<NetError> {
+    sizes.iter().filter(|(size, _)| *size == 0).map(|&(_, key)| NetError::Zero { key }).collect()
 }

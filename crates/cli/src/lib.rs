@@ -1,0 +1,87 @@
+//! The program `meanflow`, which trains, scores and compares one-step generative models from experiment files, as a library: a
+//! program with networks, objectives or data sets of its own lists them ([`Kinds`]) and calls [`main`].
+
+#[macro_use]
+mod say;
+
+mod allocator;
+mod args;
+mod commands;
+mod device;
+mod watch;
+
+use clap::Parser;
+use meanflow_train::{TrainError, config::ConfigError};
+use std::{io::IsTerminal, process::ExitCode};
+
+pub use meanflow_train::{BuiltIn, Kinds};
+
+/// How a command ended, where that is not an error.
+enum Done {
+    /// Everything asked for was done.
+    Yes,
+    /// A check found a disagreement; it has been printed.
+    No,
+    /// Stopped by Ctrl-C after a checkpoint.
+    Interrupted,
+}
+
+/// The whole program, over these kinds: reads the command line, does what it says, and gives the exit code.
+pub fn main<K: Kinds>() -> ExitCode {
+    allocator::keep_pages();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    // What is still in a buffer can fail, too.
+    match commands::run::<K>(args).inspect(|_| say::flush()) {
+        Ok(Done::Yes) => ExitCode::SUCCESS,
+        Ok(Done::No) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            let (text, code) = explain(&error);
+            // Nobody may be listening any more; the exit code still says it.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Help and version go to stdout, what is wrong with a command line to stderr.
+fn usage(error: &clap::Error) -> ExitCode {
+    if let (Err(unwritten), false) = (error.print(), error.use_stderr()) {
+        say::unwritten(&unwritten);
+    }
+    say::flush();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// One message and the exit code: 2 for a wrong command line or configuration, 1 for everything else.
+fn explain(error: &anyhow::Error) -> (String, u8) {
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        let text = error.render(std::io::stderr().is_terminal());
+        return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
+    }
+    let code = match error.downcast_ref::<TrainError>() {
+        Some(
+            TrainError::Changed { .. }
+            | TrainError::OtherData { .. }
+            | TrainError::OtherWeights { .. }
+            | TrainError::Request(_),
+        ) => 2,
+        _ if error.is::<args::Usage>() => 2,
+        _ => 1,
+    };
+    (format!("error: {}", chain(error)), code)
+}
+
+/// The error and its causes, without those that the error before already tells.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
