@@ -13,24 +13,40 @@ use crate::{Streams, precision::typed_as};
 pub struct Dropout {
     streams: Streams,
     step: u64,
-    row: usize,
+    /// Rows that stay together; number of the first group, and distance to the next.
+    group: usize,
+    first: usize,
     stride: usize,
+    /// Rows of these that are left out in front.
+    skipped: usize,
 }
 
 impl Dropout {
     /// The masks of `step`.
     pub fn new(streams: &Streams, step: u64) -> Self {
-        Self { streams: *streams, step, row: 0, stride: 1 }
+        Self { streams: *streams, step, group: 1, first: 0, stride: 1, skipped: 0 }
     }
 
     /// The masks of the rows from `start` on.
     pub fn rows(self, start: usize) -> Self {
-        Self { row: self.row + start * self.stride, ..self }
+        Self { skipped: self.skipped + start, ..self }
     }
 
     /// The masks of rows `index`, `index + parts`, `index + 2·parts`, ….
     pub fn part(self, index: usize, parts: usize) -> Self {
-        Self { stride: self.stride * parts, ..self.rows(index) }
+        let first = self.first + (self.skipped + index) * self.stride;
+        Self { first, stride: self.stride * parts, skipped: 0, ..self }
+    }
+
+    /// The masks of groups `index`, `index + parts`, … of the rows of a whole batch; a group is `group` rows.
+    pub fn groups(self, group: usize, index: usize, parts: usize) -> Self {
+        Self { group, ..self }.part(index, parts)
+    }
+
+    /// The row of the batch that is number `row` here.
+    fn row(&self, row: usize) -> usize {
+        let row = self.skipped + row;
+        (self.first + row / self.group * self.stride) * self.group + row % self.group
     }
 
     /// `x·m/(1 − p)` with `m ~ Bernoulli(1 − p)` for each element of `x`, `[batch, …]`; `layer` names the mask.
@@ -57,7 +73,7 @@ impl Dropout {
         let mut rng = self.streams.rng(&format!("dropout/{layer}"), self.step);
         let mut keep = Vec::with_capacity(rows * elements);
         for row in 0..rows {
-            rng.set_word_pos((self.row + row * self.stride) as u128 * words as u128);
+            rng.set_word_pos(self.row(row) as u128 * words as u128);
             for _ in 0..words {
                 let word = rng.next_u32();
                 keep.extend([word & 0xffff >= threshold, word >> 16 >= threshold]);
@@ -97,6 +113,8 @@ mod tests {
             let row = |row: usize| &all[row * elements..(row + 1) * elements];
             assert_eq!(key.part(1, 2).mask("a", 3, elements, 0.5), [row(1), row(3), row(5)].concat());
             assert_eq!(key.part(1, 2).rows(1).mask("a", 1, elements, 0.5), row(3));
+            assert_eq!(key.groups(2, 1, 2).mask("a", 2, elements, 0.5), [row(2), row(3)].concat());
+            assert_eq!(key.groups(2, 0, 2).rows(1).mask("a", 2, elements, 0.5), [row(1), row(4)].concat());
         }
     }
 

@@ -17,6 +17,37 @@ pub enum Prediction {
     },
     /// A consistency function in EDM's preconditioning (arXiv 2206.00364, 2406.14548), see [`Edm`].
     Edm(Edm),
+    /// The average velocity of the flow of data that is scaled to standard deviation 1, see [`ScaledData`].
+    ScaledData(ScaledData),
+}
+
+/// A flow of `x/σ_d` (IMM, arXiv 2503.07565), told its own times.
+///
+/// On its path `z' = (1−t')·x/σ_d + t'·e` is `c(t)·z` with `t' = c(t)·t`, `c(t) = 1/(σ_d + (1−σ_d)·t)`, so that
+/// `u(z, r, t) = c(t)·((1−σ_d)·z + σ_d·F(c(t)·z, c(r)·r, c(t)·t))`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScaledData {
+    /// Standard deviation of the data, `σ_d`.
+    pub sigma_data: f64,
+}
+
+/// The largest time of a flow of scaled data, where sampling starts.
+pub(crate) const T_MAX: f64 = 0.994;
+
+impl ScaledData {
+    fn average<B: Backend, N: Backbone<B>>(
+        &self,
+        net: &N,
+        z: Tensor<B, 4>,
+        [r, t]: [Tensor<B, 1>; 2],
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let scale = |t: &Tensor<B, 1>| (t.clone() * (1.0 - self.sigma_data) + self.sigma_data).recip();
+        let (before, after) = (scale(&t), scale(&r));
+        let c = per_row(before.clone());
+        let output = net.forward(z.clone() * c.clone(), after * r, before * t, condition);
+        (z * (1.0 - self.sigma_data) + output * self.sigma_data) * c
+    }
 }
 
 /// EDM's preconditioning: `D(x_σ, σ) = c_skip·x_σ + c_out·F(c_in·x_σ, ln σ/4)` of a noisy sample `x_σ = x + σ·e`.
@@ -26,15 +57,17 @@ pub enum Prediction {
 pub struct Edm {
     /// Standard deviation of the data, `σ_d`.
     pub sigma_data: f64,
+    /// The noise level that counts as none: there `D` is the sample itself (arXiv 2303.01469, appendix C). EDM has 0.
+    pub sigma_min: f64,
 }
 
 /// The largest noise level of consistency models, where sampling starts.
-const SIGMA_MAX: f64 = 80.0;
+pub(crate) const SIGMA_MAX: f64 = 80.0;
 
 impl Edm {
     /// `D(x_σ, σ)`, with `σ > 0` of each row, `[batch]`.
     ///
-    /// `c_skip = σ_d²/(σ² + σ_d²)`, `c_out = σ·σ_d/√(σ² + σ_d²)`, `c_in = 1/√(σ² + σ_d²)`.
+    /// `c_skip = σ_d²/((σ − σ_min)² + σ_d²)`, `c_out = (σ − σ_min)·σ_d/√(σ² + σ_d²)`, `c_in = 1/√(σ² + σ_d²)`.
     pub fn denoise<B: Backend, N: Backbone<B>>(
         &self,
         net: &N,
@@ -43,12 +76,13 @@ impl Edm {
         condition: &Condition<B>,
     ) -> Tensor<B, 4> {
         let variance = self.sigma_data * self.sigma_data;
-        let total = sigma.clone().powi_scalar(2) + variance;
-        let root = total.clone().sqrt();
+        let root = (sigma.clone().powi_scalar(2) + variance).sqrt();
         let noise = sigma.clone().log() * 0.25;
         let scaled = x.clone() / per_row(root.clone());
         let output = net.forward(scaled, noise.clone(), noise, condition);
-        x * per_row(total.recip() * variance) + output * per_row(sigma * self.sigma_data / root)
+        let above = sigma - self.sigma_min;
+        let skip = (above.clone().powi_scalar(2) + variance).recip() * variance;
+        x * per_row(skip) + output * per_row(above * self.sigma_data / root)
     }
 }
 
@@ -58,7 +92,9 @@ impl fmt::Display for Prediction {
         match self {
             Self::Average => f.write_str("average"),
             Self::Scaled { omega } => write!(f, "scaled {omega}"),
-            Self::Edm(Edm { sigma_data }) => write!(f, "edm {sigma_data}"),
+            Self::Edm(Edm { sigma_data, sigma_min: 0.0 }) => write!(f, "edm {sigma_data}"),
+            Self::ScaledData(ScaledData { sigma_data }) => write!(f, "scaled-data {sigma_data}"),
+            Self::Edm(Edm { sigma_data, sigma_min }) => write!(f, "edm {sigma_data} {sigma_min}"),
         }
     }
 }
@@ -66,12 +102,17 @@ impl fmt::Display for Prediction {
 impl Prediction {
     /// Reads what [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let (word, number) = text.split_once(' ').unwrap_or((text, ""));
-        let number = || number.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+        let (word, numbers) = text.split_once(' ').unwrap_or((text, ""));
+        let positive = |text: &str| text.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
         Some(match word {
             "average" => Self::Average,
-            "scaled" => Self::Scaled { omega: number()? },
-            "edm" => Self::Edm(Edm { sigma_data: number()? }),
+            "scaled" => Self::Scaled { omega: positive(numbers)? },
+            "scaled-data" => Self::ScaledData(ScaledData { sigma_data: positive(numbers)? }),
+            "edm" => {
+                let (data, least) = numbers.split_once(' ').unwrap_or((numbers, ""));
+                let sigma_min = if least.is_empty() { 0.0 } else { positive(least)? };
+                Self::Edm(Edm { sigma_data: positive(data)?, sigma_min })
+            }
             _ => return None,
         })
     }
@@ -81,6 +122,9 @@ impl Prediction {
         match self {
             Self::Average | Self::Scaled { .. } => 1.0,
             Self::Edm(_) => SIGMA_MAX / (1.0 + SIGMA_MAX),
+            Self::ScaledData(ScaledData { sigma_data }) => {
+                sigma_data * T_MAX / (1.0 - (1.0 - sigma_data) * T_MAX)
+            }
         }
     }
 }
@@ -117,6 +161,7 @@ impl<N> Flow<'_, N> {
                     None => output * omega,
                 }
             }
+            Prediction::ScaledData(scaled) => scaled.average(self.net, z, [r, t], condition),
             Prediction::Edm(edm) => {
                 let data = -t.clone() + 1.0;
                 let noisy = z.clone() / per_row(data.clone());
@@ -161,12 +206,16 @@ mod tests {
 
     #[test]
     fn predictions_are_read_as_they_are_written() {
-        for prediction in
-            [Prediction::Average, Prediction::Scaled { omega: 2.5 }, Prediction::Edm(Edm { sigma_data: 0.5 })]
-        {
+        for prediction in [
+            Prediction::Average,
+            Prediction::Scaled { omega: 2.5 },
+            Prediction::Edm(Edm { sigma_data: 0.5, sigma_min: 0.0 }),
+            Prediction::Edm(Edm { sigma_data: 0.5, sigma_min: 0.002 }),
+            Prediction::ScaledData(ScaledData { sigma_data: 0.5 }),
+        ] {
             assert_eq!(Prediction::parse(&prediction.to_string()), Some(prediction));
         }
-        for wrong in ["", "edm", "edm 0", "edm nan", "scaled -1", "other 1"] {
+        for wrong in ["", "edm", "edm 0", "edm nan", "edm 1 0", "edm 1 2 3", "scaled -1", "other 1"] {
             assert_eq!(Prediction::parse(wrong), None, "{wrong}");
         }
     }

@@ -63,6 +63,24 @@ pub struct HostBatch {
 }
 
 impl HostBatch {
+    /// The rows of these numbers, in their order, each with its label.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let [count, channels, height, width] = self.shape;
+        fn chosen<T: Copy>(values: &[T], count: usize, rows: &[usize]) -> Vec<T> {
+            let each = values.len() / count;
+            rows.iter().flat_map(|row| &values[row * each..][..each]).copied().collect()
+        }
+        Self {
+            samples: chosen(&self.samples, count, rows),
+            shape: [rows.len(), channels, height, width],
+            labels: self.labels.as_ref().map(|labels| chosen(labels, count, rows)),
+            augment: self.augment.as_ref().map(|augment| chosen(augment, count, rows)),
+        }
+    }
+
     /// The groups `index`, `index + parts`, `index + 2·parts`, … of this batch, a group being `group` rows.
     ///
     /// # Panics

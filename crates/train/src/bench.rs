@@ -22,7 +22,7 @@ use burn::{
 use meanflow_core::{
     Backbone, Condition, Solver, Streams,
     interpolant::{linear_path, squared_norm},
-    objective::{FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
+    objective::{Coupling, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     precision::Precision,
     solver::{Field, Fresh, Grid},
     time::{Pairing, Split, TimeLaw},
@@ -109,7 +109,12 @@ impl Yardstick {
                 label_dropout: 0.0,
                 guidance: None,
             }),
-            _ => ObjectiveConfig::FlowMatching(FlowMatchingConfig { time, weight, label_dropout: 0.0 }),
+            _ => ObjectiveConfig::FlowMatching(FlowMatchingConfig {
+                time,
+                weight,
+                label_dropout: 0.0,
+                coupling: Coupling::Off,
+            }),
         };
         Variant {
             name: self.name.to_owned(),

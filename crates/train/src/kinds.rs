@@ -3,7 +3,6 @@
 use core::fmt::Debug;
 use meanflow_core::objective::{ObjectiveConfig, Objectives};
 use meanflow_data::{KINDS, Kind as DataKind};
-use meanflow_metrics::{METRICS, Metric};
 use meanflow_nets::{NetConfig, Networks};
 
 /// The lists of kinds that a program is made of. A program with kinds of its own lists them beside the built-in ones.
@@ -13,9 +12,7 @@ pub trait Kinds: Clone + Copy + Debug + Default + PartialEq + Send + Sync + 'sta
     /// The objectives, `[objective.<kind>]`.
     type Objective: Objectives;
     /// The data sets, `[data.<kind>]`.
-    fn data() -> Vec<&'static DataKind>;
-    /// The metrics, `eval.metrics`.
-    fn metrics() -> Vec<Metric>;
+    const DATA: &'static [&'static DataKind];
 }
 
 /// The kinds of this framework.
@@ -25,12 +22,5 @@ pub struct BuiltIn;
 impl Kinds for BuiltIn {
     type Net = NetConfig;
     type Objective = ObjectiveConfig;
-
-    fn data() -> Vec<&'static DataKind> {
-        KINDS.to_vec()
-    }
-
-    fn metrics() -> Vec<Metric> {
-        METRICS.to_vec()
-    }
+    const DATA: &'static [&'static DataKind] = KINDS;
 }

@@ -17,8 +17,8 @@ use burn::{
 use meanflow_core::{
     Streams,
     objective::{
-        At, Batch, Measure, Mode, Nets, Objective, Objectives, Reduce, Rows, Tape, Teacher, TrainBackend,
-        Visit,
+        At, Batch, Group, Measure, Mode, Nets, Objective, Objectives, Reduce, Rows, Tape, Teacher,
+        TrainBackend, Visit,
     },
     precision::Precision,
 };
@@ -119,7 +119,16 @@ impl<X: Backend, K: Kinds> Visit<X> for Differentiate<'_, X, K> {
         let Self { frozen, teachers, streams, variant, step, batch, device } = self;
         let at = At { labels: batch.labels.as_deref(), ..At::new(streams, step, variant.train.steps) };
         let draws = objective.draw(&at, batch.shape);
-        let (rows, group) = (batch.shape[0], objective.group());
+        let pairs = objective.pairs(&at, &batch.samples, &draws);
+        let batch = match pairs {
+            Some(pairs) => batch.select(&pairs),
+            None => batch,
+        };
+        let rows = batch.shape[0];
+        let group = match objective.group() {
+            Group::Rows(group) => group,
+            Group::Batch(_) => rows,
+        };
         let parts = variant.train.microbatches.min(rows / group);
         let elements: usize = batch.shape[1..].iter().product();
         let differentiate = |(batch, draws): (HostBatch, O::Draws)| {

@@ -33,6 +33,13 @@ impl About {
         share
     }
 
+    /// `guidance`: `"off"`, or a table with the scale `omega`.
+    pub(super) fn omega(&self, r: &mut Reader, default: f64) -> Option<f64> {
+        let omega = r.off_or("guidance", false, |r| r.get("omega", Number::AT_LEAST_ONE, default))?;
+        self.needs_classes(r);
+        Some(omega)
+    }
+
     /// A problem if guidance was asked for, in the key `guidance`, and the data has no classes.
     pub fn needs_classes(&self, r: &mut Reader) {
         if self.labels == Labels::Missing {

@@ -63,7 +63,7 @@ impl<'a> At<'a> {
 
 /// Host values of the rows of a batch, which can be cut as the batch is.
 pub trait Rows: Clone + Debug + Send {
-    /// The groups `index`, `index + parts`, `index + 2·parts`, … of rows; a group is [`Facts::group`] rows.
+    /// The groups `index`, `index + parts`, `index + 2·parts`, … of rows; a group is that of [`Facts::group`].
     fn part(&self, index: usize, parts: usize) -> Self;
 }
 
@@ -123,6 +123,15 @@ impl Learns {
     }
 }
 
+/// What of a batch stays together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// So many consecutive rows; the number divides the batch.
+    Rows(usize),
+    /// All of it, which is made of so many consecutive rows: it is not cut.
+    Batch(usize),
+}
+
 /// What the rest of the program asks of an objective, whatever it is.
 pub trait Facts {
     /// What the network learns.
@@ -138,9 +147,9 @@ pub trait Facts {
         Vec::new()
     }
 
-    /// Rows that stay together when a batch is cut into parts; it divides the batch.
-    fn group(&self) -> usize {
-        1
+    /// What stays together when a batch is cut into parts.
+    fn group(&self) -> Group {
+        Group::Rows(1)
     }
 
     /// Whether a step depends on how many there will be ([`At::steps`]): such a run cannot be made longer later.
@@ -225,6 +234,9 @@ pub trait Objective: Facts + Clone + Debug + PartialEq + Send + Sync {
     /// What it does, in a line, with its paper.
     const ABOUT: &'static str;
 
+    /// The method of its files of reference numbers.
+    const METHOD: &'static str = Self::NAME;
+
     /// Where tangents live: [`Untaped`](meanflow_jvp::Untaped), or [`Taped`](meanflow_jvp::Taped) if the gradient goes
     /// through the Jacobian-vector product.
     type Tangents: Copy + Default + Send + Sync + Debug + 'static;
@@ -237,6 +249,12 @@ pub trait Objective: Facts + Clone + Debug + PartialEq + Send + Sync {
 
     /// All random numbers of a step for samples of `shape`.
     fn draw(&self, at: &At, shape: [usize; 4]) -> Self::Draws;
+
+    /// Which sample of the whole batch goes with the draws of each row: row `i` of the batch becomes its row `pairs[i]`, with all
+    /// that belongs to it; `None`: as they come. `samples` are those of the batch on the host, row-major.
+    fn pairs(&self, _at: &At, _samples: &[f32], _draws: &Self::Draws) -> Option<Vec<usize>> {
+        None
+    }
 
     /// Computes what a reference file of this objective holds, in its place.
     ///

@@ -5,8 +5,8 @@
 //! noise. At `σ_r = 0` the target is the clean sample. `D` is the network in EDM's preconditioning ([`Edm`]).
 
 use super::{
-    About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError, Rows,
-    TrainBackend, condition, every_nth, labels::outer, reference::Stub,
+    About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
+    TrainBackend, condition, consistency::LevelDraws, labels::outer, reference::Stub,
 };
 use crate::{
     Backbone, Clock, Condition, Dropout, Prediction,
@@ -38,30 +38,6 @@ pub struct EctConfig {
     pub sigma_data: f64,
 }
 
-/// The random numbers of a step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EctDraws {
-    /// Noise `e`, row-major.
-    pub noise: Vec<f32>,
-    /// Noise level of each row, `[batch]`.
-    pub sigma: Vec<f32>,
-    /// Noise level of the target, `[batch]`; 0 for the clean sample.
-    pub target: Vec<f32>,
-    /// Key of the masks of a network with dropout, shared by both passes.
-    pub dropout: Option<Dropout>,
-}
-
-impl Rows for EctDraws {
-    fn part(&self, index: usize, parts: usize) -> Self {
-        Self {
-            noise: every_nth(&self.noise, self.noise.len() / self.sigma.len(), index, parts),
-            sigma: every_nth(&self.sigma, 1, index, parts),
-            target: every_nth(&self.target, 1, index, parts),
-            dropout: self.dropout.map(|dropout| dropout.part(index, parts)),
-        }
-    }
-}
-
 impl EctConfig {
     /// The level of the target of `sigma` in a stage, from 0.
     pub fn target_level(&self, sigma: f64, stage: usize) -> f64 {
@@ -70,7 +46,7 @@ impl EctConfig {
     }
 
     fn edm(&self) -> Edm {
-        Edm { sigma_data: self.sigma_data }
+        Edm { sigma_data: self.sigma_data, sigma_min: 0.0 }
     }
 
     /// `D` at the nearer level without gradient; the clean sample where that level is 0. `levels` are `sigma` on the host.
@@ -139,7 +115,7 @@ impl Objective for EctConfig {
         "easy consistency tuning: two noise levels of one sample, ever nearer (arXiv 2406.14548)";
 
     type Tangents = Untaped;
-    type Draws = EctDraws;
+    type Draws = LevelDraws;
 
     fn read(r: &mut Reader, _about: &About) -> Self {
         Self {
@@ -152,7 +128,7 @@ impl Objective for EctConfig {
         }
     }
 
-    fn draw(&self, at: &At, shape: [usize; 4]) -> EctDraws {
+    fn draw(&self, at: &At, shape: [usize; 4]) -> LevelDraws {
         let (streams, step) = (at.streams, at.step);
         let stage = ((at.progress() * self.stages as f64) as usize).min(self.stages - 1);
         let mut rng = streams.rng("time-t", step);
@@ -162,7 +138,7 @@ impl Objective for EctConfig {
                 (self.mean + self.std * n).exp()
             })
             .collect();
-        EctDraws {
+        LevelDraws {
             noise: streams.normal("noise", step, shape.iter().product()),
             sigma: levels.iter().map(|&sigma| sigma as f32).collect(),
             target: levels.iter().map(|&sigma| self.target_level(sigma, stage) as f32).collect(),
@@ -170,7 +146,7 @@ impl Objective for EctConfig {
         }
     }
 
-    fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &EctDraws) -> Loss<B>
+    fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &LevelDraws) -> Loss<B>
     where
         B: TrainBackend,
         N: Backbone<B> + Module<B>,

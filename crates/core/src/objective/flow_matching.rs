@@ -1,8 +1,8 @@
 //! Conditional flow matching (arXiv 2210.02747): `L = E w·‖u(z_t, t, t) − (e − x)‖²`.
 
 use super::{
-    About, At, Batch, Cost, Draws, Facts, Learns, Loss, Measure, Nets, Objective, TrainBackend, condition,
-    outer, trained,
+    About, At, Batch, Cost, Coupling, Draws, Facts, Learns, Loss, Measure, Nets, Objective, Reference,
+    ReferenceError, TrainBackend, condition, coupling, outer, trained,
 };
 use crate::{
     Backbone, Condition,
@@ -27,6 +27,8 @@ pub struct FlowMatchingConfig {
     pub weight: Weight,
     /// Share of labels replaced by the null class.
     pub label_dropout: f64,
+    /// Which sample of a batch goes with which noise.
+    pub coupling: Coupling,
 }
 
 impl Facts for FlowMatchingConfig {
@@ -46,6 +48,7 @@ impl Facts for FlowMatchingConfig {
 impl Objective for FlowMatchingConfig {
     const NAME: &'static str = "flow-matching";
     const ABOUT: &'static str = "regress the velocity v = e − x (arXiv 2210.02747)";
+    const METHOD: &'static str = "ot-coupling";
 
     type Tangents = Untaped;
     type Draws = Draws;
@@ -55,6 +58,7 @@ impl Objective for FlowMatchingConfig {
             time: TimeLaw::read(r, "time", TimeLaw::Uniform),
             weight: Weight::read(r, Weight { p: 0.0, eps: 1e-3 }),
             label_dropout: about.label_dropout(r, 0.0),
+            coupling: Coupling::read(r),
         }
     }
 
@@ -67,6 +71,15 @@ impl Objective for FlowMatchingConfig {
             split: Split::Prefix,
         };
         Draws::new(at, shape, &times, self.label_dropout)
+    }
+
+    fn pairs(&self, at: &At, samples: &[f32], draws: &Draws) -> Option<Vec<usize>> {
+        self.coupling.pairs(at, &draws.noise, samples, draws.times.t.len())
+    }
+
+    /// The numbers of its coupling; the loss has none.
+    fn parity<B: TrainBackend>(reference: &mut Reference, _device: &B::Device) -> Result<(), ReferenceError> {
+        coupling::parity(reference)
     }
 
     fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &Draws) -> Loss<B>

@@ -22,9 +22,9 @@ pub trait Objectives: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// What is known of the objective whatever it is.
     fn facts(&self) -> &dyn Facts;
 
-    /// Computes what a reference file of the objective `name` holds; `None` if there is no such objective.
+    /// Computes what a reference file of the `method` holds; `None` if no objective has such files.
     fn parity<X: Backend>(
-        name: &str,
+        method: &str,
         reference: &mut Reference,
         device: &X::Device,
     ) -> Option<Result<(), ReferenceError>>;
@@ -76,12 +76,12 @@ macro_rules! objectives {
             }
 
             fn parity<X: burn::tensor::backend::Backend>(
-                name: &str,
+                method: &str,
                 reference: &mut $crate::objective::Reference,
                 device: &X::Device,
             ) -> Option<Result<(), $crate::objective::ReferenceError>> {
-                match name {
-                    $(<$settings as $crate::objective::Objective>::NAME => {
+                match method {
+                    $(<$settings as $crate::objective::Objective>::METHOD => {
                         Some(<$settings as $crate::objective::Objective>::parity::<
                             $crate::objective::Tape<X, $settings>,
                         >(reference, device))

@@ -1,39 +1,60 @@
 //! Training objectives: what each must offer ([`Objective`]), one file each, and the list of them.
 
 mod about;
+mod alphaflow;
+mod consistency;
 mod contract;
+mod coupling;
+mod ct;
 mod derivative;
 mod draws;
+mod drifting;
 mod ect;
 mod flow_matching;
+mod flowmap;
 mod guidance;
+mod ict;
 mod imf;
+mod imm;
 mod kinds;
 mod labels;
 mod meanflow;
 mod reference;
+mod reversed;
+mod shortcut;
 mod soflow;
 mod tvm;
 
 pub use about::{About, Labels};
+pub use alphaflow::{AlphaSchedule, AlphaflowConfig, AlphaflowDraws};
+pub use consistency::LevelDraws;
 pub use contract::{
-    At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reduce, Rows, Tape, Teacher,
+    At, Batch, Cost, Facts, Group, Learns, Loss, Measure, Nets, Objective, Reduce, Rows, Tape, Teacher,
     TrainBackend, Visit, every_nth,
 };
+pub use coupling::Coupling;
+pub use ct::{CtConfig, CtWeighting, Norm};
 pub use draws::{Draws, GuidanceDraws};
-pub use ect::{EctConfig, EctDraws};
+pub use drifting::{DriftingConfig, DriftingDraws};
+pub use ect::EctConfig;
 pub use flow_matching::FlowMatchingConfig;
+pub use flowmap::{
+    Esd, FlowMapConfig, FlowMapDraws, Lsd, Moved, Psd, Residual, Spatial, Split, SplitMeanflow, Taught,
+};
 pub use guidance::{GuidanceConfig, interval};
+pub use ict::{Huber, IctConfig};
 pub use imf::{ImfConfig, ScaleLaw, Unconditional, Velocities};
+pub use imm::{ImmConfig, ImmDraws};
 pub use kinds::Objectives;
 pub use meanflow::MeanFlowConfig;
 pub use reference::{Constant, HostTensors, Reference, ReferenceError, Stub};
+pub use shortcut::{ShortcutConfig, ShortcutDraws};
 pub use soflow::{SoflowConfig, SoflowDraws, SoflowGuidance};
 pub use tvm::{TvmConfig, TvmDraws, TvmGuidance};
 
 pub use meanflow_jvp::Mode;
 
-pub use labels::{condition, outer, trained};
+use labels::{condition, outer, trained};
 
 crate::objectives! {
     /// The built-in objectives.
@@ -44,5 +65,15 @@ crate::objectives! {
         Soflow(SoflowConfig),
         Ect(EctConfig),
         Tvm(TvmConfig),
+        Ct(CtConfig),
+        Ict(IctConfig),
+        Shortcut(ShortcutConfig),
+        Alphaflow(AlphaflowConfig),
+        SplitMeanflow(FlowMapConfig<SplitMeanflow>),
+        FlowmapPsd(FlowMapConfig<Psd>),
+        FlowmapLsd(FlowMapConfig<Lsd>),
+        FlowmapEsd(FlowMapConfig<Esd>),
+        Imm(ImmConfig),
+        Drifting(DriftingConfig),
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers that other people's code made of an objective, on a small network with fixed weights and draws.
 
-use super::TrainBackend;
-use crate::{Backbone, Clock, Condition};
+use super::{Batch, TrainBackend};
+use crate::{Backbone, Clock, Condition, precision::Precision};
 use burn::{
     module::{Module, Param},
     tensor::{
@@ -95,6 +95,17 @@ impl Reference {
         }
     }
 
+    /// A constant that is a word.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn word(&self, name: &str) -> Result<&str, ReferenceError> {
+        match self.constants.get(name) {
+            Some(Constant::Text(word)) => Ok(word),
+            _ => Err(ReferenceError::Constant(name.to_owned())),
+        }
+    }
+
     /// The values of a tensor.
     ///
     /// # Errors
@@ -151,6 +162,19 @@ impl Reference {
         Ok(self.host("in.dropped")?.iter().map(|&dropped| dropped != 0.0).collect())
     }
 
+    /// Samples and classes of the file.
+    ///
+    /// # Errors
+    /// If either is missing.
+    pub fn batch<B: Backend>(&self, device: &B::Device) -> Result<Batch<B>, ReferenceError> {
+        Ok(Batch {
+            x: self.tensor("in.x", device)?,
+            labels: Some(self.labels(device)?),
+            augment: None,
+            precision: Precision::Full,
+        })
+    }
+
     /// What was computed for the tensor `name`.
     pub fn found<B: Backend, const D: usize>(&mut self, name: &str, tensor: Tensor<B, D>) {
         self.found_host(name, tensor.into_data().iter::<f64>().collect());
@@ -164,15 +188,24 @@ impl Reference {
     /// The loss and the gradient of every weight of the stub.
     pub fn found_loss<B: AutodiffBackend>(&mut self, stub: &Stub<B>, loss: Tensor<B, 1>) {
         self.found("out.loss", loss.clone().inner());
-        let gradients = loss.backward();
+        self.found_gradients("grad", stub, &loss.backward());
+    }
+
+    /// The gradient of every weight of the stub, as `<prefix>.W1`, ….
+    pub fn found_gradients<B: AutodiffBackend>(
+        &mut self,
+        prefix: &str,
+        stub: &Stub<B>,
+        gradients: &B::Gradients,
+    ) {
         for (name, weight) in [("W1", &stub.w1), ("W2", &stub.w2)] {
-            if let Some(gradient) = weight.grad(&gradients) {
-                self.found(&format!("grad.{name}"), gradient);
+            if let Some(gradient) = weight.grad(gradients) {
+                self.found(&format!("{prefix}.{name}"), gradient);
             }
         }
         for (name, bias) in [("b1", &stub.b1), ("b2", &stub.b2)] {
-            if let Some(gradient) = bias.grad(&gradients) {
-                self.found(&format!("grad.{name}"), gradient);
+            if let Some(gradient) = bias.grad(gradients) {
+                self.found(&format!("{prefix}.{name}"), gradient);
             }
         }
     }

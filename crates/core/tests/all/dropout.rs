@@ -8,7 +8,7 @@ use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::per_row,
-    objective::{Batch, Draws, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig},
+    objective::{Batch, Coupling, Draws, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig},
     time::Split,
     weight::Weight,
 };
@@ -49,8 +49,12 @@ impl<B: Backend> Backbone<B> for Table<B> {
 
 fn objectives(label_dropout: f64) -> Vec<ObjectiveConfig> {
     let weight = Weight { p: 0.0, eps: 0.01 };
-    let mut objectives =
-        vec![ObjectiveConfig::FlowMatching(FlowMatchingConfig { time: LAW, weight, label_dropout })];
+    let mut objectives = vec![ObjectiveConfig::FlowMatching(FlowMatchingConfig {
+        time: LAW,
+        weight,
+        label_dropout,
+        coupling: Coupling::Off,
+    })];
     for (share, split) in
         [(0.0, Split::Prefix), (0.5, Split::Prefix), (0.5, Split::Random), (1.0, Split::Prefix)]
     {

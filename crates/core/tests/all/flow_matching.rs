@@ -2,7 +2,7 @@
 
 use meanflow_core::{
     Streams,
-    objective::{FlowMatchingConfig, ObjectiveConfig, Objectives},
+    objective::{Coupling, FlowMatchingConfig, ObjectiveConfig, Objectives},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -23,7 +23,12 @@ fn share_zero_is_flow_matching_to_the_bit() {
             [(0.0, 0.0, LAW), (0.5, 0.3, TimeLaw::Uniform), (1.0, 0.1, LAW), (2.0, 1.0, LAW)]
         {
             let weight = Weight { p, eps: 0.01 };
-            let plain = ObjectiveConfig::FlowMatching(FlowMatchingConfig { time, weight, label_dropout });
+            let plain = ObjectiveConfig::FlowMatching(FlowMatchingConfig {
+                time,
+                weight,
+                label_dropout,
+                coupling: Coupling::Off,
+            });
             let mut moving = meanflow(0.0);
             (moving.pairing, moving.split, moving.time) = (pairing, split, time);
             // The law of the second draw has no say where there is none.

@@ -1,5 +1,6 @@
 //! The tests of the flow mathematics, in one binary: its tensors are f64 by default.
 
+mod another_point;
 mod common;
 mod constant;
 mod draws;

@@ -203,7 +203,7 @@ fn guidance_at_sampling() {
 #[test]
 fn a_preconditioned_model_starts_at_its_largest_noise() {
     let (mu, sigma_data) = (0.3, 0.5);
-    let edm = Edm { sigma_data };
+    let edm = Edm { sigma_data, sigma_min: 0.0 };
     // D = c_skip·x + c_out·F = μ, solved for F; the network sees c_in·x and ln σ/4.
     let net = field(|scaled, _, noise| {
         let sigma = per_row((noise * 4.0).exp());

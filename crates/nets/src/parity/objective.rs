@@ -29,7 +29,7 @@ pub(super) fn compare<B: TrainBackend, O: Objectives>(
     let method = file.metadata("method")?;
     let double = B::InnerBackend::supports_dtype(device, DType::F64);
     let mut reference = Reference {
-        constants: file.config::<BTreeMap<String, Value>>()?.into_iter().map(constant).collect(),
+        constants: constants(file.config()?),
         tensors: tensors(path)?,
         dtype: if double { DType::F64 } else { DType::F32 },
         computed: BTreeMap::new(),
@@ -70,8 +70,22 @@ fn row(name: &str, found: &[f64], expected: &[f64], tolerance: f64) -> ParityRow
     ParityRow::judged(name.into(), apart / if largest > 0.0 { largest } else { 1.0 }, tolerance)
 }
 
-fn constant((name, value): (String, Value)) -> (String, Constant) {
-    let constant = match &value {
+/// Constants by name; those of a table within are `table.name`.
+fn constants(config: BTreeMap<String, Value>) -> BTreeMap<String, Constant> {
+    let mut constants = BTreeMap::new();
+    for (name, value) in config {
+        let Value::Object(inner) = value else {
+            constants.insert(name, constant(&value));
+            continue;
+        };
+        let inner = inner.into_iter().map(|(key, value)| (format!("{name}.{key}"), value));
+        constants.extend(self::constants(inner.collect()));
+    }
+    constants
+}
+
+fn constant(value: &Value) -> Constant {
+    match value {
         Value::Null => Constant::Null,
         Value::Bool(flag) => Constant::Flag(*flag),
         Value::Number(number) => Constant::Number(number.as_f64().unwrap_or(f64::NAN)),
@@ -80,8 +94,7 @@ fn constant((name, value): (String, Value)) -> (String, Constant) {
         }
         Value::String(text) => Constant::Text(text.clone()),
         other => Constant::Text(other.to_string()),
-    };
-    (name, constant)
+    }
 }
 
 /// Shape and values by name; integers as numbers.

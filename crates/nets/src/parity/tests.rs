@@ -217,12 +217,29 @@ fn songunet_agrees_with_the_official_code() {
     assert_eq!(report.compared(), report.rows.len());
 }
 
-/// The authors' code of three objectives on a small network, in f64: draws, targets, losses and gradients.
+/// The authors' code of the objectives on a small network, in f64: draws, targets, losses and gradients.
 #[test]
 fn objectives_agree_with_the_authors_code() {
-    for (name, quantities) in
-        [("soflow", 13), ("soflow_uncond", 11), ("ect", 9), ("ect_huber", 9), ("tvm", 16), ("tvm_range", 16)]
-    {
+    for (name, quantities) in [
+        ("soflow", 13),
+        ("soflow_uncond", 11),
+        ("ect", 9),
+        ("ect_huber", 9),
+        ("tvm", 16),
+        ("tvm_range", 16),
+        ("alphaflow", 10),
+        ("alphaflow_jvp", 10),
+        ("ct", 9),
+        ("ict", 17),
+        ("shortcut", 11),
+        ("shortcut_cfg", 11),
+        ("flowmap_psd", 9),
+        ("flowmap_lsd", 8),
+        ("flowmap_esd", 8),
+        ("ot_pairs", 8),
+        ("imm", 15),
+        ("drifting", 10),
+    ] {
         let report = compare(&data(&format!("objective_{name}"))).unwrap();
         assert!(report.passed(), "{name}\n{report}");
         assert_eq!(report.compared(), quantities, "{name}\n{report}");

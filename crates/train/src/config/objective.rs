@@ -1,9 +1,9 @@
 //! `[objective.*]`: what the network is trained to do. Each kind reads its own keys.
 
-use meanflow_core::objective::{About, Labels, Objectives};
+use meanflow_core::objective::{About, Group, Labels, Objectives};
 use meanflow_data::Description;
 use meanflow_nets::Networks;
-use meanflow_settings::Reader;
+use meanflow_settings::{Problem, Reader};
 
 /// Reads the table; whether the data has classes and the network takes guidance decides some defaults.
 pub(super) fn read<O: Objectives, N: Networks>(
@@ -19,4 +19,14 @@ pub(super) fn read<O: Objectives, N: Networks>(
     let about = About { labels, guided: net.map(N::guided) };
     let names: Vec<&str> = O::NAMES.iter().map(|(name, _)| *name).collect();
     root.kind("objective", &names, None, |kind, r| O::read(kind, r, &about))
+}
+
+/// A problem if the batch is not made of whole groups.
+pub(super) fn check_groups<O: Objectives>(root: &mut Reader, objective: &O, batch: usize) {
+    let (Group::Rows(group) | Group::Batch(group)) = objective.facts().group();
+    if group > 0 && !batch.is_multiple_of(group) {
+        let message = format!("`train.batch`: {batch} rows are not whole groups of {group}");
+        let help = format!("make `train.batch` a multiple of `objective.{}.group`", objective.name());
+        root.problem(Problem::new(root.within(&["train", "batch"]), message).help(help));
+    }
 }

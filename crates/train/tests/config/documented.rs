@@ -48,6 +48,11 @@ fn experiments() -> Vec<Comparison> {
     add(IMAGES, &["objective={tvm={guidance={}}}"]);
     add(IMAGES, &[imf, "objective={tvm={guidance={min=1.0}}}"]);
     add(IMAGES, &[imf, "objective={tvm={guidance={max=3.0}}}"]);
+    for name in ["split-meanflow", "flowmap-psd", "flowmap-lsd", "flowmap-esd"] {
+        add(IMAGES, &[&format!("objective={{{name}={{time={{logit-normal={{}}}}}}}}")]);
+    }
+    add(IMAGES, &["objective={shortcut={guidance={}}}"]);
+    add(IMAGES, &["objective={alphaflow={guidance={}, time=\"uniform\"}}"]);
     add(IMAGES, &["eval={guidance={}}"]);
     add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
     experiments

@@ -1,6 +1,7 @@
 //! Files that are no experiments: what is unknown, missing, misspelt or of another type, and the message it gets.
 
 use super::{IMAGES, SMALL, check, folder, load_in, message, says, with};
+use meanflow_core::objective::{ObjectiveConfig, Objectives};
 use proptest::prelude::*;
 
 #[test]
@@ -283,12 +284,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
     );
     says(with(SMALL, "data.two-moons", "data"), &[], "`data` names no kind", "write `[data.fashion-mnist]`");
     says(format!("{SMALL}[optimizer]\n"), &[], "`optimizer` names no kind", "write `[optimizer.adam]`");
-    says(
-        with(SMALL, "[objective.meanflow]\n", ""),
-        &[],
-        "missing table `[objective.…]`",
-        "add `[objective.flow-matching]`, `[objective.meanflow]`, `[objective.imf]`, `[objective.soflow]`, `[objective.ect]` or `[objective.tvm]`",
-    );
+    says(with(SMALL, "[objective.meanflow]\n", ""), &[], "missing table `[objective.…]`", &objectives());
     says(
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\ntime = \"uniforn\""),
         &[],
@@ -309,6 +305,14 @@ error: `net` has 2 kinds: `dit`, `mlp`
     );
 }
 
+/// What to add where no objective is chosen.
+fn objectives() -> String {
+    let names: Vec<String> =
+        ObjectiveConfig::NAMES.iter().map(|(name, _)| format!("`[objective.{name}]`")).collect();
+    let (last, others) = names.split_last().unwrap();
+    format!("add {} or {last}", others.join(", "))
+}
+
 #[test]
 fn keys_that_are_missing() {
     check(
@@ -324,10 +328,7 @@ error: missing key `net.mlp.depth`
   = help: add `depth` to `[net.mlp]`
 ",
     );
-    check(
-        "seed = 1",
-        &[],
-        r"
+    let expected = r"
 error: missing table `[data.…]`
 --> experiment.toml
  = help: add `[data.fashion-mnist]`, `[data.mnist]`, `[data.idx]`, `[data.cifar10]`, `[data.cifar100]`, `[data.image-folder]`, `[data.emoji]`, `[data.hdf5]`, `[data.eight-gaussians]`, `[data.checkerboard]`, `[data.two-moons]`, `[data.two-spirals]`, `[data.swiss-roll]`, `[data.points]` or `[data.silhouette]`
@@ -338,7 +339,7 @@ error: missing table `[net.…]`
 
 error: missing table `[objective.…]`
 --> experiment.toml
- = help: add `[objective.flow-matching]`, `[objective.meanflow]`, `[objective.imf]`, `[objective.soflow]`, `[objective.ect]` or `[objective.tvm]`
+ = help: OBJECTIVES
 
 error: missing key `train.batch`
 --> experiment.toml
@@ -349,8 +350,8 @@ error: missing key `train.steps`
  = help: add `steps` to `[train]`
 
 5 problems, nothing was started
-",
-    );
+";
+    check("seed = 1", &[], &expected.replace("OBJECTIVES", &objectives()));
     says(format!("{SMALL}[[ema]]\n"), &[], "missing key `ema.decay`", "add `decay` to `[ema]`");
     says(
         with(SMALL, "data.two-moons", "data.points"),

@@ -8,8 +8,18 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
+/// An objective as it is, but for groups that fit a small batch.
 fn settings(name: &str) -> String {
-    format!("objective={{{name}={{}}}}")
+    let keys = if name == "drifting" { "group=4" } else { "" };
+    format!("objective={{{name}={{{keys}}}}}")
+}
+
+/// Every objective as it is, and in ways that ask more of the loop.
+fn all() -> Vec<String> {
+    let names = ObjectiveConfig::NAMES.iter().map(|(name, _)| settings(name));
+    let coupled =
+        ["exact", "sinkhorn"].map(|way| format!("objective={{flow-matching={{coupling=\"{way}\"}}}}"));
+    names.chain(coupled).collect()
 }
 
 #[test]
@@ -46,12 +56,12 @@ fn each_trains_and_resumes_to_the_bits() {
 /// of one row, of which some lack a measure.
 #[test]
 fn each_may_be_cut_into_parts() {
-    for (name, _) in ObjectiveConfig::NAMES {
+    for name in all() {
         let steps = ["1", "2", "8"].map(|parts| {
-            let (objective, parts) = (settings(name), format!("train.microbatches={parts}"));
+            let parts = format!("train.microbatches={parts}");
             let place = Place::new();
             let few = ["train.steps=2", "train.log=\"1 steps\"", "eval.metrics=[]"];
-            place.go(&[&[objective.as_str(), parts.as_str()], &few[..]].concat()).unwrap();
+            place.go(&[&[name.as_str(), parts.as_str()], &few[..]].concat()).unwrap();
             let log = place.log();
             let train = log.into_iter().filter(|line| line["kind"] == "train");
             train.map(|line| line.as_object().unwrap().clone()).collect::<Vec<_>>()
@@ -69,4 +79,16 @@ fn each_may_be_cut_into_parts() {
             }
         }
     }
+}
+
+/// Coupling pairs each noise with another sample, and so changes the step.
+#[test]
+fn coupling_changes_a_step() {
+    let losses = ["off", "exact", "sinkhorn"].map(|way| {
+        let (place, objective) = (Place::new(), format!("objective.flow-matching={{coupling=\"{way}\"}}"));
+        place.go(&[&objective, "train.steps=1", "train.log=\"1 steps\"", "eval.metrics=[]"]).unwrap();
+        let log = place.log();
+        log.iter().find(|line| line["kind"] == "train").unwrap()["loss"].as_f64().unwrap()
+    });
+    assert!(losses[1] < losses[2] && losses[2] < losses[0], "{losses:?}");
 }
