@@ -14,6 +14,13 @@ use clap::Parser;
 use meanflow_train::{TrainError, config::ConfigError};
 use std::{io::IsTerminal, process::ExitCode};
 
+/// What a kind of one's own is made with.
+pub use meanflow_core as core;
+pub use meanflow_data as data;
+pub use meanflow_jvp as jvp;
+pub use meanflow_metrics as metrics;
+pub use meanflow_nets as nets;
+pub use meanflow_settings as settings;
 pub use meanflow_train::{BuiltIn, Kinds};
 
 /// How a command ended, where that is not an error.

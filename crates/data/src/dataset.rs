@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
 
@@ -111,6 +112,13 @@ pub trait Dataset: Send + Sync {
     fn set_aside(&self) -> Option<Arc<dyn Dataset>> {
         None
     }
+}
+
+/// sha256 (hex) of numbers, little-endian: a digest for a set that is made and not read.
+pub fn digest_of(values: impl IntoIterator<Item = f32>) -> String {
+    let mut hash = Sha256::new();
+    values.into_iter().for_each(|value| hash.update(value.to_le_bytes()));
+    format!("{:x}", hash.finalize())
 }
 
 /// A mixture of Gaussians in the plane, each as likely.

@@ -128,14 +128,6 @@ pub enum MetricError {
         /// Rows of the matrix.
         size: usize,
     },
-    /// No metric has this name.
-    #[error("no metric is called `{name}`; the metrics are {}", known.join(", "))]
-    UnknownName {
-        /// The name given.
-        name: String,
-        /// All names of the registry.
-        known: Vec<&'static str>,
-    },
 }
 
 impl MetricError {

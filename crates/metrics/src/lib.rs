@@ -5,7 +5,8 @@
 //! Samples come in as rows of a matrix `[n, dimension]` of f32 or f64; a point in the plane has dimension 2, an image has
 //! `channels × height × width`.
 //!
-//! [`Metric`] is the registry: the names that an experiment file may use, each with what it applies to. The
+//! [`METRICS`] is the registry of what an experiment's own evaluation may name; a [`MetricKind`] of another crate can stand beside
+//! them. The
 //! data-against-data floor of a metric is the same function called on two sets of real data.
 
 mod assignment;
@@ -19,8 +20,10 @@ mod halves;
 mod images;
 mod inception_score;
 mod kid;
+mod kinds;
 mod linalg;
 mod measure;
+mod metric;
 mod mixture;
 mod mmd;
 mod moments;
@@ -52,6 +55,7 @@ pub use inception_score::{InceptionScore, inception_score};
 pub use kid::{KidSubsets, kid, kid_subsets};
 pub use meanflow_transport::Assignment;
 pub use measure::{Measure, Real, Settings, Value};
+pub use metric::{Metric, MetricKind, MetricReference, Reference, Score};
 pub use mixture::{Mixture, ModeCoverage};
 pub use mmd::{median_distance, mmd_gaussian};
 pub use moments::Moments;
@@ -59,7 +63,7 @@ pub use named::{Given, InceptionWeights, Named, Space};
 pub use nearest::{Memorisation, Neighbour, memorisation, nearest};
 pub use origin::Origin;
 pub use prdc::{Prdc, prdc};
-pub use registry::{Applies, Metric, Reference, Score};
+pub use registry::METRICS;
 pub use scorer::Scorer;
 pub use sliced::sliced_wasserstein2;
 pub use source::Source;

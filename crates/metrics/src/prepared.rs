@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 
 use crate::{
-    FdPca, Measure, Metric, MetricError, Moments, Real, Settings, Statistics, Value,
+    FdPca, Measure, MetricError, Moments, Real, Settings, Statistics, Value,
     draws::Draw,
     energy,
     halves::{halves, interval},
@@ -11,6 +11,7 @@ use crate::{
     pairs::{PairReference, PairSums},
     prdc::PrdcReference,
     samples::{REAL, SAMPLES, check, check_pair},
+    sliced::PROJECTIONS,
     sliced_wasserstein2, wasserstein2,
 };
 
@@ -155,7 +156,7 @@ impl<'a> Prepared<'a> {
                 one(value, vec![("n", n as f64), seed])
             }
             Side::SlicedW2(real) => {
-                let projections = Metric::PROJECTIONS;
+                let projections = PROJECTIONS;
                 let real = self.as_many(real, n);
                 let value = sliced_wasserstein2(samples, real.view(), projections, settings.seed)?;
                 one(value, vec![("n", n as f64), ("projections", projections as f64), seed])

@@ -90,7 +90,10 @@ fn rows(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::Metric;
+    use crate::{
+        Metric,
+        kinds::{energy::Energy, fd_pca64::FdPca64, w2::W2},
+    };
 
     use super::*;
 
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn parts_of_any_size_give_the_same_bits() {
         for (metric, dimension, n) in
-            [(Metric::FdPca64, 80, 2500), (Metric::Energy, 2, 300), (Metric::W2, 2, 300)]
+            [(Metric(&FdPca64), 80, 2500), (Metric(&Energy), 2, 300), (Metric(&W2), 2, 300)]
         {
             let (real, fake) = (samples(n, dimension, 17), samples(n, dimension, 23));
             let reference = metric.reference(real.view().into_dyn(), 0).unwrap();
@@ -110,7 +113,7 @@ mod tests {
                 let mut scorer = Scorer::new(&reference, dimension);
                 for values in fake.as_slice().unwrap().chunks(part * dimension) {
                     scorer.add(values).unwrap();
-                    let kept = if metric == Metric::FdPca64 { ROWS } else { n };
+                    let kept = if metric == Metric(&FdPca64) { ROWS } else { n };
                     assert!(scorer.values.len() <= kept * dimension);
                 }
                 let score = scorer.finish().unwrap();
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_named_by_its_row() {
-        let reference = Metric::FdPca64.reference(samples(100, 64, 17).view().into_dyn(), 0).unwrap();
+        let reference = Metric(&FdPca64).reference(samples(100, 64, 17).view().into_dyn(), 0).unwrap();
         let mut fake = samples(1500, 64, 23);
         fake[[1400, 3]] = f32::NAN;
         let mut scorer = Scorer::new(&reference, 64);

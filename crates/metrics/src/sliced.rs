@@ -10,6 +10,9 @@ use crate::{
     samples::{checked_pair, rows},
 };
 
+/// Directions of `sliced_w2` and `sw2`.
+pub(crate) const PROJECTIONS: usize = 256;
+
 /// The sliced 2-Wasserstein distance of two sets of equal size.
 ///
 /// `SW2(a, b) = sqrt(mean over directions θ of W2²(θ·a, θ·b))`, where a one-dimensional W2 pairs the sorted projections

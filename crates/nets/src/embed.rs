@@ -20,7 +20,7 @@ const FREQUENCIES: usize = 256;
 ///
 /// `φ(t) = [cos(t·f_k), sin(t·f_k)]`, `f_k = 10000^(−k/128)`, `k < 128`; `out = W₂·silu(W₁·φ + b₁) + b₂`.
 #[derive(Module, Debug)]
-pub(crate) struct TimeEmbedder<B: Backend> {
+pub struct TimeEmbedder<B: Backend> {
     fc1: Linear<B>,
     fc2: Linear<B>,
     /// `f_k`, `[1, 128]`; not a parameter.
@@ -29,7 +29,7 @@ pub(crate) struct TimeEmbedder<B: Backend> {
 
 impl<B: Backend> TimeEmbedder<B> {
     /// `law` gives the law of a layer's weights for the number of its inputs.
-    pub(crate) fn new(init: &Init<B>, width: usize, law: impl Fn(usize) -> Law) -> Self {
+    pub fn new(init: &Init<B>, width: usize, law: impl Fn(usize) -> Law) -> Self {
         let half = FREQUENCIES / 2;
         let frequencies: Vec<f64> =
             (0..half).map(|k| (-(10_000_f64.ln()) * k as f64 / half as f64).exp()).collect();
@@ -41,7 +41,7 @@ impl<B: Backend> TimeEmbedder<B> {
     }
 
     /// `[batch] -> [batch, width]`.
-    pub(crate) fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
+    pub fn forward(&self, t: Tensor<B, 1>) -> Tensor<B, 2> {
         let angles = t.unsqueeze_dim::<2>(1) * self.frequencies.clone();
         let features = Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1);
         let features = typed_as(features, &self.fc1.weight.val());
@@ -50,35 +50,36 @@ impl<B: Backend> TimeEmbedder<B> {
 }
 
 /// Number of trainable parameters of a [`TimeEmbedder`].
-pub(crate) fn time_parameters(width: usize) -> usize {
+pub fn time_parameters(width: usize) -> usize {
     (FREQUENCIES + 1) * width + (width + 1) * width
 }
 
 /// A table of class embeddings; its last row is the null (unconditional) class.
 #[derive(Module, Debug)]
-pub(crate) struct LabelEmbedder<B: Backend> {
+pub struct LabelEmbedder<B: Backend> {
     table: Param<Tensor<B, 2>>,
 }
 
 impl<B: Backend> LabelEmbedder<B> {
-    pub(crate) fn new(init: &Init<B>, classes: usize, width: usize, law: Law) -> Self {
+    /// A table for `classes` classes and the null class, drawn from `law`.
+    pub fn new(init: &Init<B>, classes: usize, width: usize, law: Law) -> Self {
         let table = init.at("table").param([classes + 1, width], law);
         Self { table }
     }
 
     /// `[batch] -> [batch, width]`.
-    pub(crate) fn forward(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    pub fn forward(&self, labels: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         self.table.val().select(0, labels)
     }
 
     /// Number of classes without the null class.
-    pub(crate) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.table.lazy_shape()[0] - 1
     }
 }
 
 /// Number of trainable parameters of a [`LabelEmbedder`], or of none.
-pub(crate) fn label_parameters(classes: Option<usize>, width: usize) -> usize {
+pub fn label_parameters(classes: Option<usize>, width: usize) -> usize {
     classes.map_or(0, |classes| (classes + 1) * width)
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 /// `[batch, channels, height, width] -> [tokens·batch, patch²·channels]`, a patch in the order `(row, column, channel)`.
-pub(crate) fn patchify<B: Backend>(z: Tensor<B, 4>, patch: usize) -> Tensor<B, 2> {
+pub fn patchify<B: Backend>(z: Tensor<B, 4>, patch: usize) -> Tensor<B, 2> {
     let [batch, channels, height, width] = z.dims();
     let (rows, columns) = (height / patch, width / patch);
     z.reshape([batch, channels, rows, patch, columns, patch])
@@ -12,7 +12,7 @@ pub(crate) fn patchify<B: Backend>(z: Tensor<B, 4>, patch: usize) -> Tensor<B, 2
 }
 
 /// The inverse of [`patchify`] for samples `[channels, height, width]`.
-pub(crate) fn unpatchify<B: Backend>(
+pub fn unpatchify<B: Backend>(
     x: Tensor<B, 2>,
     patch: usize,
     [channels, height, width]: [usize; 3],

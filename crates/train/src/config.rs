@@ -136,7 +136,7 @@ impl<K: Kinds> Variant<K> {
     /// Reads every section; `None` if one of them could not be read, after a problem.
     fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
-        let data = data::read(root, K::DATA, known);
+        let data = data::read(root, &K::data(), known);
         let description = data.as_ref().map(|(_, description)| *description);
         let known = description.as_ref();
         // Data that could not be read is one problem; do not add that its epochs cannot be counted.
@@ -154,7 +154,7 @@ impl<K: Kinds> Variant<K> {
         }
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref());
+        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref(), &K::metrics());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

@@ -3,6 +3,7 @@
 use core::fmt::Debug;
 use meanflow_core::objective::{ObjectiveConfig, Objectives};
 use meanflow_data::{KINDS, Kind as DataKind};
+use meanflow_metrics::{METRICS, Metric};
 use meanflow_nets::{NetConfig, Networks};
 
 /// The lists of kinds that a program is made of. A program with kinds of its own lists them beside the built-in ones.
@@ -12,7 +13,9 @@ pub trait Kinds: Clone + Copy + Debug + Default + PartialEq + Send + Sync + 'sta
     /// The objectives, `[objective.<kind>]`.
     type Objective: Objectives;
     /// The data sets, `[data.<kind>]`.
-    const DATA: &'static [&'static DataKind];
+    fn data() -> Vec<&'static DataKind>;
+    /// The metrics, `eval.metrics`.
+    fn metrics() -> Vec<Metric>;
 }
 
 /// The kinds of this framework.
@@ -22,5 +25,12 @@ pub struct BuiltIn;
 impl Kinds for BuiltIn {
     type Net = NetConfig;
     type Objective = ObjectiveConfig;
-    const DATA: &'static [&'static DataKind] = KINDS;
+
+    fn data() -> Vec<&'static DataKind> {
+        KINDS.to_vec()
+    }
+
+    fn metrics() -> Vec<Metric> {
+        METRICS.to_vec()
+    }
 }

@@ -20,7 +20,7 @@ pub fn run<K: Kinds>(command: Data) -> anyhow::Result<Done> {
                 tell!("{}", file.display());
                 return Ok(Done::Yes);
             }
-            let files = fetch(K::DATA, &name, &datasets.join(&name), &mut |line| say!("{line}"));
+            let files = fetch(&K::data(), &name, &datasets.join(&name), &mut |line| say!("{line}"));
             let files = files.map_err(|error| match error {
                 DataError::NotFetchable { name, known } => {
                     DataError::NotFetchable { name, known: format!("{known}, {LITE0}") }
@@ -44,7 +44,7 @@ pub fn run<K: Kinds>(command: Data) -> anyhow::Result<Done> {
 }
 
 fn show_list<K: Kinds>(datasets: &Path, as_json: bool) {
-    let kinds = list(K::DATA, datasets);
+    let kinds = list(&K::data(), datasets);
     let presence = |presence: &Presence| match presence {
         Presence::BuiltIn => "built in".to_owned(),
         Presence::Here(folder) => format!("in {}", folder.display()),
@@ -73,7 +73,7 @@ fn write<K: Kinds>(
     out: &Path,
     settings: Conversion,
 ) -> anyhow::Result<()> {
-    let data = data_of_file(experiment, K::DATA, set)?.open()?;
+    let data = data_of_file(experiment, &K::data(), set)?.open()?;
     let (mut done, all) = (0, data.len());
     let files = convert(data.as_ref(), out, settings, &mut |rows| {
         // A line each percent at most.
@@ -88,7 +88,7 @@ fn write<K: Kinds>(
 }
 
 fn show<K: Kinds>(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyhow::Result<()> {
-    let data = data_of_file(experiment, K::DATA, &[])?.open()?;
+    let data = data_of_file(experiment, &K::data(), &[])?.open()?;
     let found = inspect(data.as_ref())?;
     if as_json {
         let channels: Vec<_> = found

@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 
 /// The condition that a network of `classes` is evaluated on, without gradient: labels and augmentation, no dropout.
-pub(super) fn condition<B: Backend>(batch: &Batch<B>, classes: Option<usize>) -> Condition<B> {
+pub fn condition<B: Backend>(batch: &Batch<B>, classes: Option<usize>) -> Condition<B> {
     Condition {
         labels: classes.and(batch.labels.clone()),
         augment: batch.augment.clone(),
@@ -17,11 +17,7 @@ pub(super) fn condition<B: Backend>(batch: &Batch<B>, classes: Option<usize>) ->
 }
 
 /// The condition that a network of `classes` is trained on: dropped labels become the null class, and dropout acts.
-pub(super) fn trained<B: Backend>(
-    condition: Condition<B>,
-    classes: Option<usize>,
-    draws: &Draws,
-) -> Condition<B> {
+pub fn trained<B: Backend>(condition: Condition<B>, classes: Option<usize>, draws: &Draws) -> Condition<B> {
     let labels = match (condition.labels, classes) {
         (Some(labels), Some(classes)) => Some(without(labels, classes, &draws.dropped)),
         _ => None,
@@ -44,7 +40,7 @@ pub(super) fn without<B: Backend>(
 }
 
 /// The condition of an inner backend, on the outer one.
-pub(super) fn outer<B: AutodiffBackend>(condition: Condition<B::InnerBackend>) -> Condition<B> {
+pub fn outer<B: AutodiffBackend>(condition: Condition<B::InnerBackend>) -> Condition<B> {
     Condition {
         labels: condition.labels.map(Tensor::from_inner),
         augment: condition.augment.map(Tensor::from_inner),

@@ -54,7 +54,7 @@ pub use tvm::{TvmConfig, TvmDraws, TvmGuidance};
 
 pub use meanflow_jvp::Mode;
 
-use labels::{condition, outer, trained};
+pub use labels::{condition, outer, trained};
 
 crate::objectives! {
     /// The built-in objectives.

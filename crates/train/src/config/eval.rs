@@ -106,6 +106,7 @@ impl EvalConfig {
         items: Option<usize>,
         data: Option<(&DataConfig, &Description)>,
         objective: Option<&impl Objectives>,
+        known: &[Metric],
     ) -> Self {
         root.section("eval", |r| {
             let every = r
@@ -130,7 +131,7 @@ impl EvalConfig {
                 r.problem(Problem::new(r.at("nfe"), message));
             }
             let guidance = guidance(r, data.is_none_or(|(_, data)| data.classes.is_some()));
-            let metrics = metrics(r, data.map(|(_, description)| description), samples);
+            let metrics = metrics(r, known, data.map(|(_, description)| description), samples);
             let grid = r.get("grid", Within(1, 4096), 64);
             // Of pictures; points have no such score, and no such key.
             let points = data.is_some_and(|(_, description)| description.shape[1..] == [1, 1]);
@@ -179,10 +180,10 @@ fn guidance(r: &mut Reader, classes: bool) -> Option<SampleGuidance> {
     Some(guidance)
 }
 
-fn metrics(r: &mut Reader, data: Option<&Description>, samples: usize) -> Vec<Metric> {
+fn metrics(r: &mut Reader, known: &[Metric], data: Option<&Description>, samples: usize) -> Vec<Metric> {
     let applies = |metric: &Metric| data.is_none_or(|data| metric.applies_to(data.shape));
-    let default: Vec<Metric> = Metric::ALL.into_iter().filter(applies).collect();
-    let names = Choice(Metric::ALL.into_iter().map(|metric| (metric.name(), metric)).collect());
+    let default: Vec<Metric> = known.iter().copied().filter(applies).collect();
+    let names = Choice(known.iter().map(|metric| (metric.name(), *metric)).collect());
     let metrics = r.get("metrics", List { of: names, empty: true }, default.clone());
     let items = data.and_then(|data| data.items).unwrap_or(usize::MAX);
     for metric in metrics.iter().filter(|metric| applies(metric) && items < metric.least()) {

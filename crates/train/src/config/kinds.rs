@@ -6,7 +6,6 @@ use meanflow_core::{
     Solver,
     objective::{About, Labels, Objectives},
 };
-use meanflow_metrics::Metric;
 use meanflow_nets::Networks;
 use meanflow_settings::{Key, Reader};
 use serde::Serialize;
@@ -50,15 +49,17 @@ pub fn kinds<K: Kinds>() -> Vec<Kind> {
     let nets = K::Net::NAMES
         .iter()
         .map(|&(name, line)| kind("net", name, line, Reader::keys(|r| K::Net::read(name, r))));
-    let data = K::DATA
-        .iter()
-        .map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
+    let data = K::data();
+    let data =
+        data.iter().map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
     let optimizers = OptimizerConfig::NAMES.map(|name| {
         kind("optimizer", name, "", Reader::keys(|r| OptimizerConfig::of_kind(name, r, 1, None)))
     });
     let solvers =
         Solver::ALL.iter().map(|solver| kind("eval.solver", solver.name(), solver.about(), Vec::new()));
-    let metrics = Metric::ALL.into_iter().map(|metric| kind("eval.metrics", metric.name(), "", Vec::new()));
+    let metrics = K::metrics();
+    let metrics =
+        metrics.iter().map(|metric| kind("eval.metrics", metric.name(), metric.about(), Vec::new()));
     objectives.chain(nets).chain(data).chain(optimizers).chain(solvers).chain(metrics).collect()
 }
 

@@ -6,7 +6,6 @@ use meanflow_core::{
     Streams,
     objective::{At, Objectives},
 };
-use meanflow_metrics::Metric;
 use meanflow_nets::{Activations, Networks};
 use serde::Serialize;
 use std::{fmt, path::Path};
@@ -140,19 +139,8 @@ impl VariantPlan {
         // Of pictures some chunks, and those of the grid; of points all.
         let held = if points { 2 * rows } else { 2 * rows.min(ROWS) + eval.grid };
         let floats = (parameters * (3 + variant.ema.len()) + (held + real) * dimension) as f64 + in_network;
-        let doubles: usize = eval
-            .metrics
-            .iter()
-            .map(|metric| match metric {
-                // The distances of all pairs.
-                Metric::W2 => eval.samples * eval.samples,
-                // A covariance and what its decomposition needs; the coordinates of all samples.
-                Metric::FdPca64 => 3 * dimension * dimension + 64 * eval.samples,
-                Metric::SlicedW2 | Metric::Energy => 0,
-            })
-            .max()
-            .unwrap_or(0);
-        4 * floats as u64 + 8 * doubles as u64
+        let doubles = eval.metrics.iter().map(|metric| metric.doubles(eval.samples, dimension)).max();
+        4 * floats as u64 + 8 * doubles.unwrap_or(0) as u64
     }
 }
 

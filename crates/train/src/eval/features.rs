@@ -206,7 +206,7 @@ mod tests {
                 nfe: vec![1],
                 solver: meanflow_core::Solver::MeanFlow,
                 guidance: None,
-                metrics: vec![meanflow_metrics::Metric::FdPca64],
+                metrics: vec![meanflow_metrics::METRICS[3]],
                 grid: 1,
                 efflite0,
             };
