@@ -1,6 +1,6 @@
 //! What an objective's settings depend on beside its own table, and the keys that several objectives have.
 
-use meanflow_settings::{Number, Reader};
+use meanflow_settings::{Number, Problem, Reader};
 
 /// Whether samples have classes; not known of data that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ impl About {
         let omega = r.off_or("guidance", false, |r| r.get("omega", Number::AT_LEAST_ONE, default))?;
         self.needs_classes(r);
         Some(omega)
+    }
+
+    /// A problem if guidance was asked for and no label is dropped, so that the null class is never trained.
+    pub(super) fn needs_null_class(&self, r: &mut Reader, label_dropout: f64) {
+        if label_dropout == 0.0 && self.labels == Labels::Known {
+            let key = r.path("label-dropout");
+            let message = format!("`{key}` must be above 0: guidance needs a trained null class");
+            r.problem(Problem::new(r.at("guidance"), message));
+        }
     }
 
     /// A problem if guidance was asked for, in the key `guidance`, and the data has no classes.

@@ -270,14 +270,18 @@ impl Objective for AlphaflowConfig {
     type Draws = AlphaflowDraws;
 
     fn read(r: &mut Reader, about: &About) -> Self {
-        Self {
+        let settings = Self {
             times: TimeSampler::read(r, 0.5),
             alpha: AlphaSchedule::read(r),
             eps: r.get("eps", Number::POSITIVE, 1e-3),
             clip: r.get("clip", Or("off", Number::POSITIVE), None),
             label_dropout: about.label_dropout(r, 0.1),
             guidance: GuidanceConfig::read(r, about),
+        };
+        if settings.guidance.is_some() {
+            about.needs_null_class(r, settings.label_dropout);
         }
+        settings
     }
 
     fn draw(&self, at: &At, shape: [usize; 4]) -> AlphaflowDraws {

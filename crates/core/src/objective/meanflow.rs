@@ -1,7 +1,7 @@
 //! MeanFlow (arXiv 2505.13447): `u_tgt = sg(v − (t−r)·du/dt)`, `du/dt = v·∂_z u + ∂_t u`, `L = E w·‖u − u_tgt‖²`.
 
 use super::{
-    About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Labels, Learns, Loss, Measure, Nets, Objective,
+    About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Learns, Loss, Measure, Nets, Objective,
     TrainBackend, condition,
     derivative::{off_tape, tangent},
     flow_matching::still_rows,
@@ -18,7 +18,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use meanflow_jvp::{Dual, Untaped};
-use meanflow_settings::{Problem, Reader};
+use meanflow_settings::Reader;
 
 /// Settings of MeanFlow.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,10 +75,8 @@ impl Objective for MeanFlowConfig {
             label_dropout: about.label_dropout(r, 0.1),
             guidance: GuidanceConfig::read(r, about),
         };
-        if settings.guidance.is_some() && settings.label_dropout == 0.0 && about.labels == Labels::Known {
-            let key = r.path("label-dropout");
-            let message = format!("`{key}` must be above 0: guidance needs a trained null class");
-            r.problem(Problem::new(r.at("guidance"), message));
+        if settings.guidance.is_some() {
+            about.needs_null_class(r, settings.label_dropout);
         }
         settings
     }

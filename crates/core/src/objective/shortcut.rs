@@ -209,7 +209,7 @@ impl Objective for ShortcutConfig {
     type Draws = ShortcutDraws;
 
     fn read(r: &mut Reader, about: &About) -> Self {
-        Self {
+        let settings = Self {
             levels: r.get("levels", Within(1, 20), 7),
             share: r.get("share", Number::UNIT, 0.125),
             teacher_decay: r.get("teacher-decay", Number::BELOW_ONE, 0.999),
@@ -217,7 +217,11 @@ impl Objective for ShortcutConfig {
             noise_floor: r.get("noise-floor", Number::BELOW_ONE, 1e-5),
             label_dropout: about.label_dropout(r, 0.1),
             guidance: about.omega(r, 1.5),
+        };
+        if settings.guidance.is_some() {
+            about.needs_null_class(r, settings.label_dropout);
         }
+        settings
     }
 
     fn draw(&self, at: &At, shape: [usize; 4]) -> ShortcutDraws {

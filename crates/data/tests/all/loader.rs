@@ -155,3 +155,16 @@ fn an_error_of_the_dataset_reaches_the_caller_from_the_thread() {
         assert!(matches!(errors[0], DataError::NoBatches { items: 4, .. }), "{errors:?}");
     }
 }
+
+#[test]
+fn rows_are_chosen_with_their_labels() {
+    let batch = HostBatch {
+        samples: vec![0.0, 0.5, 1.0, 1.5, 2.0, 2.5],
+        shape: [3, 2, 1, 1],
+        labels: Some(vec![7, 8, 9]),
+        augment: None,
+    };
+    let chosen = batch.select(&[2, 0, 2, 1]);
+    assert_eq!(chosen.samples, [2.0, 2.5, 0.0, 0.5, 2.0, 2.5, 1.0, 1.5]);
+    assert_eq!((chosen.shape, chosen.labels), ([4, 2, 1, 1], Some(vec![9, 7, 9, 8])));
+}
