@@ -140,6 +140,18 @@ pub trait Backbone<B: Backend> {
         v.unwrap_or(u)
     }
 
+    /// The learned log-variance of the loss of each row, `[batch]`, if the network has one: what training weighs rows by, and nothing
+    /// that sampling needs. Arguments as in [`forward`](Self::forward).
+    fn log_variance(
+        &self,
+        _z: Tensor<B, 4>,
+        _r: Tensor<B, 1>,
+        _t: Tensor<B, 1>,
+        _condition: &Condition<B>,
+    ) -> Option<Tensor<B, 1>> {
+        None
+    }
+
     /// Average velocity, and the auxiliary head's prediction if there is one. Shapes and panics as in
     /// [`forward`](Self::forward).
     ///

@@ -3,6 +3,7 @@
 use crate::{Backbone, Condition, interpolant::per_row};
 use burn::tensor::{Tensor, backend::Backend};
 use core::fmt;
+use std::f64::consts::FRAC_2_PI;
 
 /// What the output `F` of a network is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub enum Prediction {
     Edm(Edm),
     /// The average velocity of the flow of data that is scaled to standard deviation 1, see [`ScaledData`].
     ScaledData(ScaledData),
+    /// The velocity on the path of TrigFlow (sCM, arXiv 2410.11081), see [`TrigFlow`].
+    Trig(TrigFlow),
 }
 
 /// A flow of `x/σ_d` (IMM, arXiv 2503.07565), told its own times.
@@ -61,6 +64,60 @@ pub struct Edm {
     pub sigma_min: f64,
 }
 
+/// TrigFlow: `x_a = cos a·x + sin a·σ_d·e` for an angle `a` in [0, π/2], with the velocity `dx_a/da = σ_d·F(x_a/σ_d, 2a/π)`.
+///
+/// In house time, `tan a = t/((1−t)·σ_d)` and `x_a/σ_d = z/S` with `S² = (1−t)²·σ_d² + t²`. The map
+/// `x_b = cos(a−b)·x_a − sin(a−b)·σ_d·F` from an angle to a smaller one is then that of the average velocity
+/// `u(z, r, t) = (σ_d·F + z/S·(t − (1−t)·σ_d²))/S`, with no difference of times left in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrigFlow {
+    /// Standard deviation of the data, `σ_d`.
+    pub sigma_data: f64,
+}
+
+impl TrigFlow {
+    /// The angle of a house time.
+    pub fn angle(&self, t: f64) -> f64 {
+        t.atan2((1.0 - t) * self.sigma_data)
+    }
+
+    /// The average velocity of the output `F` of a network that is told `2a/π` of both times.
+    fn average<B: Backend, N: Backbone<B>>(
+        &self,
+        net: &N,
+        z: Tensor<B, 4>,
+        [r, t]: [Tensor<B, 1>; 2],
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let data = |t: &Tensor<B, 1>| (-t.clone() + 1.0) * self.sigma_data;
+        let told = |t: &Tensor<B, 1>| t.clone().atan2(data(t)) * FRAC_2_PI;
+        let scale = (data(&t).powi_scalar(2) + t.clone().powi_scalar(2)).sqrt();
+        let place = z / per_row(scale.clone());
+        let output = net.forward(place.clone(), told(&r), told(&t), condition);
+        let slope = t.clone() - data(&t) * self.sigma_data;
+        (output * self.sigma_data + place * per_row(slope)) / per_row(scale)
+    }
+
+    /// The house's point and time of `x_a` at the angles `a`, `[batch]`.
+    pub(crate) fn house<B: Backend>(&self, x: Tensor<B, 4>, a: Tensor<B, 1>) -> (Tensor<B, 4>, Tensor<B, 1>) {
+        let sin = a.clone().sin() * self.sigma_data;
+        let total = a.cos() + sin.clone();
+        (x / per_row(total.clone()), sin / total)
+    }
+
+    /// `dx_a/da` of the house velocity `u` at the house's point `z` of the angles `a`.
+    pub(crate) fn velocity<B: Backend>(
+        &self,
+        u: Tensor<B, 4>,
+        z: Tensor<B, 4>,
+        a: Tensor<B, 1>,
+    ) -> Tensor<B, 4> {
+        let (sin, cos) = (a.clone().sin(), a.cos());
+        let total = cos.clone() + sin.clone() * self.sigma_data;
+        u * per_row(total.recip() * self.sigma_data) - z * per_row(sin - cos * self.sigma_data)
+    }
+}
+
 /// The largest noise level of consistency models, where sampling starts.
 pub(crate) const SIGMA_MAX: f64 = 80.0;
 
@@ -95,6 +152,7 @@ impl fmt::Display for Prediction {
             Self::Edm(Edm { sigma_data, sigma_min: 0.0 }) => write!(f, "edm {sigma_data}"),
             Self::ScaledData(ScaledData { sigma_data }) => write!(f, "scaled-data {sigma_data}"),
             Self::Edm(Edm { sigma_data, sigma_min }) => write!(f, "edm {sigma_data} {sigma_min}"),
+            Self::Trig(TrigFlow { sigma_data }) => write!(f, "trig {sigma_data}"),
         }
     }
 }
@@ -113,6 +171,7 @@ impl Prediction {
                 let sigma_min = if least.is_empty() { 0.0 } else { positive(least)? };
                 Self::Edm(Edm { sigma_data: positive(data)?, sigma_min })
             }
+            "trig" => Self::Trig(TrigFlow { sigma_data: positive(numbers)? }),
             _ => return None,
         })
     }
@@ -121,7 +180,7 @@ impl Prediction {
     pub fn start(&self) -> f64 {
         match self {
             Self::Average | Self::Scaled { .. } => 1.0,
-            Self::Edm(_) => SIGMA_MAX / (1.0 + SIGMA_MAX),
+            Self::Edm(_) | Self::Trig(_) => SIGMA_MAX / (1.0 + SIGMA_MAX),
             Self::ScaledData(ScaledData { sigma_data }) => {
                 sigma_data * T_MAX / (1.0 - (1.0 - sigma_data) * T_MAX)
             }
@@ -162,6 +221,7 @@ impl<N> Flow<'_, N> {
                 }
             }
             Prediction::ScaledData(scaled) => scaled.average(self.net, z, [r, t], condition),
+            Prediction::Trig(trig) => trig.average(self.net, z, [r, t], condition),
             Prediction::Edm(edm) => {
                 let data = -t.clone() + 1.0;
                 let noisy = z.clone() / per_row(data.clone());
@@ -212,6 +272,7 @@ mod tests {
             Prediction::Edm(Edm { sigma_data: 0.5, sigma_min: 0.0 }),
             Prediction::Edm(Edm { sigma_data: 0.5, sigma_min: 0.002 }),
             Prediction::ScaledData(ScaledData { sigma_data: 0.5 }),
+            Prediction::Trig(TrigFlow { sigma_data: 0.5 }),
         ] {
             assert_eq!(Prediction::parse(&prediction.to_string()), Some(prediction));
         }

@@ -10,6 +10,7 @@ mod clock;
 pub mod dropout;
 pub mod flow;
 pub mod interpolant;
+mod log_weight;
 pub mod objective;
 pub mod precision;
 pub mod random;
@@ -23,6 +24,7 @@ pub use backbone::{Backbone, Condition, Guidance, Heads};
 pub use clock::Clock;
 pub use dropout::Dropout;
 pub use flow::{Flow, Prediction};
+pub use log_weight::{LogWeight, Weighted};
 pub use random::Streams;
 pub use solver::Solver;
 

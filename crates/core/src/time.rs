@@ -16,39 +16,57 @@ pub enum TimeLaw {
         /// Standard deviation of the logit.
         std: f64,
     },
+    /// `(2/π)·atan(exp(mean + std·n))`: the logarithm of the tangent of `πt/2` is normal (sCM, arXiv 2410.11081).
+    AtanNormal {
+        /// Mean of the logarithm.
+        mean: f64,
+        /// Standard deviation of the logarithm.
+        std: f64,
+    },
 }
 
 impl TimeLaw {
     /// Of the recipes of MeanFlow's paper: `sigmoid(−0.4 + n)`.
     pub const PUBLISHED: Self = Self::LogitNormal { mean: -0.4, std: 1.0 };
 
-    /// `"uniform"`, or a table `{ logit-normal = { mean = -0.4, std = 1.0 } }`.
+    /// `"uniform"`, or a table such as `{ logit-normal = { mean = -0.4, std = 1.0 } }`.
     pub fn read(r: &mut Reader, key: &'static str, default: Self) -> Self {
         let (name, (mean, std)) = match default {
             Self::Uniform => ("uniform", (-0.4, 1.0)),
             // A table that leaves them out means the published ones, whatever they would be without the table.
-            Self::LogitNormal { .. } if r.has(key) => ("logit-normal", (-0.4, 1.0)),
+            Self::LogitNormal { .. } | Self::AtanNormal { .. } if r.has(key) => ("logit-normal", (-0.4, 1.0)),
             Self::LogitNormal { mean, std } => ("logit-normal", (mean, std)),
+            Self::AtanNormal { mean, std } => ("atan-normal", (mean, std)),
         };
-        let law =
-            r.either(key, "a law of time", &["uniform"], &["logit-normal"], name, |name, r| match name {
-                "logit-normal" => Self::LogitNormal {
-                    mean: r.get("mean", Number::ANY, mean),
-                    std: r.get("std", Number::POSITIVE, std),
-                },
-                _ => Self::Uniform,
-            });
+        let read = |name: &'static str, r: &mut Reader| {
+            if name == "uniform" {
+                return Self::Uniform;
+            }
+            let (mean, std) = (r.get("mean", Number::ANY, mean), r.get("std", Number::POSITIVE, std));
+            if name == "atan-normal" {
+                Self::AtanNormal { mean, std }
+            } else {
+                Self::LogitNormal { mean, std }
+            }
+        };
+        let law = r.either(key, "a law of time", &["uniform"], &["logit-normal", "atan-normal"], name, read);
         law.unwrap_or(default)
+    }
+
+    /// The time of a normal draw; of the uniform law that of its probability.
+    pub fn of(&self, n: f64) -> f64 {
+        match *self {
+            Self::Uniform => 0.5 * libm::erfc(-n * std::f64::consts::FRAC_1_SQRT_2),
+            Self::LogitNormal { mean, std } => 1.0 / (1.0 + (-(mean + std * n)).exp()),
+            Self::AtanNormal { mean, std } => (mean + std * n).exp().atan() * std::f64::consts::FRAC_2_PI,
+        }
     }
 
     /// One draw.
     pub fn draw(&self, rng: &mut chacha20::ChaCha8Rng) -> f64 {
         match *self {
             TimeLaw::Uniform => open_unit(rng),
-            TimeLaw::LogitNormal { mean, std } => {
-                let n: f64 = StandardNormal.sample(rng);
-                1.0 / (1.0 + (-(mean + std * n)).exp())
-            }
+            TimeLaw::LogitNormal { .. } | TimeLaw::AtanNormal { .. } => self.of(StandardNormal.sample(rng)),
         }
     }
 }

@@ -27,11 +27,16 @@ impl Weight {
 
     /// Mean over the batch of `w·‖Δ‖²`; `squared` is `[batch]`, the result `[1]`.
     pub fn loss<B: Backend>(&self, squared: Tensor<B, 1>) -> Tensor<B, 1> {
+        self.rows(squared).mean()
+    }
+
+    /// `w·‖Δ‖²` of each row, `[batch]`.
+    pub fn rows<B: Backend>(&self, squared: Tensor<B, 1>) -> Tensor<B, 1> {
         if self.p == 0.0 {
-            return squared.mean();
+            return squared;
         }
         let scale = squared.clone().detach() + self.eps;
         let scale = if self.p == 1.0 { scale } else { scale.powf_scalar(self.p) };
-        (squared / scale).mean()
+        squared / scale
     }
 }

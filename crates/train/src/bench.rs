@@ -22,7 +22,7 @@ use burn::{
 use meanflow_core::{
     Backbone, Condition, Solver, Streams,
     interpolant::{linear_path, squared_norm},
-    objective::{Coupling, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
+    objective::{Coupling, Derivative, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     precision::Precision,
     solver::{Field, Fresh, Grid},
     time::{Pairing, Split, TimeLaw},
@@ -108,6 +108,7 @@ impl Yardstick {
                 weight,
                 label_dropout: 0.0,
                 guidance: None,
+                derivative: Derivative::Jvp,
             }),
             _ => ObjectiveConfig::FlowMatching(FlowMatchingConfig {
                 time,

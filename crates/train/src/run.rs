@@ -211,10 +211,11 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             net = loaded;
         }
         let parameters = net.num_params();
-        let trainer = Trainer::new(net, variant);
+        let mut trainer = Trainer::new(net, variant);
         let (trainer, progress, checkpoint) = match newest {
             None => {
                 scored::clear(&folder.join("checkpoints"))?;
+                trainer.load_teachers(variant, data.shape())?;
                 (trainer, Progress { names: variant.measures(), ..Progress::default() }, None)
             }
             Some((stored, aside)) => {
@@ -377,6 +378,10 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             add(&format!("teacher.{index}."), parameters(teacher));
         }
         add("optimizer.", trainer.optim.state(&trainer.net));
+        if let Some((weight, optim)) = &trainer.weight {
+            add("weight.", parameters(weight));
+            add("weight-optimizer.", optim.state(weight));
+        }
         let ema = self.variant.ema.iter().map(|ema| ema.label.clone()).collect();
         let folder = self.folder.join("checkpoints");
         Checkpoint { progress: self.progress.clone(), ema, tensors }.save(&folder)?;
@@ -412,5 +417,13 @@ fn restore<B: TrainBackend, K: Kinds>(
         teachers.map(|(index, teacher)| with_parameters(teacher, stored.take(&format!("teacher.{index}."))));
     let teachers = teachers.collect::<Result<_, _>>()?;
     let optim = trainer.optim.with_state(&net, stored.take("optimizer."))?;
-    Ok(Trainer { net, averages, teachers, optim, ..trainer })
+    let weight = match trainer.weight {
+        None => None,
+        Some((weight, optim)) => {
+            let weight = with_parameters(weight, stored.take("weight."))?;
+            let optim = optim.with_state(&weight, stored.take("weight-optimizer."))?;
+            Some((weight, optim))
+        }
+    };
+    Ok(Trainer { net, averages, teachers, optim, weight, ..trainer })
 }

@@ -1,12 +1,13 @@
 //! One update of the weights.
 
 use crate::{
-    BuiltIn, Kinds,
-    config::Variant,
+    BuiltIn, Kinds, TrainError,
+    config::{InitConfig, Variant},
     ema,
     optimizer::{Optim, clip_global_norm},
     side_by_side,
     state::{ParamVisitor, visit_parameters},
+    weights,
 };
 use burn::{
     backend::Autodiff,
@@ -15,7 +16,7 @@ use burn::{
     tensor::{Int, Tensor, TensorData, backend::Backend},
 };
 use meanflow_core::{
-    Streams,
+    LogWeight, Streams, Weighted,
     objective::{
         At, Batch, Group, Measure, Mode, Nets, Objective, Objectives, Reduce, Rows, Tape, Teacher,
         TrainBackend, Visit,
@@ -35,6 +36,8 @@ pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {
     pub teachers: Vec<Net<B::InnerBackend, K::Net>>,
     /// The optimizer with its moments.
     pub optim: Optim<B, Net<B, K::Net>>,
+    /// The learned weight of the loss, if the objective has one, with an optimizer of the same settings.
+    pub weight: Option<(LogWeight<B>, Optim<B, LogWeight<B>>)>,
     pub(crate) streams: Streams,
 }
 
@@ -50,10 +53,30 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
         Self {
             averages: variant.ema.iter().map(|_| net.valid()).collect(),
             teachers: teachers.iter().map(|_| net.valid()).collect(),
-            net,
             optim: Optim::new(&variant.optimizer),
+            weight: variant
+                .objective
+                .facts()
+                .learned_weight()
+                .then(|| (LogWeight::new(&net.devices()[0]), Optim::new(&variant.optimizer))),
+            net,
             streams,
         }
+    }
+
+    /// Reads the frozen teachers, for samples of `shape`, from their files. From then on they are part of checkpoints.
+    ///
+    /// # Errors
+    /// Those of [`weights::load`].
+    pub fn load_teachers(&mut self, variant: &Variant<K>, shape: [usize; 3]) -> Result<(), TrainError> {
+        let at = At::new(&self.streams, 0, variant.train.steps);
+        for (net, teacher) in self.teachers.iter_mut().zip(variant.objective.facts().teachers(&at)) {
+            if let Teacher::Frozen(path) = teacher {
+                let whole = InitConfig::default();
+                *net = weights::load(net.clone(), &variant.net, shape, &path, &whole)?.0;
+            }
+        }
+        Ok(())
     }
 
     /// Update number `step` (from 0).
@@ -65,8 +88,10 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
         device: &B::Device,
     ) -> (Self, Measured<B::InnerBackend>) {
         let frozen = self.net.valid();
+        let weight = self.weight.as_ref().map(|(weight, _)| weight.valid());
         let differentiate = Differentiate {
             frozen: &frozen,
+            weight: weight.as_ref(),
             teachers: &self.teachers,
             streams: &self.streams,
             variant,
@@ -74,9 +99,11 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
             batch,
             device,
         };
-        let (mut grads, measured) = variant.objective.visit(differentiate);
+        let (Gradients { net: mut grads, weight: of_weight }, measured) =
+            variant.objective.visit(differentiate);
         let norm = clip_global_norm(&self.net, &mut grads, variant.train.clip);
         self.net = self.optim.step(step, self.net, grads);
+        self.weight = self.weight.map(|(weight, mut optim)| (optim.step(step, weight, of_weight), optim));
 
         let current = self.net.valid();
         self.averages = self
@@ -90,12 +117,21 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
             .teachers
             .into_iter()
             .zip(teachers)
-            .map(|(teacher, Teacher::Ema { decay })| ema::update(teacher, &current, decay))
+            .map(|(net, teacher)| match teacher {
+                Teacher::Ema { decay } => ema::update(net, &current, decay),
+                Teacher::Frozen(_) => net,
+            })
             .collect();
 
         let norm = norm.unwrap_or_else(|| Tensor::full([1], f32::NAN, device));
         (self, Tensor::cat(vec![measured, norm], 0))
     }
+}
+
+/// Gradients of the network and of the learned weight, which has none if there is no such weight.
+struct Gradients {
+    net: GradientsParams,
+    weight: GradientsParams,
 }
 
 /// One step up to its gradient: the gradient of the mean loss of a batch, and what [`Measured`] says of it but for the norm.
@@ -104,6 +140,7 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
 /// its rows, and the gradients are added in the order of the parts, so the sum is the gradient of the whole batch.
 struct Differentiate<'a, X: Backend, K: Kinds> {
     frozen: &'a Net<X, K::Net>,
+    weight: Option<&'a LogWeight<X>>,
     teachers: &'a [Net<X, K::Net>],
     streams: &'a Streams,
     variant: &'a Variant<K>,
@@ -113,10 +150,10 @@ struct Differentiate<'a, X: Backend, K: Kinds> {
 }
 
 impl<X: Backend, K: Kinds> Visit<X> for Differentiate<'_, X, K> {
-    type Output = (GradientsParams, Tensor<X, 1>);
+    type Output = (Gradients, Tensor<X, 1>);
 
     fn on<O: Objective<Tangents: Mode<Autodiff<X>>>>(self, objective: &O) -> Self::Output {
-        let Self { frozen, teachers, streams, variant, step, batch, device } = self;
+        let Self { frozen, weight, teachers, streams, variant, step, batch, device } = self;
         let at = At { labels: batch.labels.as_deref(), ..At::new(streams, step, variant.train.steps) };
         let draws = objective.draw(&at, batch.shape);
         let pairs = objective.pairs(&at, &batch.samples, &draws);
@@ -135,29 +172,41 @@ impl<X: Backend, K: Kinds> Visit<X> for Differentiate<'_, X, K> {
             let share = batch.shape[0] as f64 / rows as f64;
             let batch = Batch { precision: variant.train.precision, ..on_device(batch, device) };
             // The same weights as leaves of a tape of its own.
-            let online = Net::<Tape<X, O>, K::Net>::from_inner(frozen.clone()).map(&mut Leaves);
+            let online = Weighted {
+                net: Net::<Tape<X, O>, K::Net>::from_inner(frozen.clone()),
+                weight: weight.map(|weight| LogWeight::from_inner(weight.clone())),
+            };
+            let online = online.map(&mut Leaves);
             let nets = Nets { online: &online, frozen, teachers };
             let out = objective.loss::<Tape<X, O>, _, _>(&nets, batch, &draws);
             let loss = out.loss * share;
             let value = loss.clone().inner();
             let measures = out.measures.into_iter().map(|measure| Part::new(measure)).collect();
-            (GradientsParams::from_grads(loss.backward(), &online), value, measures)
+            let mut grads = loss.backward();
+            let gradients = Gradients {
+                net: GradientsParams::from_module(&mut grads, &online.net),
+                weight: GradientsParams::from_module(&mut grads, &online.weight),
+            };
+            (gradients, value, measures)
         };
-        let outs: Vec<(GradientsParams, Tensor<X, 1>, Vec<Part<X>>)> = if parts == 1 {
+        let outs: Vec<(Gradients, Tensor<X, 1>, Vec<Part<X>>)> = if parts == 1 {
             vec![differentiate((batch, draws))]
         } else {
             let items = (0..parts).map(|i| (batch.part(i, parts, group), draws.part(i, parts)));
             side_by_side::map::<X, _, _>(device, items.collect(), differentiate)
         };
-        let (mut grads, mut losses, mut measures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut grads, mut of_weight) = (Vec::new(), Vec::new());
+        let (mut losses, mut measures) = (Vec::new(), Vec::new());
         for (grad, loss, measure) in outs {
-            grads.push(grad);
+            grads.push(grad.net);
+            of_weight.push(grad.weight);
             losses.push(loss);
             measures.push(measure);
         }
         let mut measured = vec![sum(losses)];
         measured.extend(objective.measures().iter().map(|name| total(name, &measures, elements, device)));
-        (added(frozen, grads), Tensor::cat(measured, 0))
+        let gradients = Gradients { net: added(frozen, grads), weight: added(&weight.cloned(), of_weight) };
+        (gradients, Tensor::cat(measured, 0))
     }
 }
 
@@ -301,6 +350,7 @@ mod tests {
         let net = trainer.net;
         let differentiate = Differentiate {
             frozen: &net.valid(),
+            weight: None,
             teachers: &[],
             streams: &streams,
             variant: &variant,
@@ -308,7 +358,7 @@ mod tests {
             batch,
             device: &device,
         };
-        let (grads, measured) = variant.objective.visit(differentiate);
+        let (Gradients { net: grads, .. }, measured) = variant.objective.visit(differentiate);
         let mut values = Vec::new();
         visit_parameters(&net, &mut Values { grads: &grads, values: &mut values });
         (values, measured.into_data().to_vec().expect("numbers"))

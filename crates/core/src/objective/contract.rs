@@ -13,6 +13,7 @@ use burn::{
 use core::fmt::Debug;
 use meanflow_jvp::{ForwardMode, Jvp, Mode};
 use meanflow_settings::Reader;
+use std::path::PathBuf;
 
 /// A backend on which a loss is computed: reverse mode with forward mode on top.
 ///
@@ -84,7 +85,7 @@ pub struct Nets<'a, N, F> {
 }
 
 /// A network that an objective takes its target from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Teacher {
     /// A moving average of the network in training, `θ⁻ ← decay·θ⁻ + (1 − decay)·θ` after an update; it begins as a copy and is
     /// part of a checkpoint.
@@ -92,6 +93,8 @@ pub enum Teacher {
         /// Share that this update keeps.
         decay: f64,
     },
+    /// The weights of this file, of the network that is trained; they stay as they are.
+    Frozen(PathBuf),
 }
 
 /// What a network has learned when training is done, which decides the solvers that may sample from it.
@@ -150,6 +153,11 @@ pub trait Facts {
     /// What stays together when a batch is cut into parts.
     fn group(&self) -> Group {
         Group::Rows(1)
+    }
+
+    /// Whether the loss asks for a learned log-variance of its rows ([`Backbone::log_variance`]).
+    fn learned_weight(&self) -> bool {
+        false
     }
 
     /// Whether a step depends on how many there will be ([`At::steps`]): such a run cannot be made longer later.

@@ -49,29 +49,29 @@ impl GuidanceConfig {
     ///
     /// # Panics
     /// If the network has no classes or `labels` is missing.
-    pub fn field<B: Backend, N: Backbone<B>>(
+    pub fn field<B: Backend, N: Backbone<B>, T: Copy + Into<f64>>(
         &self,
         net: &N,
         z: Tensor<B, 4>,
         v: Tensor<B, 4>,
-        t: &[f32],
+        t: &[T],
         condition: &Condition<B>,
         dropped: &[bool],
     ) -> Tensor<B, 4> {
-        let (device, rows) = (z.device(), t.len());
+        let (device, dtype, rows) = (z.device(), z.dtype(), t.len());
+        let t: Vec<f64> = t.iter().map(|&t| t.into()).collect();
         let classes = net.classes().expect("guidance needs a class-conditional network");
         let labels = condition.labels.clone().expect("guidance needs labels");
         let coefficient = |inside: f64, outside: f64| {
-            let values: Vec<f32> = (0..rows)
+            let values: Vec<f64> = (0..rows)
                 .map(|row| {
-                    let at = f64::from(t[row]);
-                    let acts = !dropped[row] && at >= self.interval[0] && at <= self.interval[1];
-                    (if acts { inside } else { outside }) as f32
+                    let acts = !dropped[row] && t[row] >= self.interval[0] && t[row] <= self.interval[1];
+                    if acts { inside } else { outside }
                 })
                 .collect();
-            Tensor::<B, 4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), &device)
+            Tensor::<B, 4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), (&device, dtype))
         };
-        let time = Tensor::<B, 1>::from_data(TensorData::new(t.to_vec(), [rows]), &device);
+        let time = Tensor::<B, 1>::from_data(TensorData::new(t.clone(), [rows]), (&device, dtype));
         let null = Tensor::full([rows], classes as i64, &device);
         let own = v * coefficient(self.omega, 1.0);
         if self.kappa == 0.0 {

@@ -3,9 +3,9 @@
 use super::{
     About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Learns, Loss, Measure, Nets, Objective,
     TrainBackend, condition,
-    derivative::{off_tape, tangent},
     flow_matching::still_rows,
-    outer, trained,
+    residual::{Derivative, Path, Point},
+    trained,
 };
 use crate::{
     Backbone,
@@ -17,7 +17,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, TensorData},
 };
-use meanflow_jvp::{Dual, Untaped};
+use meanflow_jvp::Untaped;
 use meanflow_settings::Reader;
 
 /// Settings of MeanFlow.
@@ -39,6 +39,8 @@ pub struct MeanFlowConfig {
     pub label_dropout: f64,
     /// Guided field as target.
     pub guidance: Option<GuidanceConfig>,
+    /// How `du/dt` is taken.
+    pub derivative: Derivative,
 }
 
 impl Facts for MeanFlowConfig {
@@ -51,7 +53,7 @@ impl Facts for MeanFlowConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: self.share, taped: false }
+        Cost { passes: 1.0, dual: if self.derivative.is_dual() { self.share } else { 0.0 }, taped: false }
     }
 }
 
@@ -74,6 +76,7 @@ impl Objective for MeanFlowConfig {
             weight: Weight::read(r, Weight { p: 1.0, eps: 0.01 }),
             label_dropout: about.label_dropout(r, 0.1),
             guidance: GuidanceConfig::read(r, about),
+            derivative: Derivative::read(r, Derivative::Jvp),
         };
         if settings.guidance.is_some() {
             about.needs_null_class(r, settings.label_dropout);
@@ -127,17 +130,13 @@ impl Objective for MeanFlowConfig {
             return self.total(squared, velocity, None);
         }
 
-        // Dual rows: u and du/dt in one pass, with tangents (v, 0, 1) for (z, r, t); the tangent stays off the tape.
+        // Moved rows: u with du/dt along (v, 0, 1) for (z, r, t), which stays off the tape.
         let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
         let (t_moved, r_moved) = (t.clone().narrow(0, still, moved), r.narrow(0, still, moved));
-        let u = net.forward(
-            Tensor::from_inner(part(&z)).with_tangent(tangent::<B, 4>(part(&guided))),
-            Tensor::from_inner(r_moved.clone()),
-            Tensor::from_inner(t_moved.clone()).with_tangent(tangent::<B, 1>(t_moved.ones_like())),
-            &outer(condition.rows(still, moved)),
-        );
-        let (u, dudt) = u.split_tangent();
-        let dudt = dudt.map_or_else(|| part(&z).zeros_like(), off_tape::<B, 4>);
+        let point = Point { z: part(&z), direction: part(&guided), r: r_moved.clone(), t: t_moved.clone() };
+        let condition_moved = condition.rows(still, moved);
+        let networks = (net, nets.frozen);
+        let (u, dudt) = self.derivative.along::<B, N, F>(Path::Straight, networks, &point, &condition_moved);
         let target = part(&guided) - dudt.clone() * per_row(t_moved - r_moved);
         let velocity_moved = squared_norm(u.clone().inner() - part(&v));
         let squared_moved = squared_norm(u - Tensor::from_inner(target));

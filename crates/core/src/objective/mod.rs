@@ -7,9 +7,11 @@ mod contract;
 mod coupling;
 mod ct;
 mod derivative;
+mod dmf;
 mod draws;
 mod drifting;
 mod ect;
+mod facm;
 mod flow_matching;
 mod flowmap;
 mod guidance;
@@ -20,6 +22,7 @@ mod kinds;
 mod labels;
 mod meanflow;
 mod reference;
+pub mod residual;
 mod reversed;
 mod shortcut;
 mod soflow;
@@ -34,9 +37,11 @@ pub use contract::{
 };
 pub use coupling::Coupling;
 pub use ct::{CtConfig, CtWeighting, Norm};
+pub use dmf::{DmfConfig, DmfDraws};
 pub use draws::{Draws, GuidanceDraws};
 pub use drifting::{DriftingConfig, DriftingDraws};
 pub use ect::EctConfig;
+pub use facm::{Anchor, FacmConfig};
 pub use flow_matching::FlowMatchingConfig;
 pub use flowmap::{
     Esd, FlowMapConfig, FlowMapDraws, Lsd, Moved, Psd, Residual, Spatial, Split, SplitMeanflow, Taught,
@@ -48,6 +53,10 @@ pub use imm::{ImmConfig, ImmDraws};
 pub use kinds::Objectives;
 pub use meanflow::MeanFlowConfig;
 pub use reference::{Constant, HostTensors, Reference, ReferenceError, Stub};
+pub use residual::{
+    Derivative, Preset,
+    presets::{Ayf, Esc, MfRae, Rcm, ScmLinear, Sct, Tim},
+};
 pub use shortcut::{ShortcutConfig, ShortcutDraws};
 pub use soflow::{SoflowConfig, SoflowDraws, SoflowGuidance};
 pub use tvm::{TvmConfig, TvmDraws, TvmGuidance};
@@ -75,5 +84,14 @@ crate::objectives! {
         FlowmapEsd(FlowMapConfig<Esd>),
         Imm(ImmConfig),
         Drifting(DriftingConfig),
+        ScmLinear(Preset<ScmLinear>),
+        MfRae(Preset<MfRae>),
+        Tim(Preset<Tim>),
+        Esc(Preset<Esc>),
+        Ayf(Preset<Ayf>),
+        Sct(Preset<Sct>),
+        Rcm(Preset<Rcm>),
+        Facm(FacmConfig),
+        Dmf(DmfConfig),
     }
 }

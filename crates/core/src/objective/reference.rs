@@ -198,13 +198,20 @@ impl Reference {
         stub: &Stub<B>,
         gradients: &B::Gradients,
     ) {
-        for (name, weight) in [("W1", &stub.w1), ("W2", &stub.w2)] {
-            if let Some(gradient) = weight.grad(gradients) {
+        let weights = [("W1", Some(&stub.w1)), ("W2", Some(&stub.w2)), ("Wl", stub.wl.as_ref())];
+        for (name, weight) in weights {
+            if let Some(gradient) = weight.and_then(|weight| weight.grad(gradients)) {
                 self.found(&format!("{prefix}.{name}"), gradient);
             }
         }
-        for (name, bias) in [("b1", &stub.b1), ("b2", &stub.b2)] {
-            if let Some(gradient) = bias.grad(gradients) {
+        let biases = [
+            ("b1", Some(&stub.b1)),
+            ("b2", Some(&stub.b2)),
+            ("bl", stub.bl.as_ref()),
+            ("wa", stub.wa.as_ref()),
+        ];
+        for (name, bias) in biases {
+            if let Some(gradient) = bias.and_then(|bias| bias.grad(gradients)) {
                 self.found(&format!("{prefix}.{name}"), gradient);
             }
         }
@@ -213,15 +220,43 @@ impl Reference {
 
 /// The network of the reference files: `W₂·tanh(W₁·[z; a; b; onehot(y); β] + b₁) + b₂`.
 ///
-/// `a` and `b` are the numbers of its [`Clock`], 0 where that has one; `β = 1/ω` only where `W₁` has a column for it.
+/// `a` and `b` are the numbers of its [`Clock`], 0 where that has one; `β = 1/ω` only where `W₁` has a column for it. A log-variance is
+/// `W_l·tanh(…) + b_l` on the same hidden layer, or `wa₀ + wa₁·a`, where there are such weights.
 #[derive(Module, Debug)]
 pub struct Stub<B: Backend> {
     w1: Param<Tensor<B, 2>>,
     b1: Param<Tensor<B, 1>>,
     w2: Param<Tensor<B, 2>>,
     b2: Param<Tensor<B, 1>>,
+    wl: Option<Param<Tensor<B, 2>>>,
+    bl: Option<Param<Tensor<B, 1>>>,
+    wa: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     clock: Clock,
+    #[module(skip)]
+    told: Told,
+}
+
+/// In which numbers the network of a reference file is told of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Told {
+    /// As the networks here.
+    #[default]
+    House,
+    /// 0 at noise and 1 at data, `1 − t`; its output points the other way too.
+    Reversed,
+    /// The angle, `π/2` times what the networks here are told.
+    Angle,
+}
+
+impl Told {
+    fn time<B: Backend>(self, t: Tensor<B, 1>) -> Tensor<B, 1> {
+        match self {
+            Self::House => t,
+            Self::Reversed => -t + 1.0,
+            Self::Angle => t * std::f64::consts::FRAC_PI_2,
+        }
+    }
 }
 
 /// Classes of the stub without the null class.
@@ -241,7 +276,23 @@ impl<B: TrainBackend> Stub<B> {
         let matrix =
             |name: &str| reference.tensor(&format!("{prefix}.{name}"), device).map(Param::from_tensor);
         let bias = |name: &str| reference.tensor(&format!("{prefix}.{name}"), device).map(Param::from_tensor);
-        Ok(Self { w1: matrix("W1")?, b1: bias("b1")?, w2: matrix("W2")?, b2: bias("b2")?, clock })
+        let there = |name: &str| reference.tensors.contains_key(&format!("{prefix}.{name}"));
+        Ok(Self {
+            w1: matrix("W1")?,
+            b1: bias("b1")?,
+            w2: matrix("W2")?,
+            b2: bias("b2")?,
+            wl: there("Wl").then(|| matrix("Wl")).transpose()?,
+            bl: there("bl").then(|| bias("bl")).transpose()?,
+            wa: there("wa").then(|| bias("wa")).transpose()?,
+            clock,
+            told: Told::House,
+        })
+    }
+
+    /// The same, told of time in other numbers.
+    pub(super) fn told(self, told: Told) -> Self {
+        Self { told, ..self }
     }
 }
 
@@ -249,24 +300,28 @@ impl<B: Backend> Stub<B> {
     fn inputs(&self) -> usize {
         self.w1.dims()[1]
     }
-}
 
-impl<B: Backend> Backbone<B> for Stub<B> {
-    fn forward(
+    /// `a` and `b`.
+    fn numbers(&self, r: Tensor<B, 1>, t: Tensor<B, 1>) -> Vec<Tensor<B, 1>> {
+        let mut times = self.clock.numbers(self.told.time(r), self.told.time(t));
+        if times.len() == 1 {
+            times.push(times[0].zeros_like());
+        }
+        times
+    }
+
+    /// `tanh(…)`.
+    fn hidden(
         &self,
         z: Tensor<B, 4>,
         r: Tensor<B, 1>,
         t: Tensor<B, 1>,
         condition: &Condition<B>,
-    ) -> Tensor<B, 4> {
+    ) -> Tensor<B, 2> {
         let shape = z.dims();
         let rows = shape[0];
-        let mut times = self.clock.numbers(r, t);
-        if times.len() == 1 {
-            times.push(times[0].zeros_like());
-        }
         let mut columns = vec![z.clone().reshape([rows, shape[1] * shape[2] * shape[3]])];
-        columns.extend(times.into_iter().map(|time| time.reshape([rows, 1])));
+        columns.extend(self.numbers(r, t).into_iter().map(|time| time.reshape([rows, 1])));
         let labels = condition.labels.clone().expect("labels");
         let classes = Tensor::<B, 1, Int>::arange(0..CLASSES as i64 + 1, &z.device());
         let same = labels
@@ -279,7 +334,22 @@ impl<B: Backend> Backbone<B> for Stub<B> {
             columns.push(omega.recip().reshape([rows, 1]));
         }
         let x = Tensor::cat(columns, 1).matmul(self.w1.val().transpose()) + self.b1.val().unsqueeze();
-        let x = x.tanh().matmul(self.w2.val().transpose()) + self.b2.val().unsqueeze();
+        x.tanh()
+    }
+}
+
+impl<B: Backend> Backbone<B> for Stub<B> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let shape = z.dims();
+        let hidden = self.hidden(z, r, t, condition);
+        let x = hidden.matmul(self.w2.val().transpose()) + self.b2.val().unsqueeze();
+        let x = if self.told == Told::Reversed { -x } else { x };
         x.reshape(shape)
     }
 
@@ -290,5 +360,22 @@ impl<B: Backend> Backbone<B> for Stub<B> {
     fn guided(&self) -> bool {
         let sample = self.w2.dims()[0];
         self.inputs() > sample + 2 + CLASSES + 1
+    }
+
+    fn log_variance(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Option<Tensor<B, 1>> {
+        let rows = z.dims()[0];
+        if let Some(wa) = &self.wa {
+            let [first, second] = [0, 1].map(|index| wa.val().narrow(0, index, 1).expand([rows]));
+            return Some(first + second * self.numbers(r, t).remove(0));
+        }
+        let (wl, bl) = (self.wl.as_ref()?.val(), self.bl.as_ref()?.val());
+        let log = self.hidden(z, r, t, condition).matmul(wl.transpose()) + bl.unsqueeze();
+        Some(log.reshape([rows]))
     }
 }

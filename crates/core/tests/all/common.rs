@@ -14,7 +14,7 @@ use burn::{
 use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
-    objective::{At, Batch, Draws, MeanFlowConfig, Nets, Objective, ObjectiveConfig},
+    objective::{At, Batch, Derivative, Draws, MeanFlowConfig, Nets, Objective, ObjectiveConfig},
     solver::Fresh,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -133,6 +133,7 @@ pub fn meanflow(share: f64) -> MeanFlowConfig {
         weight: Weight { p: 1.0, eps: 0.01 },
         label_dropout: 0.0,
         guidance: None,
+        derivative: Derivative::Jvp,
     }
 }
 

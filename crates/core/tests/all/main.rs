@@ -17,5 +17,6 @@ mod naive;
 mod network;
 mod orders;
 mod random;
+mod residual;
 mod solvers;
 mod weight;

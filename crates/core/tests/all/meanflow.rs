@@ -2,7 +2,7 @@
 
 use meanflow_core::{
     Streams,
-    objective::{GuidanceConfig, MeanFlowConfig},
+    objective::{Derivative, GuidanceConfig, MeanFlowConfig},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -82,6 +82,7 @@ proptest! {
                 kappa: sixteenths(kappa),
                 interval: [sixteenths(start), sixteenths(end)],
             }),
+            derivative: Derivative::Jvp,
         };
         compare(&config, rows, seed);
     }

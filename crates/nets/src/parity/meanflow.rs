@@ -12,7 +12,9 @@ use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::linear_path,
-    objective::{Batch, Draws, GuidanceConfig, MeanFlowConfig, Nets, Objective as _, TrainBackend},
+    objective::{
+        Batch, Derivative, Draws, GuidanceConfig, MeanFlowConfig, Nets, Objective as _, TrainBackend,
+    },
     solver::{Field, Fresh, Grid, Solver},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -173,6 +175,7 @@ where
             weight: Weight { p: file.number("norm_p")?, eps: file.number("norm_eps")? },
             label_dropout: 0.0,
             guidance,
+            derivative: Derivative::Jvp,
         };
         let order = Order::new(&self.t, &self.r);
         let indices = order.indices(&self.x.device());

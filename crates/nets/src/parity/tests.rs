@@ -239,6 +239,19 @@ fn objectives_agree_with_the_authors_code() {
         ("ot_pairs", 8),
         ("imm", 15),
         ("drifting", 10),
+        ("scm_linear", 12),
+        ("mf_rae", 9),
+        ("tim", 12),
+        ("tim_trig", 12),
+        ("esc", 14),
+        ("esc_warmup", 11),
+        ("sct", 10),
+        ("sct_logvar", 13),
+        ("rcm", 10),
+        ("rcm_fd", 10),
+        ("facm", 12),
+        ("facm_remb", 12),
+        ("dmf", 17),
     ] {
         let report = compare(&data(&format!("objective_{name}"))).unwrap();
         assert!(report.passed(), "{name}\n{report}");

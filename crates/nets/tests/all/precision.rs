@@ -7,7 +7,7 @@ use burn::{
 };
 use meanflow_core::{
     Condition, Streams,
-    objective::{At, Batch, MeanFlowConfig, Nets, Objective},
+    objective::{At, Batch, Derivative, MeanFlowConfig, Nets, Objective},
     precision::Precision,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -60,6 +60,7 @@ fn still_rows_alone_are_rounded_and_gradients_stay_close() {
         weight: Weight { p: 0.0, eps: 1e-3 },
         label_dropout: 0.0,
         guidance: None,
+        derivative: Derivative::Jvp,
     };
     for (config, shape, classes) in networks() {
         let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);

@@ -9,7 +9,7 @@ use burn::{
 use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Dropout, Streams,
-    objective::{At, Batch, MeanFlowConfig, Nets, Objective},
+    objective::{At, Batch, Derivative, MeanFlowConfig, Nets, Objective},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -105,6 +105,7 @@ fn a_few_steps_of_meanflow_lower_the_loss() {
         weight: Weight { p: 0.0, eps: 1e-3 },
         label_dropout: 0.1,
         guidance: None,
+        derivative: Derivative::Jvp,
     };
     let [c, h, w] = *shape;
     let labels = Condition::<Flex>::labels(Tensor::from_ints([0, 1, 2, 3, 4, 0, 1, 2], &device)).labels;

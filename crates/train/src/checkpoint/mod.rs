@@ -41,14 +41,15 @@ pub struct Progress {
     pub failed_scores: u64,
 }
 
-/// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.`, `teacher.<i>.` or `optimizer.`.
+/// A checkpoint in memory. Tensor names begin with `net.`, `ema.<i>.`, `teacher.<i>.` or `optimizer.`, and with `weight.` or
+/// `weight-optimizer.` where the loss has a learned weight.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Where the run is.
     pub progress: Progress,
     /// Labels of the averages, in order.
     pub ema: Vec<String>,
-    /// Weights, averages, teachers and optimizer state.
+    /// Weights, averages, teachers, optimizer state, and those of a learned weight of the loss.
     pub tensors: Named,
 }
 

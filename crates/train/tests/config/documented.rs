@@ -53,6 +53,18 @@ fn experiments() -> Vec<Comparison> {
     }
     add(IMAGES, &["objective={shortcut={guidance={}}}"]);
     add(IMAGES, &["objective={alphaflow={guidance={}, time=\"uniform\"}}"]);
+    for name in ["tim", "esc", "facm", "dmf", "scm-linear"] {
+        add(IMAGES, &[&format!("objective={{{name}={{guidance={{}}}}}}")]);
+    }
+    for name in ["scm-linear", "mf-rae", "tim", "esc", "sct", "rcm", "facm", "dmf", "ayf"] {
+        let settings = "time=\"uniform\", derivative=\"jvp\"";
+        add(IMAGES, &[&format!("objective={{{name}={{{settings}}}}}")]);
+    }
+    add(IMAGES, &["objective={dmf={time-flow=\"uniform\", time-r=\"uniform\"}}"]);
+    add(IMAGES, &["objective={rcm={teacher=\"flow.safetensors\", guidance={}}}"]);
+    for name in ["central", "backward", "mixed"] {
+        add(IMAGES, &[&format!("objective={{meanflow={{derivative={{{name}={{}}}}}}}}")]);
+    }
     add(IMAGES, &["eval={guidance={}}"]);
     add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
     experiments

@@ -289,7 +289,7 @@ error: `net` has 2 kinds: `dit`, `mlp`
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\ntime = \"uniforn\""),
         &[],
         "`objective.meanflow.time`: is not a law of time",
-        "write \"uniform\" or { logit-normal = { … } }",
+        "write \"uniform\", { logit-normal = { … } } or { atan-normal = { … } }",
     );
     says(
         with(SMALL, "[objective.meanflow]", "[objective.meanflow]\npairing = \"v2\""),

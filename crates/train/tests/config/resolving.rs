@@ -115,6 +115,7 @@ weight.p = 1.0
 weight.eps = 0.01
 label-dropout = 0.0
 guidance = "off"
+derivative = "jvp"
 
 [train]
 batch = 32
