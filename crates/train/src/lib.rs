@@ -24,6 +24,7 @@ mod scored;
 mod side_by_side;
 pub mod state;
 pub mod step;
+mod teacher;
 mod tensor_file;
 pub mod verify;
 pub mod weights;

@@ -215,7 +215,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         let (trainer, progress, checkpoint) = match newest {
             None => {
                 scored::clear(&folder.join("checkpoints"))?;
-                trainer.load_teachers(variant, data.shape())?;
+                trainer.load_teachers(variant, data.shape(), device)?;
                 (trainer, Progress { names: variant.measures(), ..Progress::default() }, None)
             }
             Some((stored, aside)) => {

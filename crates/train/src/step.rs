@@ -2,12 +2,12 @@
 
 use crate::{
     BuiltIn, Kinds, TrainError,
-    config::{InitConfig, Variant},
+    config::Variant,
     ema,
     optimizer::{Optim, clip_global_norm},
     side_by_side,
     state::{ParamVisitor, visit_parameters},
-    weights,
+    teacher,
 };
 use burn::{
     backend::Autodiff,
@@ -64,16 +64,20 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
         }
     }
 
-    /// Reads the frozen teachers, for samples of `shape`, from their files. From then on they are part of checkpoints.
+    /// Reads the frozen teachers, for samples of `shape`. From then on they are part of checkpoints.
     ///
     /// # Errors
-    /// Those of [`weights::load`].
-    pub fn load_teachers(&mut self, variant: &Variant<K>, shape: [usize; 3]) -> Result<(), TrainError> {
+    /// A run or file that is not there, or does not fit.
+    pub fn load_teachers(
+        &mut self,
+        variant: &Variant<K>,
+        shape: [usize; 3],
+        device: &B::Device,
+    ) -> Result<(), TrainError> {
         let at = At::new(&self.streams, 0, variant.train.steps);
-        for (net, teacher) in self.teachers.iter_mut().zip(variant.objective.facts().teachers(&at)) {
-            if let Teacher::Frozen(path) = teacher {
-                let whole = InitConfig::default();
-                *net = weights::load(net.clone(), &variant.net, shape, &path, &whole)?.0;
+        for (net, asked) in self.teachers.iter_mut().zip(variant.objective.facts().teachers(&at)) {
+            if let Teacher::Frozen(path) = asked {
+                *net = teacher::load(net.clone(), variant, shape, &path, device)?;
             }
         }
         Ok(())

@@ -93,7 +93,7 @@ pub enum Teacher {
         /// Share that this update keeps.
         decay: f64,
     },
-    /// The weights of this file, of the network that is trained; they stay as they are.
+    /// The weights in this run folder or file, of the network that is trained; they stay as they are.
     Frozen(PathBuf),
 }
 

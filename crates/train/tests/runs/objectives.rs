@@ -52,6 +52,42 @@ fn each_trains_and_resumes_to_the_bits() {
     }
 }
 
+/// A frozen teacher is read at the start, from a run or a file, and from then on is in the checkpoints: it may be gone when the run goes on.
+#[test]
+fn a_frozen_teacher_is_read_once() {
+    let flow = Place::new();
+    assert_eq!(flow.go(&["objective={flow-matching={}}"]).unwrap(), FINISHED);
+    let asked = |path: &std::path::Path| format!("objective={{rcm={{teacher={path:?}}}}}");
+    let objective = asked(&flow.path());
+    let whole = Place::new();
+    assert_eq!(whole.go(&[&objective]).unwrap(), FINISHED);
+    let untaught = Place::new();
+    untaught.go(&["objective={rcm={}}"]).unwrap();
+    assert_ne!(whole.log(), untaught.log());
+
+    let place = Place::new();
+    let mut killer = Each(|event: &Event<'_>| {
+        if matches!(event, Event::Step { step: 8 }) {
+            resume_unwind(Box::new("killed"));
+        }
+    });
+    let never = AtomicBool::new(false);
+    let killed = catch_unwind(AssertUnwindSafe(|| place.start(&[&objective], &mut killer, &never)));
+    assert!(killed.is_err());
+    flow.remove_checkpoints();
+    assert_eq!(place.go(&[&objective]).unwrap(), FINISHED);
+    assert_eq!((place.digest(), place.log()), (whole.digest(), whole.log()));
+
+    let other = Place::new();
+    other.go(&["objective={ect={}}"]).unwrap();
+    let error = Place::new().go(&[&asked(&other.path())]).unwrap_err();
+    assert!(error.to_string().contains("a teacher predicts velocities"), "{error}");
+    let wider = Place::new();
+    let error = wider.go(&[&asked(&other.path()), "net.mlp.width=16"]).unwrap_err();
+    assert!(error.to_string().contains("this is another"), "{error}");
+    assert!(Place::new().go(&[&asked(&other.join("nothing"))]).is_err());
+}
+
 /// A step is the same whether the batch is differentiated whole or in parts, and so is everything that it measures; also in parts
 /// of one row, of which some lack a measure.
 #[test]

@@ -55,7 +55,7 @@ pub struct Residual {
     pub law: Law,
     /// Source of the velocity.
     pub velocity: Velocity,
-    /// The file of the frozen network, if that is the source.
+    /// The run or file of the frozen network, if that is the source.
     pub teacher: Option<PathBuf>,
     /// Guidance folded into it.
     pub guide: Option<Guide>,
@@ -150,7 +150,7 @@ pub(super) struct Target<B: Backend> {
 }
 
 impl Residual {
-    /// The key `teacher`: `"off"`, or a file of weights of this network, trained to velocities, whose velocity takes the place of the
+    /// The key `teacher`: `"off"`, or a run or file of this network, trained to velocities, whose velocity takes the place of the
     /// data's.
     pub(super) fn read_teacher(&mut self, r: &mut Reader) {
         self.teacher = r.get("teacher", Or("off", PathTo), None);
