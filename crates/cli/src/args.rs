@@ -490,7 +490,7 @@ pub enum Objective {
 /// `bench`.
 #[derive(Debug, ClapArgs)]
 pub struct Bench {
-    /// dit, dit-s2, dit-b4 or dit-xl2.
+    /// dit, unet, dit-s2, dit-b4, dit-xl2 or unet-cifar.
     #[arg(long, default_value = "dit")]
     pub net: String,
     /// What to time; default: all three.

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{Tensor, TensorMetadata, TensorPrimitive};
+use burn::tensor::{Tensor, TensorPrimitive};
 
 use crate::backend::Jvp;
 use crate::mode::Mode;
@@ -47,17 +47,7 @@ impl<A: Backend, M: Mode<A>> ForwardMode for Jvp<A, M> {
         tensor: FloatTensor<Self>,
         tangent: Option<FloatTensor<Self::Tangent>>,
     ) -> FloatTensor<Self> {
-        if let Some(tangent) = &tangent {
-            assert!(
-                tangent.shape() == tensor.shape() && tangent.dtype() == tensor.dtype(),
-                "a tangent of shape {:?} and dtype {:?} does not fit a primal of shape {:?} and dtype {:?}",
-                tangent.shape(),
-                tangent.dtype(),
-                tensor.shape(),
-                tensor.dtype(),
-            );
-        }
-        JvpTensor { primal: tensor.primal, tangent }
+        JvpTensor::new(tensor.primal, tangent)
     }
 
     fn split_tangent(tensor: FloatTensor<Self>) -> (FloatTensor<Self>, Option<FloatTensor<Self::Tangent>>) {

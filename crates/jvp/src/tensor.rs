@@ -36,6 +36,35 @@ impl<A: Backend, M: Mode<A>> JvpTensor<A, M> {
         Self { primal, tangent: Some(tangent) }
     }
 
+    /// A primal and its tangent, as a rule outside this crate makes them.
+    ///
+    /// # Panics
+    ///
+    /// If shape or dtype of the tangent is not the primal's.
+    pub fn new(primal: FloatTensor<A>, tangent: Option<Tangent<A, M>>) -> Self {
+        if let Some(tangent) = &tangent {
+            assert!(
+                tangent.shape() == primal.shape() && tangent.dtype() == primal.dtype(),
+                "a tangent of shape {:?} and dtype {:?} does not fit a primal of shape {:?} and dtype {:?}",
+                tangent.shape(),
+                tangent.dtype(),
+                primal.shape(),
+                primal.dtype(),
+            );
+        }
+        Self { primal, tangent }
+    }
+
+    /// The primal and the tangent; `None` is zero.
+    pub fn into_parts(self) -> (FloatTensor<A>, Option<Tangent<A, M>>) {
+        (self.primal, self.tangent)
+    }
+
+    /// Whether there is a tangent.
+    pub fn has_tangent(&self) -> bool {
+        self.tangent.is_some()
+    }
+
     /// The primal's value, for use by operations on tangents.
     pub(crate) fn value(&self) -> Tangent<A, M> {
         M::project(&self.primal)

@@ -3,7 +3,7 @@
 use burn::{
     module::Module,
     nn::Linear,
-    tensor::{Tensor, activation::silu, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_core::Streams;
 
@@ -45,7 +45,7 @@ impl<B: Backend> Classifier<B> {
 
     /// What the last layer sees, `[batch, 128]`, of pictures `[batch, channels, height, width]`.
     pub fn features(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        let x = self.blocks.iter().fold(x, |x, block| silu(block.norm.forward(block.conv.halving(x))));
+        let x = self.blocks.iter().fold(x, |x, block| block.norm.silu(block.conv.halving(x)));
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
     }

@@ -29,7 +29,7 @@ use meanflow_core::{
     weight::Weight,
 };
 use meanflow_data::{DataConfig, Description, FashionMnistConfig, HostBatch};
-use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _};
+use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _, UnetConfig};
 use std::time::Instant;
 
 /// What is timed.
@@ -58,20 +58,19 @@ pub struct Yardstick {
 
 impl Yardstick {
     /// Names of the yardsticks.
-    pub const NAMES: [&'static str; 4] = ["dit", "dit-s2", "dit-b4", "dit-xl2"];
+    pub const NAMES: [&'static str; 6] = ["dit", "unet", "dit-s2", "dit-b4", "dit-xl2", "unet-cifar"];
 
-    /// A yardstick by its name: `dit` stands for CPU work, the others for ImageNet-256 latents.
+    /// A yardstick by its name: `dit` and `unet` stand for CPU work, `dit-…` for ImageNet-256 latents, `unet-cifar` for CIFAR-10.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;
         let small = DitConfig { patch: 4, width: 192, depth: 6, heads: 3, mlp_ratio: 4.0 };
-        Some(match name.strip_prefix("dit-") {
-            None => Self { name, net: NetConfig::Dit(small), shape: [1, 32, 32], classes: 10 },
-            Some(preset) => Self {
-                name,
-                net: NetConfig::Dit(DitConfig::preset(preset)?),
-                shape: [4, 32, 32],
-                classes: 1000,
-            },
+        let dit = |config, shape, classes| Self { name, net: NetConfig::Dit(config), shape, classes };
+        let unet = |config, shape| Self { name, net: NetConfig::Unet(config), shape, classes: 10 };
+        Some(match name {
+            "dit" => dit(small, [1, 32, 32], 10),
+            "unet" => unet(UnetConfig::preset("tiny")?, [1, 32, 32]),
+            "unet-cifar" => unet(UnetConfig::preset("cifar10")?, [3, 32, 32]),
+            _ => dit(DitConfig::preset(name.strip_prefix("dit-")?)?, [4, 32, 32], 1000),
         })
     }
 

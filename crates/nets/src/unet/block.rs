@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 use burn::{
     module::Module,
     nn::Linear,
-    tensor::{Tensor, activation::silu, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_core::Dropout;
 
@@ -127,10 +127,8 @@ impl<B: Backend> Block<B> {
             Some(resample) => resample.forward(x),
             None => x,
         };
-        let h = self.conv0.forward(resampled(silu(self.norm0.forward(x.clone()))));
-        let shift = self.affine.forward(emb);
-        let [batch, outputs] = shift.dims();
-        let h = silu(self.norm1.forward(h + shift.reshape([batch, outputs, 1, 1])));
+        let h = self.conv0.shifted(resampled(self.norm0.silu(x.clone())), self.affine.forward(emb));
+        let h = self.norm1.silu(h);
         let h = match dropout {
             Some(masks) if self.dropout > 0.0 => masks.apply(&self.name, h, self.dropout),
             _ => h,

@@ -2,13 +2,14 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Tensor, backend::Backend, module::conv2d, ops::ConvOptions},
+    tensor::{Tensor, backend::Backend, module, ops::ConvOptions},
 };
+use meanflow_kernels::{Activation, conv2d, group_norm};
 
-use crate::{
-    init::{Init, Law},
-    norm::layer_norm,
-};
+use crate::init::{Init, Law};
+
+/// Added to the variance of a group.
+const EPSILON: f64 = 1e-6;
 
 /// A convolution of odd kernel size with a bias.
 #[derive(Module, Debug)]
@@ -31,7 +32,12 @@ impl<B: Backend> Conv<B> {
 
     /// The same size before and after.
     pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.padded(x, 0)
+        conv2d(x, self.weight.val(), self.bias.val().unsqueeze())
+    }
+
+    /// The same plus a number a row and channel, `[batch, outputs]`.
+    pub(crate) fn shifted(&self, x: Tensor<B, 4>, shift: Tensor<B, 2>) -> Tensor<B, 4> {
+        conv2d(x, self.weight.val(), shift + self.bias.val().unsqueeze())
     }
 
     /// With `extra` more zeros around the image than keep its size.
@@ -48,7 +54,7 @@ impl<B: Backend> Conv<B> {
         let weight = self.weight.val();
         let padding = weight.dims()[2] / 2 + extra;
         let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
-        conv2d(x, weight, Some(self.bias.val()), options)
+        module::conv2d(x, weight, Some(self.bias.val()), options)
     }
 }
 
@@ -73,13 +79,17 @@ impl<B: Backend> GroupNorm<B> {
     }
 
     pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [batch, channels, height, width] = x.dims();
-        let groups = groups(channels);
-        let x = x.reshape([batch * groups, channels / groups * height * width]);
-        let x = layer_norm(x);
-        let of_channel = |a: Tensor<B, 1>| a.reshape([1, channels, 1, 1]);
-        x.reshape([batch, channels, height, width]) * of_channel(self.weight.val())
-            + of_channel(self.bias.val())
+        self.then(x, Activation::None)
+    }
+
+    /// The normalisation with a SiLU behind it.
+    pub(crate) fn silu(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.then(x, Activation::Silu)
+    }
+
+    fn then(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
+        let spec = meanflow_kernels::GroupNorm { groups: groups(x.dims()[1]), epsilon: EPSILON, activation };
+        group_norm(x, self.weight.val(), self.bias.val(), spec)
     }
 }
 

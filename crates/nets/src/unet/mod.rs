@@ -16,7 +16,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use burn::{
     module::Module,
-    tensor::{Tensor, activation::silu, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_core::{Backbone, Condition};
 
@@ -160,7 +160,7 @@ impl<B: Backend> Backbone<B> for SongUnet<B> {
                 x = run(Tensor::cat(vec![x, skip], 1), block);
             }
         }
-        self.output.forward(silu(self.output_norm.forward(x)))
+        self.output.forward(self.output_norm.silu(x))
     }
 
     fn classes(&self) -> Option<usize> {

@@ -1,0 +1,94 @@
+//! Kernels against the same operations composed of Burn's: milliseconds, the least of several, each pair in turn.
+//!
+//! `cargo run --release -p meanflow-kernels --example kernel_timings`
+
+use std::time::Instant;
+
+use burn::{
+    backend::{Autodiff, Flex},
+    tensor::{Tensor, TensorData, TensorPrimitive, activation::silu, module, ops::ConvOptions},
+};
+use meanflow_jvp::{Dual, Jvp, check::Draws};
+use meanflow_kernels::{Activation, GroupNorm, conv2d, group_norm};
+
+type B = Jvp<Autodiff<Flex>>;
+const ROUNDS: usize = 7;
+const BATCH: usize = 16;
+
+fn main() {
+    for (channels, side) in [(32, 32), (64, 16), (64, 8)] {
+        let image = [BATCH, channels, side, side];
+        for k in [3, 1] {
+            let weight = numbers::<4>([channels, channels, k, k]);
+            let bias = numbers::<1>([channels]);
+            let options = ConvOptions::new([1, 1], [k / 2, k / 2], [1, 1], 1);
+            compare(
+                &format!("convolution {k}x{k}, {channels} channels, side {side}"),
+                image,
+                |x| conv2d(x, weight.clone(), bias.clone().unsqueeze()),
+                |x| module::conv2d(x, weight.clone(), Some(bias.clone()), options.clone()),
+            );
+        }
+        let (weight, bias) = (numbers::<1>([channels]), numbers::<1>([channels]));
+        let spec = GroupNorm { groups: channels / 4, epsilon: 1e-6, activation: Activation::Silu };
+        compare(
+            &format!("group norm + SiLU, {channels} channels, side {side}"),
+            image,
+            |x| group_norm(x, weight.clone(), bias.clone(), spec),
+            |x| {
+                let x = x.reshape([BATCH * spec.groups, 4 * side * side]);
+                let x = x.clone() - x.mean_dim(1);
+                let variance = (x.clone() * x.clone()).mean_dim(1);
+                let x = (x * (variance + spec.epsilon).sqrt().recip()).reshape(image);
+                silu(
+                    x * weight.clone().reshape([1, channels, 1, 1])
+                        + bias.clone().reshape([1, channels, 1, 1]),
+                )
+            },
+        );
+    }
+}
+
+/// Numbers that need a gradient.
+fn numbers<const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
+    let values: Vec<f32> = Draws::new(1).take(shape.iter().product()).into_iter().map(|x| x as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Default::default()).require_grad()
+}
+
+fn compare(
+    name: &str,
+    image: [usize; 4],
+    fused: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
+    composed: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
+) {
+    let x = numbers::<4>(image);
+    let direction: Tensor<Flex, 4> = Tensor::from_primitive(TensorPrimitive::Float(
+        x.clone().into_primitive().tensor().into_parts().0.primitive,
+    ));
+    let mut best = [[f64::INFINITY; 3]; 2];
+    for _ in 0..ROUNDS {
+        for (best, f) in best.iter_mut().zip([&fused as &dyn Fn(_) -> _, &composed]) {
+            let time = |best: &mut f64, work: &mut dyn FnMut()| {
+                let start = Instant::now();
+                work();
+                *best = best.min(1e3 * start.elapsed().as_secs_f64());
+            };
+            let mut y = None;
+            time(&mut best[0], &mut || y = Some(f(x.clone())));
+            let y = y.expect("made above");
+            let cotangent = y.clone().detach();
+            let loss = (y * cotangent).sum();
+            time(&mut best[1], &mut || drop(loss.backward()));
+            time(&mut best[2], &mut || drop(f(x.clone().with_tangent(direction.clone()))));
+        }
+    }
+    let [fused, composed] = best;
+    for (index, pass) in ["forward", "backward", "forward with tangent"].into_iter().enumerate() {
+        println!(
+            "{name}, {pass}: {:.2} ms, composed {:.2}, ratio {:.2}",
+            fused[index],
+            composed[index],
+            fused[index] / composed[index]
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! What a backend with kernels offers.
+
+use burn::tensor::{DType, backend::Backend, ops::FloatTensor};
+
+use crate::composed;
+
+/// What follows a normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// `n·σ(n)`.
+    Silu,
+}
+
+/// Group normalisation and what follows it: `y = act(n)`, `n = x̂·weight + bias`, `x̂ = (x − mean)/√(var + ε)` with the mean and the
+/// biased variance of a group of channels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupNorm {
+    /// Groups of neighbouring channels; it divides the channels.
+    pub groups: usize,
+    /// `ε`.
+    pub epsilon: f64,
+    /// What follows.
+    pub activation: Activation,
+}
+
+/// Gradients of [`GroupNorm`].
+#[derive(Clone, Debug)]
+pub struct GroupNormGradients<B: Backend> {
+    /// Of `x`, `[batch, channels, height, width]`.
+    pub x: FloatTensor<B>,
+    /// Of the weight, `[channels]`.
+    pub weight: FloatTensor<B>,
+    /// Of the bias, `[channels]`.
+    pub bias: FloatTensor<B>,
+}
+
+/// Fused operations; the defaults compose them of Burn's own.
+pub trait Kernels: Backend {
+    /// [`GroupNorm`] of `[batch, channels, height, width]`; `weight` and `bias` are `[channels]`.
+    fn group_norm(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: GroupNorm,
+    ) -> FloatTensor<Self> {
+        composed::group_norm::<Self>(x, weight, bias, spec)
+    }
+
+    /// The derivative of [`group_norm`](Self::group_norm) along `dx`, for a constant `weight` and `bias`.
+    fn group_norm_tangent(
+        x: FloatTensor<Self>,
+        dx: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: GroupNorm,
+    ) -> FloatTensor<Self> {
+        composed::group_norm_tangent::<Self>(x, dx, weight, bias, spec)
+    }
+
+    /// The convolution of `[batch, inputs, height, width]` with a `weight`, `[outputs, inputs, k, k]` of odd `k`, that keeps the
+    /// image's size; `bias` is `[1, outputs]`, or `[batch, outputs]` for one of each row's own.
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        composed::convolve::<Self>(x, weight, bias)
+    }
+}
+
+/// A backend without a tape that has kernels of its own, and their gradients.
+pub trait Fused: Kernels {
+    /// Whether there are kernels for numbers of this type.
+    fn fuses(dtype: DType) -> bool;
+
+    /// Gradients of [`group_norm`](Kernels::group_norm), from that of its output.
+    fn group_norm_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        spec: GroupNorm,
+    ) -> GroupNormGradients<Self>;
+
+    /// Gradient of the input of [`convolve`](Kernels::convolve).
+    fn convolve_x_backward(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of the weight of [`convolve`](Kernels::convolve) with kernels of side `k`.
+    fn convolve_weight_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, k: usize)
+    -> FloatTensor<Self>;
+}

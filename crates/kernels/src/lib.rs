@@ -1,0 +1,21 @@
+//! Fused operations of networks for Burn, each with its gradient and its Jacobian-vector product.
+//!
+//! A network that is generic over `B: Backend` calls [`conv2d`] and [`group_norm`] as it would call Burn's own operations. Where
+//! the backend has kernels ([`Kernels`]: Flex, reverse mode on it, forward mode on either), they run; on every other backend, and
+//! for numbers other than `f32`, the same is composed of Burn's operations. A kernel gives the same bits for any number of threads.
+//!
+//! ## How it is built
+//!
+//! `call` finds the kernels of a backend at run time, so that networks need no bound beyond `Backend`. [`Kernels`] has one method an
+//! operation, and a default that composes it. A plain backend with kernels says so by [`Fused`], which adds the gradients;
+//! `autodiff` makes nodes of the tape of them, `jvp` rules of forward mode. `flex` is the processor.
+
+mod autodiff;
+mod call;
+mod composed;
+mod flex;
+mod jvp;
+mod kernels;
+
+pub use call::{conv2d, group_norm};
+pub use kernels::{Activation, Fused, GroupNorm, GroupNormGradients, Kernels};

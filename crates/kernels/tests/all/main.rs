@@ -1,0 +1,6 @@
+//! Kernels against the same operations composed of Burn's, in double precision.
+
+mod common;
+mod conv2d;
+mod group_norm;
+mod threads;
