@@ -6,7 +6,7 @@ use burn::{
         autodiff::{
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
-            ops::{Backward, Ops, OpsKind},
+            ops::{Backward, Ops, OpsKind, unary},
         },
     },
     tensor::{Shape, TensorMetadata, ops::FloatTensor},
@@ -14,7 +14,7 @@ use burn::{
 
 use crate::{
     composed,
-    kernels::{Fused, GroupNorm, Kernels},
+    kernels::{Activation, Fused, GroupNorm, Kernels},
 };
 
 impl<B: Fused, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
@@ -60,6 +60,39 @@ impl<B: Fused, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::UnTracked(node) => node.finish(B::convolve(x, weight, bias)),
         }
     }
+
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        if !B::fuses(x.dtype()) {
+            return composed::activate::<Self>(x, activation);
+        }
+        let (node, x) = (x.node.clone(), x.primitive);
+        match Activate.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(node) => node.finish((x.clone(), activation), B::activate(x, activation)),
+            OpsKind::UnTracked(node) => node.finish(B::activate(x, activation)),
+        }
+    }
+
+    fn softmax_rows(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !B::fuses(x.dtype()) {
+            return composed::softmax::<Self>(x);
+        }
+        let (node, y) = (x.node.clone(), B::softmax_rows(x.primitive));
+        match Softmax.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(node) => node.finish(y.clone(), y),
+            OpsKind::UnTracked(node) => node.finish(y),
+        }
+    }
+
+    fn resample(x: FloatTensor<Self>, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !B::fuses(x.dtype()) {
+            return composed::resample::<Self>(x, matrix);
+        }
+        let (node, x, matrix) = (x.node.clone(), x.primitive, matrix.primitive);
+        match Resample.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(node) => node.finish(matrix.clone(), B::resample(x, matrix)),
+            OpsKind::UnTracked(node) => node.finish(B::resample(x, matrix)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -86,6 +119,44 @@ impl<B: Fused> Backward<B, 3> for Normalise {
                 grads.register::<B>(parent.id, value);
             }
         }
+    }
+}
+
+#[derive(Debug)]
+struct Activate;
+
+impl<B: Fused> Backward<B, 1> for Activate {
+    /// The operand.
+    type State = (FloatTensor<B>, Activation);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, activation) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::activation_product(x, grad, activation));
+    }
+}
+
+#[derive(Debug)]
+struct Softmax;
+
+impl<B: Fused> Backward<B, 1> for Softmax {
+    /// The result.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::softmax_product(ops.state, grad));
+    }
+}
+
+#[derive(Debug)]
+struct Resample;
+
+impl<B: Fused> Backward<B, 1> for Resample {
+    /// The matrix.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let transposed = B::float_transpose(ops.state);
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::resample(grad, transposed));
     }
 }
 

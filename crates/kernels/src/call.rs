@@ -10,7 +10,7 @@ use meanflow_jvp::{Jvp, Taped};
 
 use crate::{
     composed::{self, primitive, tensor},
-    kernels::{GroupNorm, Kernels},
+    kernels::{Activation, GroupNorm, Kernels},
 };
 
 /// [`GroupNorm`] of `[batch, channels, height, width]`; `weight` and `bias` are `[channels]`.
@@ -61,6 +61,56 @@ pub fn conv2d<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, bias: Tensor<B,
     let [rows, biases] = bias.dims();
     assert!((rows == 1 || rows == batch) && biases == outputs, "a bias of shape [{rows}, {biases}]");
     tensor(call::<B, _, 3>(Call, [primitive(x), primitive(weight), primitive(bias)]))
+}
+
+/// Images `[batch, channels, before, before]` through a constant `matrix`, `[before, after]`, along both axes.
+///
+/// # Panics
+/// If the shapes disagree.
+pub fn resample<B: Backend>(x: Tensor<B, 4>, matrix: Tensor<B, 2>) -> Tensor<B, 4> {
+    struct Call;
+    impl Operation<2> for Call {
+        fn fused<K: Kernels>(self, [x, matrix]: [FloatTensor<K>; 2]) -> FloatTensor<K> {
+            K::resample(x, matrix)
+        }
+
+        fn composed<B: Backend>(self, [x, matrix]: [FloatTensor<B>; 2]) -> FloatTensor<B> {
+            composed::resample::<B>(x, matrix)
+        }
+    }
+    let ([_, _, height, width], [before, _]) = (x.dims(), matrix.dims());
+    assert_eq!([height, width], [before; 2], "the matrix is for other images");
+    tensor(call::<B, _, 2>(Call, [primitive(x), primitive(matrix)]))
+}
+
+/// [`Activation`] of each number.
+pub fn activate<B: Backend, const D: usize>(x: Tensor<B, D>, activation: Activation) -> Tensor<B, D> {
+    struct Call(Activation);
+    impl Operation<1> for Call {
+        fn fused<K: Kernels>(self, [x]: [FloatTensor<K>; 1]) -> FloatTensor<K> {
+            K::activate(x, self.0)
+        }
+
+        fn composed<B: Backend>(self, [x]: [FloatTensor<B>; 1]) -> FloatTensor<B> {
+            composed::activate::<B>(x, self.0)
+        }
+    }
+    tensor(call::<B, _, 1>(Call(activation), [primitive(x)]))
+}
+
+/// Softmax along the last dimension.
+pub fn softmax<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    struct Call;
+    impl Operation<1> for Call {
+        fn fused<K: Kernels>(self, [x]: [FloatTensor<K>; 1]) -> FloatTensor<K> {
+            K::softmax_rows(x)
+        }
+
+        fn composed<B: Backend>(self, [x]: [FloatTensor<B>; 1]) -> FloatTensor<B> {
+            composed::softmax::<B>(x)
+        }
+    }
+    tensor(call::<B, _, 1>(Call, [primitive(x)]))
 }
 
 /// An operation on `N` operands.

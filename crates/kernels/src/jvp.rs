@@ -9,7 +9,7 @@ use meanflow_jvp::{Jvp, JvpTensor, Mode};
 
 use crate::{
     composed,
-    kernels::{GroupNorm, Kernels},
+    kernels::{Activation, GroupNorm, Kernels},
 };
 
 impl<A: Kernels, M: Mode<A, Tangent: Kernels>> Kernels for Jvp<A, M> {
@@ -46,6 +46,25 @@ impl<A: Kernels, M: Mode<A, Tangent: Kernels>> Kernels for Jvp<A, M> {
             (a, b) => a.or(b).or(dbias.map(|dbias| of_pixels::<M::Tangent>(dbias, y.shape()))),
         };
         JvpTensor::new(y, dy)
+    }
+
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        let (x, dx) = x.into_parts();
+        let dy = dx.map(|dx| M::Tangent::activation_product(M::project(&x), dx, activation));
+        JvpTensor::new(A::activate(x, activation), dy)
+    }
+
+    fn softmax_rows(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, dx) = x.into_parts();
+        let y = A::softmax_rows(x);
+        let dy = dx.map(|dx| M::Tangent::softmax_product(M::project(&y), dx));
+        JvpTensor::new(y, dy)
+    }
+
+    fn resample(x: FloatTensor<Self>, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ((x, dx), (matrix, _)) = (x.into_parts(), matrix.into_parts());
+        let dy = dx.map(|dx| M::Tangent::resample(dx, M::project(&matrix)));
+        JvpTensor::new(A::resample(x, matrix), dy)
     }
 }
 

@@ -4,13 +4,15 @@ use burn::tensor::{DType, backend::Backend, ops::FloatTensor};
 
 use crate::composed;
 
-/// What follows a normalisation.
+/// A function of each number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// The number itself.
     None,
-    /// `n·σ(n)`.
+    /// `x·σ(x)`.
     Silu,
+    /// GELU in its tanh form, `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, which is `x·σ(2·√(2/π)·(x + 0.044715·x³))`.
+    GeluTanh,
 }
 
 /// Group normalisation and what follows it: `y = act(n)`, `n = x̂·weight + bias`, `x̂ = (x − mean)/√(var + ε)` with the mean and the
@@ -67,6 +69,35 @@ pub trait Kernels: Backend {
         bias: Option<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
         composed::convolve::<Self>(x, weight, bias)
+    }
+
+    /// [`Activation`] of each number.
+    fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        composed::activate::<Self>(x, activation)
+    }
+
+    /// `act'(x)·v`: the derivative of [`activate`](Self::activate) along `v`, and its gradient.
+    fn activation_product(
+        x: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        composed::activation_product::<Self>(x, v, activation)
+    }
+
+    /// Softmax along the last dimension.
+    fn softmax_rows(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::softmax::<Self>(x)
+    }
+
+    /// `y·(v − Σ y·v)`: the derivative of a softmax `y` along `v`, and its gradient.
+    fn softmax_product(y: FloatTensor<Self>, v: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::softmax_product::<Self>(y, v)
+    }
+
+    /// Images `[batch, channels, before, before]` through a constant `matrix`, `[before, after]`, along both axes.
+    fn resample(x: FloatTensor<Self>, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::resample::<Self>(x, matrix)
     }
 }
 

@@ -17,5 +17,5 @@ mod flex;
 mod jvp;
 mod kernels;
 
-pub use call::{conv2d, group_norm};
+pub use call::{activate, conv2d, group_norm, resample, softmax};
 pub use kernels::{Activation, Fused, GroupNorm, GroupNormGradients, Kernels};

@@ -1,14 +1,15 @@
 //! Weights of attention.
 
-use burn::tensor::{Tensor, activation::softmax, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 use meanflow_core::precision::widened;
+use meanflow_kernels::softmax;
 
 /// `softmax(q·kᵀ)` over the last dimension, from scaled queries `[…, queries, features]` and keys `[…, features, keys]`.
 ///
 /// The products are taken in the numbers of `q` and `k`, the softmax in single precision at least, as the published code of the
 /// U-Net and of iMF does; that of the DiT has no narrower numbers.
 pub(crate) fn weights<B: Backend, const D: usize>(q: Tensor<B, D>, k: Tensor<B, D>) -> Tensor<B, D> {
-    widened(q.matmul(k), |logits| softmax(logits, D - 1))
+    widened(q.matmul(k), softmax)
 }
 
 #[cfg(test)]

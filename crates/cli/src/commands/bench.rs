@@ -43,7 +43,7 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
             Objective::Sample => ("none", "sample"),
         };
         tell!(
-            "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1}",
+            "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1} peak_mb={}",
             env!("CARGO_PKG_VERSION"),
             describe(args.on.device).replace(' ', ""),
             args.net,
@@ -51,9 +51,17 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
             yardstick.parameters(),
             times[times.len() / 2],
             times[0],
+            peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string()),
         );
     }
     Ok(Done::Yes)
+}
+
+/// The most memory that this process has held since it began, in bytes, where the system tells it.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
 }
 
 struct Measure<'a> {

@@ -7,13 +7,13 @@ const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// Where the result leaves the normal numbers.
 const LIMITS: [f32; 2] = [-87.0, 88.0];
 
-/// `eˣ` within two units in the last place; arguments outside [−87, 88] are taken as the limit, NaN stays.
+/// `eˣ` within two units in the last place; it is zero below −87, `e⁸⁸` above 88, and NaN stays.
 ///
 /// `x = k·ln 2 + r` with `|r| ≤ ln 2/2`, so `eˣ = 2ᵏ·eʳ`, and `eʳ` is a polynomial (Cephes' `expf`).
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let [low, high] = LIMITS;
-    let x = if x < low { low } else { x };
+    let (below, x) = (x < low, if x < low { low } else { x });
     let x = if x > high { high } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let k = shifted - ROUND;
@@ -23,7 +23,8 @@ pub(super) fn exp(x: f32) -> f32 {
         p = p * r + c;
     }
     let power = f32::from_bits(shifted.to_bits().wrapping_add(127).wrapping_shl(23));
-    (p * r * r + r + 1.0) * power
+    let result = (p * r * r + r + 1.0) * power;
+    if below { 0.0 } else { result }
 }
 
 /// `σ(x) = 1/(1 + e⁻ˣ)`.
@@ -44,7 +45,7 @@ mod tests {
             worst = worst.max((f64::from(exp(x)) / f64::from(x).exp() - 1.0).abs());
         }
         assert!(worst < 2.0 * f64::from(f32::EPSILON), "{worst:e}");
-        assert_eq!([exp(0.0), sigmoid(0.0), sigmoid(100.0)], [1.0, 0.5, 1.0]);
+        assert_eq!([exp(0.0), exp(f32::NEG_INFINITY), sigmoid(0.0), sigmoid(100.0)], [1.0, 0.0, 0.5, 1.0]);
         assert!(sigmoid(-1e30) < 1e-37 && exp(f32::NAN).is_nan());
     }
 }

@@ -1,14 +1,17 @@
 //! Group normalisation and what follows it: a group is read once from memory and stays in the cache.
 
+use std::mem::MaybeUninit;
+
 use burn::tensor::Shape;
 use rayon::prelude::*;
 
 use super::{
-    exp::sigmoid,
+    BLOCK,
+    fresh::written,
     sum::sum,
     wide::{Loop, widest},
 };
-use crate::kernels::{Activation, GroupNorm};
+use crate::kernels::GroupNorm;
 
 /// A normalisation of `[batch, channels, pixels]`.
 #[derive(Clone, Copy)]
@@ -59,39 +62,46 @@ impl<'a> Normalisation<'a> {
     }
 
     pub(super) fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
-        y.par_chunks_mut(self.numbers()).zip(x.par_chunks(self.numbers())).enumerate().for_each(
-            |(index, (y, x))| {
-                widest(Forward { group: self.group(index), x, y });
-            },
-        );
-        y
+        let numbers = self.numbers();
+        written(x.len(), |y| {
+            y.par_chunks_mut(numbers)
+                .zip(x.par_chunks(numbers))
+                .with_min_len(BLOCK.div_ceil(numbers))
+                .enumerate()
+                .for_each(|(index, (y, x))| {
+                    widest(Forward { group: self.group(index), x, y });
+                });
+        })
     }
 
     pub(super) fn tangent(&self, x: &[f32], dx: &[f32]) -> Vec<f32> {
-        let mut dy = vec![0.0; x.len()];
         let numbers = self.numbers();
-        dy.par_chunks_mut(numbers)
-            .zip(x.par_chunks(numbers).zip(dx.par_chunks(numbers)))
-            .enumerate()
-            .for_each(|(index, (dy, (x, dx)))| {
-                widest(Tangent { group: self.group(index), x, dx, dy });
-            });
-        dy
+        written(x.len(), |dy| {
+            dy.par_chunks_mut(numbers)
+                .zip(x.par_chunks(numbers).zip(dx.par_chunks(numbers)))
+                .with_min_len(BLOCK.div_ceil(numbers))
+                .enumerate()
+                .for_each(|(index, (dy, (x, dx)))| {
+                    widest(Tangent { group: self.group(index), x, dx, dy });
+                });
+        })
     }
 
     /// Gradients of `x`, of the weight and of the bias.
     pub(super) fn backward(&self, x: &[f32], grad: &[f32]) -> [Vec<f32>; 3] {
         let (numbers, channels) = (self.numbers(), self.channels());
         let rows = x.len() / self.pixels;
-        let (mut dx, mut dweights, mut dbiases) = (vec![0.0; x.len()], vec![0.0; rows], vec![0.0; rows]);
-        dx.par_chunks_mut(numbers)
-            .zip(x.par_chunks(numbers).zip(grad.par_chunks(numbers)))
-            .zip(dweights.par_chunks_mut(channels).zip(dbiases.par_chunks_mut(channels)))
-            .enumerate()
-            .for_each(|(index, ((dx, (x, grad)), (dweight, dbias)))| {
-                widest(Backward { group: self.group(index), x, grad, dx, dweight, dbias });
-            });
+        let (mut dweights, mut dbiases) = (vec![0.0; rows], vec![0.0; rows]);
+        let dx = written(x.len(), |dx| {
+            dx.par_chunks_mut(numbers)
+                .zip(x.par_chunks(numbers).zip(grad.par_chunks(numbers)))
+                .zip(dweights.par_chunks_mut(channels).zip(dbiases.par_chunks_mut(channels)))
+                .with_min_len(BLOCK.div_ceil(numbers))
+                .enumerate()
+                .for_each(|(index, ((dx, (x, grad)), (dweight, dbias)))| {
+                    widest(Backward { group: self.group(index), x, grad, dx, dweight, dbias });
+                });
+        });
         [dx, self.over_batch(&dweights), self.over_batch(&dbiases)]
     }
 
@@ -112,11 +122,6 @@ impl Group<'_> {
         let variance = sum([x], |[x]| (x - mean) * (x - mean)) / length;
         Moments { mean, scale: (1.0 / (f64::from(variance) + self.of.spec.epsilon).sqrt()) as f32 }
     }
-
-    #[inline(always)]
-    fn silu(&self) -> bool {
-        self.of.spec.activation == Activation::Silu
-    }
 }
 
 impl Moments {
@@ -126,17 +131,10 @@ impl Moments {
     }
 }
 
-/// `d(n·σ(n))/dn`.
-#[inline(always)]
-fn silu_slope(n: f32) -> f32 {
-    let s = sigmoid(n);
-    s * (1.0 + n * (1.0 - s))
-}
-
 struct Forward<'a> {
     group: Group<'a>,
     x: &'a [f32],
-    y: &'a mut [f32],
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl Loop for Forward<'_> {
@@ -145,18 +143,11 @@ impl Loop for Forward<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { group, x, y } = self;
-        let (moments, pixels) = (group.moments(x), group.of.pixels);
+        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
         let channels = x.chunks_exact(pixels).zip(y.chunks_exact_mut(pixels));
         for ((x, y), (weight, bias)) in channels.zip(group.weight.iter().zip(group.bias)) {
-            if group.silu() {
-                for (y, x) in y.iter_mut().zip(x) {
-                    let n = moments.normal(*x) * weight + bias;
-                    *y = n * sigmoid(n);
-                }
-            } else {
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = moments.normal(*x) * weight + bias;
-                }
+            for (y, x) in y.iter_mut().zip(x) {
+                y.write(activation.value(moments.normal(*x) * weight + bias));
             }
         }
     }
@@ -167,7 +158,7 @@ struct Tangent<'a> {
     group: Group<'a>,
     x: &'a [f32],
     dx: &'a [f32],
-    dy: &'a mut [f32],
+    dy: &'a mut [MaybeUninit<f32>],
 }
 
 impl Loop for Tangent<'_> {
@@ -176,22 +167,16 @@ impl Loop for Tangent<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { group, x, dx, dy } = self;
-        let (moments, pixels, length) = (group.moments(x), group.of.pixels, x.len() as f32);
+        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
+        let length = x.len() as f32;
         let mean = sum([dx], |[dx]| dx) / length;
         let overlap = sum([x, dx], |[x, dx]| moments.normal(x) * (dx - mean)) / length;
         let channels = x.chunks_exact(pixels).zip(dx.chunks_exact(pixels)).zip(dy.chunks_exact_mut(pixels));
         for (((x, dx), dy), (weight, bias)) in channels.zip(group.weight.iter().zip(group.bias)) {
             let scale = weight * moments.scale;
-            if group.silu() {
-                for ((dy, x), dx) in dy.iter_mut().zip(x).zip(dx) {
-                    let normal = moments.normal(*x);
-                    let slope = silu_slope(normal * weight + bias);
-                    *dy = slope * (scale * (dx - mean - normal * overlap));
-                }
-            } else {
-                for ((dy, x), dx) in dy.iter_mut().zip(x).zip(dx) {
-                    *dy = scale * (dx - mean - moments.normal(*x) * overlap);
-                }
+            for ((dy, x), dx) in dy.iter_mut().zip(x).zip(dx) {
+                let normal = moments.normal(*x);
+                dy.write(activation.slope(normal * weight + bias) * scale * (dx - mean - normal * overlap));
             }
         }
     }
@@ -202,7 +187,7 @@ struct Backward<'a> {
     group: Group<'a>,
     x: &'a [f32],
     grad: &'a [f32],
-    dx: &'a mut [f32],
+    dx: &'a mut [MaybeUninit<f32>],
     dweight: &'a mut [f32],
     dbias: &'a mut [f32],
 }
@@ -213,27 +198,25 @@ impl Loop for Backward<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { group, x, grad, dx, dweight, dbias } = self;
-        let (moments, pixels, length) = (group.moments(x), group.of.pixels, x.len() as f32);
+        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
+        let length = x.len() as f32;
         let (mut mean, mut overlap) = (0.0, 0.0);
-        let of_channel = |index: usize| index * pixels..(index + 1) * pixels;
-        for (index, (weight, bias)) in group.weight.iter().zip(group.bias).enumerate() {
-            let (x, grad, g) = (&x[of_channel(index)], &grad[of_channel(index)], &mut dx[of_channel(index)]);
-            if group.silu() {
-                for ((g, x), grad) in g.iter_mut().zip(x).zip(grad) {
-                    *g = grad * silu_slope(moments.normal(*x) * weight + bias);
-                }
-            } else {
-                g.copy_from_slice(grad);
+        let mut g = vec![0.0; x.len()];
+        let channels = g.chunks_exact_mut(pixels).zip(x.chunks_exact(pixels)).zip(grad.chunks_exact(pixels));
+        let parameters = group.weight.iter().zip(group.bias).zip(dweight.iter_mut().zip(dbias));
+        for (((g, x), grad), ((weight, bias), (dweight, dbias))) in channels.zip(parameters) {
+            for ((g, x), grad) in g.iter_mut().zip(x).zip(grad) {
+                *g = grad * activation.slope(moments.normal(*x) * weight + bias);
             }
-            dbias[index] = sum([&*g], |[g]| g);
-            dweight[index] = sum([&*g, x], |[g, x]| g * moments.normal(x));
-            mean += weight * dbias[index] / length;
-            overlap += weight * dweight[index] / length;
+            *dbias = sum([&*g], |[g]| g);
+            *dweight = sum([&*g, x], |[g, x]| g * moments.normal(x));
+            mean += weight * *dbias / length;
+            overlap += weight * *dweight / length;
         }
-        for (index, weight) in group.weight.iter().enumerate() {
-            let (x, g) = (&x[of_channel(index)], &mut dx[of_channel(index)]);
-            for (g, x) in g.iter_mut().zip(x) {
-                *g = moments.scale * (weight * *g - mean - moments.normal(*x) * overlap);
+        let channels = dx.chunks_exact_mut(pixels).zip(x.chunks_exact(pixels)).zip(g.chunks_exact(pixels));
+        for (((dx, x), g), weight) in channels.zip(group.weight) {
+            for ((dx, x), g) in dx.iter_mut().zip(x).zip(g) {
+                dx.write(moments.scale * (weight * g - mean - moments.normal(*x) * overlap));
             }
         }
     }

@@ -2,8 +2,11 @@
 
 mod conv;
 mod exp;
+mod fresh;
 mod group_norm;
 mod lanes;
+mod pointwise;
+mod resample;
 mod sum;
 mod wide;
 
@@ -15,8 +18,11 @@ use burn_flex::{FlexTensor, Layout};
 
 use crate::{
     composed,
-    kernels::{Fused, GroupNorm, GroupNormGradients, Kernels},
+    kernels::{Activation, Fused, GroupNorm, GroupNormGradients, Kernels},
 };
+
+/// Numbers that are work enough for a task.
+const BLOCK: usize = 1 << 13;
 
 impl Kernels for Flex {
     fn group_norm(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, spec: GroupNorm) -> FlexTensor {
@@ -54,6 +60,49 @@ impl Kernels for Flex {
         let frame = conv::Frame::new([height, width], k);
         let y = conv::convolve(x.values(), &weight, bias.as_ref().map(Rows::values), frame);
         tensor(y, Shape::new([batch, outputs, height, width]))
+    }
+
+    fn activate(x: FlexTensor, activation: Activation) -> FlexTensor {
+        if !Self::fuses(x.dtype()) {
+            return composed::activate::<Self>(x, activation);
+        }
+        let x = Rows::of(&x);
+        tensor(pointwise::activate(x.values(), activation), x.shape)
+    }
+
+    fn activation_product(x: FlexTensor, v: FlexTensor, activation: Activation) -> FlexTensor {
+        if !Self::fuses(x.dtype()) {
+            return composed::activation_product::<Self>(x, v, activation);
+        }
+        let (x, v) = (Rows::of(&x), Rows::of(&v));
+        tensor(pointwise::activation_product(x.values(), v.values(), activation), x.shape)
+    }
+
+    fn softmax_rows(x: FlexTensor) -> FlexTensor {
+        if !Self::fuses(x.dtype()) {
+            return composed::softmax::<Self>(x);
+        }
+        let x = Rows::of(&x);
+        tensor(pointwise::softmax(x.values(), x.last()), x.shape)
+    }
+
+    fn softmax_product(y: FlexTensor, v: FlexTensor) -> FlexTensor {
+        if !Self::fuses(y.dtype()) {
+            return composed::softmax_product::<Self>(y, v);
+        }
+        let (y, v) = (Rows::of(&y), Rows::of(&v));
+        tensor(pointwise::softmax_product(y.values(), v.values(), y.last()), y.shape)
+    }
+
+    fn resample(x: FlexTensor, matrix: FlexTensor) -> FlexTensor {
+        if !Self::fuses(x.dtype()) {
+            return composed::resample::<Self>(x, matrix);
+        }
+        let (x, matrix) = (Rows::of(&x), Rows::of(&matrix));
+        let [batch, channels, ..] = x.shape.dims::<4>();
+        let [before, after] = matrix.shape.dims();
+        let taps = resample::Taps::new(matrix.values(), [before, after]);
+        tensor(taps.apply(x.values()), Shape::new([batch, channels, after, after]))
     }
 }
 
@@ -108,6 +157,11 @@ struct Rows {
 impl Rows {
     fn of(x: &FloatTensor<Flex>) -> Self {
         Self { tensor: x.to_contiguous(), shape: x.shape() }
+    }
+
+    /// Numbers along the last axis.
+    fn last(&self) -> usize {
+        self.shape[self.shape.num_dims() - 1]
     }
 
     fn values(&self) -> &[f32] {

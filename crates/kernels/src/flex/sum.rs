@@ -18,3 +18,18 @@ pub(super) fn sum<const N: usize>(slices: [&[f32]; N], term: impl Fn([f32; N]) -
     let rest: f64 = (whole..length).map(|i| f64::from(term(slices.map(|slice| slice[i])))).sum();
     (lanes.iter().map(|lane| f64::from(*lane)).sum::<f64>() + rest) as f32
 }
+
+/// The largest number of a slice.
+#[inline(always)]
+pub(super) fn max(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let blocks = x.chunks_exact(LANES);
+    let rest = blocks.remainder();
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane = larger(*lane, *x);
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
+}

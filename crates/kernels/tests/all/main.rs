@@ -3,4 +3,6 @@
 mod common;
 mod conv2d;
 mod group_norm;
+mod pointwise;
+mod resample;
 mod threads;

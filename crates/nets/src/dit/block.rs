@@ -8,8 +8,9 @@
 use burn::{
     module::Module,
     nn::Linear,
-    tensor::{Tensor, activation::sigmoid, backend::Backend, module::linear},
+    tensor::{Tensor, backend::Backend, module::linear},
 };
+use meanflow_kernels::{Activation, activate};
 
 use super::DitConfig;
 use crate::{
@@ -85,7 +86,7 @@ impl<B: Backend> Block<B> {
         let y = tokens.modulate(layer_norm(x.clone()), shift_attn, scale_attn);
         let x = tokens.add_gated(x, gate_attn, self.attention(y, tokens));
         let y = tokens.modulate(layer_norm(x.clone()), shift_mlp, scale_mlp);
-        let y = self.fc2.forward(gelu_tanh(self.fc1.forward(y)));
+        let y = self.fc2.forward(activate(self.fc1.forward(y), Activation::GeluTanh));
         tokens.add_gated(x, gate_mlp, y)
     }
 
@@ -136,33 +137,4 @@ impl<B: Backend> FinalLayer<B> {
 fn split<B: Backend, const N: usize>(x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
     let width = x.dims()[1] / N;
     core::array::from_fn(|i| x.clone().narrow(1, i * width, width))
-}
-
-/// GELU in its tanh form, `x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`.
-///
-/// Written as `x·σ(2·√(2/π)·(x + 0.044715·x³))`, which is the same function with fewer passes over memory.
-fn gelu_tanh<B: Backend>(x: Tensor<B, 2>) -> Tensor<B, 2> {
-    let scale = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
-    let inner = x.clone() * (x.clone() * x.clone() * (0.044715 * scale) + scale);
-    x * sigmoid(inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::backend::Flex;
-
-    #[test]
-    fn gelu_is_the_tanh_form() {
-        let points: Vec<f32> = (-60..=60).map(|i| 0.1 * i as f32).collect();
-        let device = Default::default();
-        let x = Tensor::<Flex, 1>::from_floats(points.as_slice(), &device).unsqueeze::<2>();
-        let got: Vec<f32> = gelu_tanh(x).into_data().to_vec().unwrap();
-        for (x, got) in points.into_iter().zip(got) {
-            let x = f64::from(x);
-            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
-            let want = 0.5 * x * (1.0 + inner.tanh());
-            assert!((f64::from(got) - want).abs() < 1e-6, "gelu({x}) = {got}, not {want}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use burn::{
     tensor::{Tensor, TensorData, backend::Backend},
 };
 use meanflow_core::precision::typed_as;
-
+use meanflow_kernels as kernels;
 use meanflow_weights::HostTensor;
 
 /// Halves or doubles the side of an image.
@@ -63,15 +63,8 @@ impl<B: Backend> Resample<B> {
 
     /// `[batch, channels, side, side]` before to after.
     pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [batch, channels, rows, _] = x.dims();
-        let [before, after] = self.matrix.dims();
         let matrix = typed_as(self.matrix.clone(), &x);
-        let along_last = |x: Tensor<B, 4>, rows: usize| {
-            x.reshape([batch * channels * rows, before])
-                .matmul(matrix.clone())
-                .reshape([batch, channels, rows, after])
-        };
-        along_last(along_last(x, rows).swap_dims(2, 3), after).swap_dims(2, 3)
+        kernels::resample(x, matrix)
     }
 }
 

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
+    super::fresh::written,
     frame::Frame,
     tile::{Places, Sizes},
 };
@@ -57,27 +58,38 @@ pub(crate) fn convolve(x: &[f32], weight: &Weight, bias: Option<&[f32]>, frame: 
     let (pixels, outputs, sizes) = (frame.pixels(), weight.outputs, weight.sizes);
     let taps = frame.taps();
     let batch = x.len() / (weight.inputs * pixels);
-    let mut y = vec![0.0; batch * outputs * pixels];
-    let images = y.par_chunks_mut(outputs * pixels).zip(x.par_chunks(weight.inputs * pixels)).enumerate();
-    images.for_each(|(row, (y, x))| {
-        let framed = frame.framed(x);
-        let bias = bias.map(|bias| &bias[row * outputs % bias.len()..][..outputs]);
-        let tiles = frame.places().div_ceil(sizes.places) * sizes.places;
-        let blocks = weight.blocks.par_chunks(sizes.outputs * weight.inputs * taps.len());
-        y.par_chunks_mut(sizes.outputs * pixels).zip(blocks).enumerate().for_each(|(block, (y, weight))| {
-            let mut start = vec![0.0; sizes.outputs];
-            for (start, bias) in start.iter_mut().zip(bias.iter().flat_map(|b| &b[block * sizes.outputs..])) {
-                *start = *bias;
-            }
-            let mut out = vec![0.0; sizes.outputs * tiles];
-            sizes.fill(Places { framed: &framed, frame, taps: &taps, weight, bias: &start, out: &mut out });
-            // The places between rows are no pixels.
-            for (y, out) in y.chunks_exact_mut(pixels).zip(out.chunks_exact(tiles)) {
-                for (y, out) in y.chunks_exact_mut(frame.width).zip(out.chunks(frame.pitch())) {
-                    y.copy_from_slice(&out[..frame.width]);
-                }
-            }
-        });
-    });
-    y
+    let image = weight.inputs * pixels;
+    written(batch * outputs * pixels, |y| {
+        y.par_chunks_mut(outputs * pixels).enumerate().for_each(|(row, y)| {
+            let framed = frame.of(&x[row * image..], image);
+            let bias = bias.map(|bias| &bias[row * outputs % bias.len()..][..outputs]);
+            let tiles = frame.places().div_ceil(sizes.places) * sizes.places;
+            let blocks = weight.blocks.par_chunks(sizes.outputs * weight.inputs * taps.len());
+            y.par_chunks_mut(sizes.outputs * pixels).zip(blocks).enumerate().for_each(
+                |(block, (y, weight))| {
+                    let mut start = vec![0.0; sizes.outputs];
+                    for (start, bias) in
+                        start.iter_mut().zip(bias.iter().flat_map(|b| &b[block * sizes.outputs..]))
+                    {
+                        *start = *bias;
+                    }
+                    let mut out = vec![0.0; sizes.outputs * tiles];
+                    sizes.fill(Places {
+                        framed: &framed,
+                        frame,
+                        taps: &taps,
+                        weight,
+                        bias: &start,
+                        out: &mut out,
+                    });
+                    // The places between rows are no pixels.
+                    for (y, out) in y.chunks_exact_mut(pixels).zip(out.chunks_exact(tiles)) {
+                        for (y, out) in y.chunks_exact_mut(frame.width).zip(out.chunks(frame.pitch())) {
+                            y.write_copy_of_slice(&out[..frame.width]);
+                        }
+                    }
+                },
+            );
+        })
+    })
 }

@@ -1,5 +1,7 @@
 //! An image with zeros around it.
 
+use std::borrow::Cow;
+
 /// Numbers behind the last channel that may be read, never used: a tile may stand out over the end.
 const SLACK: usize = 128;
 
@@ -40,6 +42,15 @@ impl Frame {
     pub(super) fn taps(&self) -> Vec<usize> {
         let taps = |row: usize| (0..self.k).map(move |column| row * self.pitch() + column);
         (0..self.k).flat_map(taps).collect()
+    }
+
+    /// The image in its frame that is the first `length` of `images`, which need no copy for a kernel of one tap.
+    pub(super) fn of<'a>(&self, images: &'a [f32], length: usize) -> Cow<'a, [f32]> {
+        if self.k == 1 && images.len() >= length + SLACK {
+            Cow::Borrowed(images)
+        } else {
+            Cow::Owned(self.framed(&images[..length]))
+        }
     }
 
     /// An image `[channels, height, width]` in its frame.
