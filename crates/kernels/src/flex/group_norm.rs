@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     BLOCK,
+    activation::{Function, Loops},
     fresh::written,
     sum::sum,
     wide::{Loop, widest},
@@ -142,12 +143,19 @@ impl Loop for Forward<'_> {
 
     #[inline(always)]
     fn run(self) {
+        self.group.of.spec.activation.run(self)
+    }
+}
+
+impl Loops for Forward<'_> {
+    #[inline(always)]
+    fn over<F: Function>(self) {
         let Self { group, x, y } = self;
-        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
+        let (moments, pixels) = (group.moments(x), group.of.pixels);
         let channels = x.chunks_exact(pixels).zip(y.chunks_exact_mut(pixels));
         for ((x, y), (weight, bias)) in channels.zip(group.weight.iter().zip(group.bias)) {
             for (y, x) in y.iter_mut().zip(x) {
-                y.write(activation.value(moments.normal(*x) * weight + bias));
+                y.write(F::value(moments.normal(*x) * weight + bias));
             }
         }
     }
@@ -166,8 +174,15 @@ impl Loop for Tangent<'_> {
 
     #[inline(always)]
     fn run(self) {
+        self.group.of.spec.activation.run(self)
+    }
+}
+
+impl Loops for Tangent<'_> {
+    #[inline(always)]
+    fn over<F: Function>(self) {
         let Self { group, x, dx, dy } = self;
-        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
+        let (moments, pixels) = (group.moments(x), group.of.pixels);
         let length = x.len() as f32;
         let mean = sum([dx], |[dx]| dx) / length;
         let overlap = sum([x, dx], |[x, dx]| moments.normal(x) * (dx - mean)) / length;
@@ -176,7 +191,7 @@ impl Loop for Tangent<'_> {
             let scale = weight * moments.scale;
             for ((dy, x), dx) in dy.iter_mut().zip(x).zip(dx) {
                 let normal = moments.normal(*x);
-                dy.write(activation.slope(normal * weight + bias) * scale * (dx - mean - normal * overlap));
+                dy.write(F::slope(normal * weight + bias) * scale * (dx - mean - normal * overlap));
             }
         }
     }
@@ -197,8 +212,15 @@ impl Loop for Backward<'_> {
 
     #[inline(always)]
     fn run(self) {
+        self.group.of.spec.activation.run(self)
+    }
+}
+
+impl Loops for Backward<'_> {
+    #[inline(always)]
+    fn over<F: Function>(self) {
         let Self { group, x, grad, dx, dweight, dbias } = self;
-        let (moments, pixels, activation) = (group.moments(x), group.of.pixels, group.of.spec.activation);
+        let (moments, pixels) = (group.moments(x), group.of.pixels);
         let length = x.len() as f32;
         let (mut mean, mut overlap) = (0.0, 0.0);
         let mut g = vec![0.0; x.len()];
@@ -206,7 +228,7 @@ impl Loop for Backward<'_> {
         let parameters = group.weight.iter().zip(group.bias).zip(dweight.iter_mut().zip(dbias));
         for (((g, x), grad), ((weight, bias), (dweight, dbias))) in channels.zip(parameters) {
             for ((g, x), grad) in g.iter_mut().zip(x).zip(grad) {
-                *g = grad * activation.slope(moments.normal(*x) * weight + bias);
+                *g = grad * F::slope(moments.normal(*x) * weight + bias);
             }
             *dbias = sum([&*g], |[g]| g);
             *dweight = sum([&*g, x], |[g, x]| g * moments.normal(x));

@@ -1,5 +1,6 @@
 //! Kernels of the processor, for `f32`.
 
+mod activation;
 mod conv;
 mod exp;
 mod fresh;
@@ -156,7 +157,8 @@ struct Rows {
 
 impl Rows {
     fn of(x: &FloatTensor<Flex>) -> Self {
-        Self { tensor: x.to_contiguous(), shape: x.shape() }
+        let tensor = if x.is_contiguous() { x.clone() } else { x.to_contiguous() };
+        Self { tensor, shape: x.shape() }
     }
 
     /// Numbers along the last axis.

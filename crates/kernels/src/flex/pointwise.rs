@@ -6,40 +6,13 @@ use rayon::prelude::*;
 
 use super::{
     BLOCK,
-    exp::{exp, sigmoid},
+    activation::{Function, Loops},
+    exp::exp,
     fresh::written,
     sum::{max, sum},
     wide::{Loop, widest},
 };
 use crate::kernels::Activation;
-
-/// `2·√(2/π)`, and that times 0.044715.
-const GELU: [f32; 2] = [1.595_769_1, 0.071_354_82];
-
-impl Activation {
-    #[inline(always)]
-    pub(super) fn value(self, x: f32) -> f32 {
-        match self {
-            Self::None => x,
-            Self::Silu => x * sigmoid(x),
-            Self::GeluTanh => x * sigmoid(x * (GELU[0] + GELU[1] * x * x)),
-        }
-    }
-
-    /// The derivative at `x`: of `x·σ(a)` it is `σ + x·a'·σ·(1 − σ)`.
-    #[inline(always)]
-    pub(super) fn slope(self, x: f32) -> f32 {
-        let of = |a: f32, slope: f32| {
-            let s = sigmoid(a);
-            s * (1.0 + x * slope * (1.0 - s))
-        };
-        match self {
-            Self::None => 1.0,
-            Self::Silu => of(x, 1.0),
-            Self::GeluTanh => of(x * (GELU[0] + GELU[1] * x * x), GELU[0] + 3.0 * GELU[1] * x * x),
-        }
-    }
-}
 
 /// `act(x)`.
 pub(super) fn activate(x: &[f32], activation: Activation) -> Vec<f32> {
@@ -94,8 +67,15 @@ impl Loop for Value<'_> {
 
     #[inline(always)]
     fn run(self) {
+        self.activation.run(self)
+    }
+}
+
+impl Loops for Value<'_> {
+    #[inline(always)]
+    fn over<F: Function>(self) {
         for (y, x) in self.y.iter_mut().zip(self.x) {
-            y.write(self.activation.value(*x));
+            y.write(F::value(*x));
         }
     }
 }
@@ -112,8 +92,15 @@ impl Loop for Slope<'_> {
 
     #[inline(always)]
     fn run(self) {
+        self.activation.run(self)
+    }
+}
+
+impl Loops for Slope<'_> {
+    #[inline(always)]
+    fn over<F: Function>(self) {
         for ((y, x), v) in self.y.iter_mut().zip(self.x).zip(self.v) {
-            y.write(self.activation.slope(*x) * v);
+            y.write(F::slope(*x) * v);
         }
     }
 }
