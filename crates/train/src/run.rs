@@ -11,7 +11,7 @@ use crate::{
     progress::{Event, Observer, Watched},
     resume, scored,
     state::{Named, StateError, parameters, with_parameters},
-    step::Trainer,
+    step::{LearnedWeight, Trainer},
     weights,
 };
 use burn::{
@@ -378,9 +378,9 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             add(&format!("teacher.{index}."), parameters(teacher));
         }
         add("optimizer.", trainer.optim.state(&trainer.net));
-        if let Some((weight, optim)) = &trainer.weight {
-            add("weight.", parameters(weight));
-            add("weight-optimizer.", optim.state(weight));
+        if let Some(LearnedWeight { module, optim }) = &trainer.weight {
+            add("weight.", parameters(module));
+            add("weight-optimizer.", optim.state(module));
         }
         let ema = self.variant.ema.iter().map(|ema| ema.label.clone()).collect();
         let folder = self.folder.join("checkpoints");
@@ -419,10 +419,10 @@ fn restore<B: TrainBackend, K: Kinds>(
     let optim = trainer.optim.with_state(&net, stored.take("optimizer."))?;
     let weight = match trainer.weight {
         None => None,
-        Some((weight, optim)) => {
-            let weight = with_parameters(weight, stored.take("weight."))?;
-            let optim = optim.with_state(&weight, stored.take("weight-optimizer."))?;
-            Some((weight, optim))
+        Some(LearnedWeight { module, optim }) => {
+            let module = with_parameters(module, stored.take("weight."))?;
+            let optim = optim.with_state(&module, stored.take("weight-optimizer."))?;
+            Some(LearnedWeight { module, optim })
         }
     };
     Ok(Trainer { net, averages, teachers, optim, weight, ..trainer })

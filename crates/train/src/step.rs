@@ -36,9 +36,17 @@ pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {
     pub teachers: Vec<Net<B::InnerBackend, K::Net>>,
     /// The optimizer with its moments.
     pub optim: Optim<B, Net<B, K::Net>>,
-    /// The learned weight of the loss, if the objective has one, with an optimizer of the same settings.
-    pub weight: Option<(LogWeight<B>, Optim<B, LogWeight<B>>)>,
+    /// The learned weight of the loss, if the objective has one, with an optimizer of its own.
+    pub weight: Option<LearnedWeight<B>>,
     pub(crate) streams: Streams,
+}
+
+/// A learned weight of the loss.
+pub struct LearnedWeight<B: TrainBackend> {
+    /// The weight.
+    pub module: LogWeight<B>,
+    /// Its optimizer with its moments.
+    pub optim: Optim<B, LogWeight<B>>,
 }
 
 /// What one update measured, still on the device: the loss, the objective's [measures](meanflow_core::objective::Facts::measures),
@@ -54,11 +62,10 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
             averages: variant.ema.iter().map(|_| net.valid()).collect(),
             teachers: teachers.iter().map(|_| net.valid()).collect(),
             optim: Optim::new(&variant.optimizer),
-            weight: variant
-                .objective
-                .facts()
-                .learned_weight()
-                .then(|| (LogWeight::new(&net.devices()[0]), Optim::new(&variant.optimizer))),
+            weight: variant.objective.facts().learned_weight().then(|| LearnedWeight {
+                module: LogWeight::new(&net.devices()[0]),
+                optim: Optim::new(&variant.optimizer),
+            }),
             net,
             streams,
         }
@@ -92,7 +99,7 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
         device: &B::Device,
     ) -> (Self, Measured<B::InnerBackend>) {
         let frozen = self.net.valid();
-        let weight = self.weight.as_ref().map(|(weight, _)| weight.valid());
+        let weight = self.weight.as_ref().map(|weight| weight.module.valid());
         let differentiate = Differentiate {
             frozen: &frozen,
             weight: weight.as_ref(),
@@ -107,7 +114,10 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
             variant.objective.visit(differentiate);
         let norm = clip_global_norm(&self.net, &mut grads, variant.train.clip);
         self.net = self.optim.step(step, self.net, grads);
-        self.weight = self.weight.map(|(weight, mut optim)| (optim.step(step, weight, of_weight), optim));
+        self.weight = self.weight.map(|LearnedWeight { module, mut optim }| {
+            let module = optim.step(step, module, of_weight);
+            LearnedWeight { module, optim }
+        });
 
         let current = self.net.valid();
         self.averages = self

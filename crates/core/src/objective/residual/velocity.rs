@@ -13,7 +13,7 @@ use meanflow_settings::{Number, Reader};
 pub enum Velocity {
     /// That of the row's own data and noise.
     Data,
-    /// On this share of the rows, by chance, the mean over the batch of what the point could have come from ([`plug_in`]).
+    /// On this share of the rows, by chance, the mean over the batch of what the point could have come from.
     PlugIn(f64),
     /// A frozen network's, on the label that the row is trained on.
     Teacher {
