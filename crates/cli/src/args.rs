@@ -175,6 +175,12 @@ pub struct Sample {
     /// One of those that `meanflow kinds` lists; default: the experiment's.
     #[arg(long)]
     pub solver: Option<String>,
+    /// The time grid: `uniform`, `shifted S`, `edm RHO`, or times such as 1,0.5,0; default: the experiment's.
+    #[arg(long)]
+    pub times: Option<String>,
+    /// Tolerance of the adaptive solver of Dormand and Prince, in place of --solver, --times and --nfe; says how many evaluations it took.
+    #[arg(long, value_name = "TOLERANCE", conflicts_with_all = ["solver", "times", "nfe"])]
+    pub adaptive: Option<f64>,
     /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
     #[arg(long)]
     pub ema: Option<String>,

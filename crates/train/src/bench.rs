@@ -24,7 +24,7 @@ use meanflow_core::{
     interpolant::{linear_path, squared_norm},
     objective::{Coupling, Derivative, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
     precision::Precision,
-    solver::{Field, Fresh, Grid},
+    solver::{Field, Fresh, Grid, Spacing},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -146,6 +146,8 @@ impl Yardstick {
                 samples: 2,
                 nfe: vec![1],
                 solver: Solver::MeanFlow,
+                times: Spacing::Uniform,
+                seed: 0,
                 metrics: Vec::new(),
                 grid: 1,
                 efflite0: Lite0::Off,

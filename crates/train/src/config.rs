@@ -154,7 +154,7 @@ impl<K: Kinds> Variant<K> {
         }
         let optimizer = OptimizerConfig::read(root, train.batch, items);
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, &train, items, described, objective.as_ref(), &K::metrics());
+        let eval = EvalConfig::read(root, seed, &train, items, described, objective.as_ref(), &K::metrics());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

@@ -13,6 +13,7 @@ use burn::tensor::{TensorData, backend::Backend};
 use meanflow_core::{
     Prediction, Solver, Streams,
     objective::{Learns, Objectives},
+    solver::Spacing,
 };
 use meanflow_nets::{Net, Networks};
 use meanflow_weights::{HostTensor, write_torch};
@@ -36,11 +37,13 @@ pub struct Model<K: Kinds = BuiltIn> {
     pub solver: Solver,
     /// Guidance to sample with unless another is asked for.
     pub guidance: Option<SampleGuidance>,
+    /// The time grid to sample with unless another is asked for.
+    pub times: Spacing,
     /// What the network has learned, which decides how it can be sampled.
     pub learns: Learns,
     /// What its output means.
     pub prediction: Prediction,
-    /// Seed of the run, the default key of the noise.
+    /// Seed of the evaluation, the default key of the noise.
     pub seed: u64,
     /// Label of the average, `none` for the weights themselves.
     pub ema: String,
@@ -122,6 +125,7 @@ impl<K: Kinds> Model<K> {
             classes,
             solver: Solver::MeanFlow,
             guidance: None,
+            times: Spacing::Uniform,
             learns: Learns::Average,
             prediction: Prediction::Average,
             seed: 0,
@@ -140,9 +144,10 @@ impl<K: Kinds> Model<K> {
             classes: variant.description.classes,
             solver: variant.eval.solver,
             guidance: variant.eval.guidance,
+            times: variant.eval.times.clone(),
             learns: variant.objective.facts().learns(),
             prediction: variant.objective.facts().prediction(),
-            seed: variant.seed,
+            seed: variant.eval.seed,
             ema: ema.to_owned(),
             step: 0,
             table: variant.resolved.kind_table("net"),
@@ -168,6 +173,7 @@ impl<K: Kinds> Model<K> {
             ("classes", classes),
             ("solver", self.solver.name().to_owned()),
             ("guidance", guidance),
+            ("times", self.times.to_string()),
             ("velocity", self.learns.name().to_owned()),
             ("prediction", self.prediction.to_string()),
             ("seed", self.seed.to_string()),
@@ -245,6 +251,10 @@ impl<K: Kinds> Model<K> {
             None => Prediction::Average,
             Some(text) => Prediction::parse(text).ok_or_else(|| wrong("prediction"))?,
         };
+        let times = match metadata.get("times") {
+            None => Spacing::Uniform,
+            Some(text) => Spacing::parse(text).map_err(|_| wrong("times"))?,
+        };
         let solver = entry("solver")?;
         let table = entry("net")?.to_owned();
         let net: K::Net = network_of(&metadata).map_err(broken)?;
@@ -261,6 +271,7 @@ impl<K: Kinds> Model<K> {
             classes,
             solver: Solver::named(solver).ok_or_else(|| wrong("solver"))?,
             guidance,
+            times,
             learns,
             prediction,
             seed: entry("seed")?.parse().map_err(|_| wrong("seed"))?,

@@ -10,7 +10,8 @@ use crate::{
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{
     Backbone, Condition, Guidance, Prediction, Solver, Streams,
-    solver::{ClassifierFree, Field, Fresh, Grid},
+    objective::Learns,
+    solver::{Adaptive, ClassifierFree, DormandPrince, Field, Fresh, Grid, Spacing},
 };
 use meanflow_nets::{Net, Networks};
 use std::convert::Infallible;
@@ -30,6 +31,10 @@ pub struct Request {
     pub omega: Option<f64>,
     /// Times at which guidance acts; `None`: those of the experiment's evaluation.
     pub interval: Option<[f64; 2]>,
+    /// Where the field is evaluated; default: as in the experiment's evaluation.
+    pub times: Option<Spacing>,
+    /// Tolerance of the adaptive solver (Dormand–Prince) to sample with in place of `solver`, `times` and `nfe`.
+    pub adaptive: Option<f64>,
     /// Key of the noise; `None`: the noise of the run's own evaluation.
     pub seed: Option<u64>,
 }
@@ -47,6 +52,8 @@ pub struct Samples {
     pub step: u64,
     /// The solver.
     pub solver: Solver,
+    /// Evaluations of the field that a sample took; with an adaptive solver, those of the rows that took most.
+    pub evaluations: usize,
     /// Key of the noise.
     pub seed: u64,
 }
@@ -84,6 +91,15 @@ pub fn sample<B: Backend, K: Kinds>(
             MOST / dimension
         )));
     }
+    if let Some(tolerance) = request.adaptive {
+        if model.learns == Learns::Consistency {
+            let message = "an adaptive solver follows a velocity, which this network has not learned";
+            return Err(TrainError::Request(message.to_owned()));
+        }
+        if !(1e-12..1.0).contains(&tolerance) {
+            return Err(TrainError::Request(format!("a tolerance is between 1e-12 and 1, not {tolerance}")));
+        }
+    }
     let per_step = solver.evaluations_per_step();
     if request.nfe == 0 || !request.nfe.is_multiple_of(per_step) {
         let message = match request.nfe {
@@ -91,6 +107,16 @@ pub fn sample<B: Backend, K: Kinds>(
             nfe => format!("{nfe} evaluations: `{}` needs a multiple of {per_step}", solver.name()),
         };
         return Err(TrainError::Request(message));
+    }
+    let times = request.times.clone().unwrap_or_else(|| model.times.clone());
+    if let Some(steps) = times.steps()
+        && steps * per_step != request.nfe
+    {
+        let (took, solver) = (steps * per_step, solver.name());
+        return Err(TrainError::Request(format!(
+            "{} evaluations: the listed times are {steps} steps, {took} evaluations of `{solver}`",
+            request.nfe
+        )));
     }
     let labels = match (request.class, classes) {
         (Some(class), Some(classes)) if class < classes => Some(vec![class; request.count]),
@@ -103,6 +129,8 @@ pub fn sample<B: Backend, K: Kinds>(
     let sampling = Sampling {
         solver,
         nfe: request.nfe,
+        times,
+        adaptive: request.adaptive.map(|tolerance| DormandPrince { tolerance }),
         prediction: model.prediction,
         guidance: guidance(&model, request)?,
     };
@@ -119,23 +147,49 @@ pub fn sample<B: Backend, K: Kinds>(
         Ok::<(), Infallible>(())
     };
     let labels = labels.as_deref();
-    let Ok(()) = sampling.draw(&net, &streams, noise, count, shape, labels, device, take);
-    Ok(Samples { values, shape: [request.count, channels, height, width], ema, step, solver, seed })
+    let Ok(drawn) = sampling.draw(&net, &streams, noise, count, shape, labels, device, take);
+    if !drawn.met {
+        let message = "the adaptive solver did not get to the data within its tolerance; allow a larger one";
+        return Err(TrainError::Request(message.to_owned()));
+    }
+    let evaluations = drawn.evaluations;
+    Ok(Samples {
+        evaluations,
+        values,
+        shape: [request.count, channels, height, width],
+        ema,
+        step,
+        solver,
+        seed,
+    })
 }
 
 /// The stream of the fixed noise that evaluations start from.
 pub(crate) const NOISE: &str = "eval-noise";
 
 /// How samples are drawn from a network.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sampling {
     pub(crate) solver: Solver,
     /// Evaluations of the field a sample.
     pub(crate) nfe: usize,
+    /// Where the field is evaluated.
+    pub(crate) times: Spacing,
+    /// In place of all of these, steps of its own choice.
+    pub(crate) adaptive: Option<DormandPrince>,
     /// What the network's output means.
     pub(crate) prediction: Prediction,
     /// An input of a network that takes it, classifier-free otherwise.
     pub(crate) guidance: Option<SampleGuidance>,
+}
+
+/// How samples came to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    /// Evaluations of the field a sample, at most.
+    pub(crate) evaluations: usize,
+    /// Whether an adaptive solver met its tolerance.
+    pub(crate) met: bool,
 }
 
 impl Sampling {
@@ -163,7 +217,7 @@ impl Sampling {
 
     /// The time grid of these evaluations.
     pub(crate) fn grid(&self) -> Grid {
-        Grid::uniform(self.nfe / self.solver.evaluations_per_step())
+        self.times.grid(self.nfe / self.solver.evaluations_per_step())
     }
 
     /// Hands `take` the samples that `rows` rows of `noise` flow to, some rows after the other, in order: neither noise nor
@@ -182,7 +236,7 @@ impl Sampling {
         labels: Option<&[usize]>,
         device: &B::Device,
         mut take: impl FnMut(Vec<f32>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Drawn, E> {
         let grid = self.grid();
         let [channels, height, width] = shape;
         let dimension = channels * height * width;
@@ -190,9 +244,16 @@ impl Sampling {
             let rows = noise.len() / dimension;
             let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
             let field = self.field(&net, rows, labels.map(|labels| &labels[start..start + rows]), device);
-            let samples = self.solver.sample(&field, z, &grid, Fresh { streams, row: start });
-            samples.into_data().iter::<f32>().collect::<Vec<_>>()
+            let Adaptive { samples, evaluations, met } = match self.adaptive {
+                Some(adaptive) => adaptive.sample(&field, z),
+                None => {
+                    let samples = self.solver.sample(&field, z, &grid, Fresh { streams, row: start });
+                    Adaptive { samples, evaluations: self.nfe, met: true }
+                }
+            };
+            (samples.into_data().iter::<f32>().collect::<Vec<_>>(), Drawn { evaluations, met })
         };
+        let mut all = Drawn { evaluations: 0, met: true };
         let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
         for group in starts.chunks(side_by_side::chunks::<B>(device)) {
             let mut item = |&start: &usize| {
@@ -200,11 +261,13 @@ impl Sampling {
                 (net.clone(), start, noise.by_ref().take(count).collect())
             };
             let items = group.iter().map(&mut item).collect();
-            for samples in side_by_side::map::<B, _, _>(device, items, chunk) {
+            for (samples, drawn) in side_by_side::map::<B, _, _>(device, items, chunk) {
+                let evaluations = all.evaluations.max(drawn.evaluations);
+                all = Drawn { evaluations, met: all.met && drawn.met };
                 take(samples)?;
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 

@@ -391,7 +391,17 @@ fn drawn<K: Kinds>(
     nfe: usize,
 ) -> anyhow::Result<(Source, u64, Map<String, serde_json::Value>)> {
     let seed = args.noise;
-    let request = Request { count, nfe, solver: None, class: None, omega: None, interval: None, seed };
+    let request = Request {
+        count,
+        nfe,
+        solver: None,
+        class: None,
+        omega: None,
+        interval: None,
+        times: None,
+        adaptive: None,
+        seed,
+    };
     let model = Model::<K>::open(run, args.ema.as_deref())?;
     let samples = dispatch(args.on.device, Draw { model, request })?;
     let [_, channels, height, width] = samples.shape;

@@ -6,7 +6,7 @@ use crate::{
     device::{Work, dispatch},
 };
 use indicatif::ProgressBar;
-use meanflow_core::{Solver, objective::TrainBackend};
+use meanflow_core::{Solver, objective::TrainBackend, solver::Spacing};
 use meanflow_data::{density_png, grid_png};
 use meanflow_train::{
     Kinds,
@@ -40,6 +40,11 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
         class: args.class,
         omega: args.omega,
         interval: args.interval.map(|ends| [ends[0], ends[1]]),
+        times: args
+            .times
+            .map(|text| Spacing::parse(&text).map_err(|reason| Usage(format!("--times {text}: {reason}"))))
+            .transpose()?,
+        adaptive: args.adaptive,
         seed: args.seed,
     };
     let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
@@ -52,6 +57,9 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
         let columns = (args.count as f64).sqrt().ceil() as usize;
         let scale = 64usize.div_ceil(samples.shape[2]);
         grid_png(&samples.values, samples.shape, columns, scale, &args.out)?;
+    }
+    if args.adaptive.is_some() {
+        say!("{} evaluations a sample", samples.evaluations);
     }
     tell!("{}", args.out.display());
     Ok(Done::Yes)

@@ -1,6 +1,7 @@
 //! Samplers: from noise at `t = 1` to data at `t = 0`, one file each, listed once in `solvers!`.
 
 mod consistency;
+mod dormand_prince;
 mod euler;
 mod field;
 mod grid;
@@ -8,9 +9,12 @@ mod heun;
 mod meanflow;
 mod midpoint;
 mod rk4;
+mod spacing;
 
+pub use dormand_prince::{Adaptive, DormandPrince};
 pub use field::{ClassifierFree, Field};
 pub use grid::{Grid, GridError};
+pub use spacing::Spacing;
 
 use crate::{Backbone, Streams, objective::Learns};
 use burn::tensor::{DType, Tensor, TensorData, backend::Backend};

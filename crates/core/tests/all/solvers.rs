@@ -8,7 +8,7 @@ use meanflow_core::{
     flow::Edm,
     interpolant::per_row,
     objective::Learns,
-    solver::{ClassifierFree, Field, Grid},
+    solver::{ClassifierFree, DormandPrince, Field, Grid},
 };
 
 use crate::common::{FRESH, assert_close, bits, field, ints, tensor, uniform, values};
@@ -217,4 +217,34 @@ fn a_preconditioned_model_starts_at_its_largest_noise() {
         let end = values(Solver::Consistency.sample(&field, noise(2), &Grid::uniform(steps), FRESH));
         assert_close("data", &end, &[mu; 8], 1e-10);
     }
+}
+
+/// `dz/dt = z·cos(6t)` from 1 down to 0 multiplies by `e^{−sin(6)/6}`.
+#[test]
+fn the_adaptive_solver_meets_its_tolerance() {
+    let exact = values(noise(3) * (-(6f64.sin()) / 6.0).exp());
+    let mut last = 0;
+    for tolerance in [1e-3, 1e-6, 1e-9] {
+        let asked = RefCell::new(0);
+        let counted = field(|z, _, t| {
+            *asked.borrow_mut() += 1;
+            z * per_row((t * 6.0).cos())
+        });
+        let found = DormandPrince { tolerance }.sample(&Field::new(&counted, Condition::none()), noise(3));
+        assert!(found.met && found.evaluations == asked.take() && found.evaluations > last);
+        last = found.evaluations;
+        let worst =
+            values(found.samples).iter().zip(&exact).fold(0f64, |most, (a, b)| most.max((a - b).abs()));
+        // The errors of some tens of steps add up.
+        assert!(worst < 10.0 * tolerance, "{worst:e} at {tolerance:e} with {last} evaluations");
+    }
+    // Order 5: a thousand times the accuracy for about four times the work.
+    assert!(last < 600, "{last} evaluations");
+}
+
+#[test]
+fn a_field_without_numbers_is_given_up() {
+    let broken = field(|z, _, _| z * f64::NAN);
+    let found = DormandPrince { tolerance: 1e-3 }.sample(&Field::new(&broken, Condition::none()), noise(1));
+    assert!(!found.met);
 }

@@ -3,7 +3,7 @@
 use super::training::TrainConfig;
 use meanflow_core::{
     objective::{Learns, Objectives, interval},
-    solver::Solver,
+    solver::{Solver, Spacing},
 };
 use meanflow_data::{DataConfig, Description};
 use meanflow_metrics::Metric;
@@ -27,6 +27,10 @@ pub struct EvalConfig {
     pub nfe: Vec<usize>,
     /// How samples are drawn.
     pub solver: Solver,
+    /// The times at which the field is evaluated.
+    pub times: Spacing,
+    /// Key of noise and choices of the evaluation.
+    pub seed: u64,
     /// Guidance of samples: an input of a network that takes it, classifier-free otherwise.
     pub guidance: Option<SampleGuidance>,
     /// What is computed.
@@ -102,6 +106,7 @@ impl EvalConfig {
     /// Reads the table; what could not be read of the rest (`None`) is not compared with.
     pub(super) fn read(
         root: &mut Reader,
+        seed: u64,
         train: &TrainConfig,
         items: Option<usize>,
         data: Option<(&DataConfig, &Description)>,
@@ -130,13 +135,28 @@ impl EvalConfig {
                 );
                 r.problem(Problem::new(r.at("nfe"), message));
             }
+            let times = Spacing::read(r, "times");
+            if let Some(steps) = times.steps()
+                && let Some(other) = nfe.iter().find(|nfe| **nfe != steps * per_step)
+            {
+                let message = format!(
+                    "`{}` lists {steps} steps, which are {} evaluations of `{}`, and `{}` has {other}",
+                    r.path("times"),
+                    steps * per_step,
+                    solver.name(),
+                    r.path("nfe"),
+                );
+                let help = format!("set `nfe = [{}]`", steps * per_step);
+                r.problem(Problem::new(r.at("nfe"), message).help(help));
+            }
+            let seed = r.get("seed", Within(0, Within::LARGEST), seed as usize) as u64;
             let guidance = guidance(r, data.is_none_or(|(_, data)| data.classes.is_some()));
             let metrics = metrics(r, known, data.map(|(_, description)| description), samples);
             let grid = r.get("grid", Within(1, 4096), 64);
             // Of pictures; points have no such score, and no such key.
             let points = data.is_some_and(|(_, description)| description.shape[1..] == [1, 1]);
             let efflite0 = if points { Lite0::Off } else { r.get("efflite0", Lite0File, Lite0::Auto) };
-            Self { every, samples, nfe, solver, guidance, metrics, grid, efflite0 }
+            Self { every, samples, nfe, solver, times, seed, guidance, metrics, grid, efflite0 }
         })
     }
 }

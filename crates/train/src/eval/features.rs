@@ -206,6 +206,8 @@ mod tests {
                 nfe: vec![1],
                 solver: meanflow_core::Solver::MeanFlow,
                 guidance: None,
+                times: Default::default(),
+                seed: 0,
                 metrics: vec![meanflow_metrics::METRICS[3]],
                 grid: 1,
                 efflite0,

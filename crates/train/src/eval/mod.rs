@@ -69,7 +69,7 @@ impl Evaluation {
     ) -> Result<Self, TrainError> {
         let (shape, samples) = (data.shape(), variant.eval.samples);
         let dimension: usize = shape.iter().product();
-        let streams = Streams::new(variant.seed);
+        let streams = Streams::new(variant.eval.seed);
         let classes = data.classes();
         observer.on(Event::Task {
             what: "reference statistics".to_owned(),
@@ -81,7 +81,7 @@ impl Evaluation {
         let most = if unscored { 0 } else { most_compared(shape, samples) };
         let (real, held) = match data.held_out(most, 1)? {
             Some(real) => (real, true),
-            None => (read_rows(data, beginning_of_an_epoch(data, variant.seed, most))?, false),
+            None => (read_rows(data, beginning_of_an_epoch(data, variant.eval.seed, most))?, false),
         };
         // The floor compares other real data: held out as well where enough is left, else a keyed choice of the training data,
         // and where that is the reference itself, with what the choice leaves of it.
@@ -120,13 +120,13 @@ impl Evaluation {
                 )));
             }
             let named = |error| TrainError::Metric { metric: metric.name(), error };
-            let reference = metric.reference(view(&real).into_dyn(), variant.seed).map_err(named)?;
+            let reference = metric.reference(view(&real).into_dyn(), variant.eval.seed).map_err(named)?;
             let floor = match &rest {
                 None => reference.score(view(&other).into_dyn()),
                 Some(rest) => {
                     let kept = if metric.needs_equal_sizes() { other.len() } else { rest.len() };
                     let reference =
-                        metric.reference(view(&rest[..kept]).into_dyn(), variant.seed).map_err(named)?;
+                        metric.reference(view(&rest[..kept]).into_dyn(), variant.eval.seed).map_err(named)?;
                     reference.score(view(&other).into_dyn())
                 }
             };
@@ -154,6 +154,8 @@ impl Evaluation {
             sampling: Sampling {
                 solver: variant.eval.solver,
                 nfe: 1,
+                times: variant.eval.times.clone(),
+                adaptive: None,
                 prediction: variant.objective.facts().prediction(),
                 guidance: variant.eval.guidance,
             },
@@ -168,7 +170,7 @@ impl Evaluation {
     }
 
     fn sampling(&self, nfe: usize) -> Sampling {
-        Sampling { nfe, ..self.sampling }
+        Sampling { nfe, ..self.sampling.clone() }
     }
 
     /// Scores `nets` (label and network) at `step`, writes their grids or points, and returns the lines for the log. A score

@@ -37,6 +37,26 @@ fn every_wrong_size_of_a_network_is_told() {
 }
 
 #[test]
+fn listed_times_have_their_own_number_of_evaluations() {
+    let times = "eval.times=[1.0, 0.4, 0.0]";
+    let loaded = load(SMALL, &[times, "eval.nfe=[2]"]).unwrap();
+    assert_eq!(loaded.variants[0].eval.times.to_string(), "1,0.4,0");
+    let expected = "`eval.times` lists 2 steps, which are 2 evaluations of `meanflow`, and `eval.nfe` has 1 (from --set)";
+    says(SMALL, &[times, "eval.nfe=[1, 2]"], expected, "set `nfe = [2]`");
+    for (wrong, said) in [
+        ("[1.0, 0.4]", "the times go from 1 to 0.4, not from 1 to 0"),
+        ("[1.0, 0.4, 0.6, 0.0]", "times must fall from noise (1) to data (0), but 0.6 follows 0.4"),
+        ("[1.0, 2.0, 0.0]", "must be between 0 and 1"),
+    ] {
+        let error = load(SMALL, &[&format!("eval.times={wrong}")]).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    for shown in ["{ edm = { rho = 5.0 } }", "{ shifted = { shift = 2.0 } }", "\"uniform\""] {
+        load(SMALL, &[&format!("eval.times={shown}")]).unwrap();
+    }
+}
+
+#[test]
 fn w2_of_too_many_points_is_refused() {
     for set in [&["eval.samples=100000"][..], &["eval.samples=100000", "eval.metrics=[\"w2\"]"]] {
         let expected = "`eval.samples` = 100000: `w2` takes at most 16384 samples (from --set)";

@@ -66,6 +66,8 @@ fn experiments() -> Vec<Comparison> {
         add(IMAGES, &[&format!("objective={{meanflow={{derivative={{{name}={{}}}}}}}}")]);
     }
     add(IMAGES, &["eval={guidance={}}"]);
+    add(SMALL, &["eval={times={shifted={}}}"]);
+    add(SMALL, &["eval={times={edm={}}}"]);
     add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
     experiments
 }

@@ -139,6 +139,8 @@ every = "100 steps"
 samples = 2000
 solver = "meanflow"
 nfe = [1, 2, 4]
+times = "uniform"
+seed = 0
 metrics = ["w2", "sliced_w2", "energy"]
 grid = 64
 
