@@ -4,11 +4,9 @@
 
 use crate::{
     TrainError,
-    config::{
-        AdamConfig, EmaConfig, EvalConfig, InitConfig, Lite0, OptimizerConfig, Resolved, TrainConfig, Variant,
-    },
+    config::{EmaConfig, EvalConfig, InitConfig, Lite0, Resolved, TrainConfig, Variant},
     ema::{self, Profile},
-    optimizer::Optim,
+    optimizer::{Adam, AdamConfig, Optim, OptimizerConfig},
     step::{Trainer, label_tensor},
 };
 use burn::{
@@ -135,7 +133,7 @@ impl Yardstick {
                 keep_every: None,
                 log: steps,
             },
-            optimizer: OptimizerConfig::Adam(ADAM),
+            optimizer: OptimizerConfig::Adam(Adam(ADAM)),
             ema: vec![EmaConfig {
                 profile: Profile::Constant { decay: EMA, ramp: false },
                 label: EMA.to_string(),
@@ -294,7 +292,7 @@ impl<B: AutodiffBackend> Plain<B> {
         Ok(Self {
             average: Some(net.valid()),
             net: Some(net),
-            optim: Optim::new(&OptimizerConfig::Adam(ADAM)),
+            optim: Optim::new(&OptimizerConfig::Adam(Adam(ADAM))),
             batch: yardstick.batch(batch),
             step: 0,
             device: device.clone(),

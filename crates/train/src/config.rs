@@ -26,9 +26,12 @@ pub use net::of_table as net_of_table;
 pub(crate) use plan::COMPARED;
 pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
-pub use training::{AdamConfig, Adjust, EmaConfig, MuonConfig, OptimizerConfig, TrainConfig};
+pub use training::{EmaConfig, TrainConfig};
 
-use crate::{BuiltIn, Kinds};
+use crate::{
+    BuiltIn, Kinds,
+    optimizer::{Lengths, OptimizerConfig},
+};
 use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
 use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, Within, quote};
@@ -152,7 +155,7 @@ impl<K: Kinds> Variant<K> {
         if let Some(objective) = objective.as_ref().filter(|_| root.is_sound()) {
             objective::check_groups(root, objective, train.batch);
         }
-        let optimizer = OptimizerConfig::read(root, train.batch, items);
+        let optimizer = training::optimizer(root, Lengths { batch: train.batch, items });
         let ema = EmaConfig::read(root, train.batch, items);
         let eval = EvalConfig::read(root, seed, &train, items, described, objective.as_ref(), &K::metrics());
         let name = match name {

@@ -1,7 +1,9 @@
 //! What an experiment file can name, with the keys of each kind: the registries, as `meanflow kinds` prints them.
 
-use super::OptimizerConfig;
-use crate::Kinds;
+use crate::{
+    Kinds,
+    optimizer::{Lengths, OptimizerConfig},
+};
 use meanflow_core::{
     Solver,
     objective::{About, Labels, Objectives},
@@ -52,8 +54,9 @@ pub fn kinds<K: Kinds>() -> Vec<Kind> {
     let data = K::data();
     let data =
         data.iter().map(|data| kind("data", data.name, data.description, Reader::keys(|r| (data.read)(r))));
-    let optimizers = OptimizerConfig::NAMES.map(|name| {
-        kind("optimizer", name, "", Reader::keys(|r| OptimizerConfig::of_kind(name, r, 1, None)))
+    let lengths = Lengths { batch: 1, items: None };
+    let optimizers = OptimizerConfig::NAMES.iter().map(|&(name, line)| {
+        kind("optimizer", name, line, Reader::keys(|r| OptimizerConfig::of_kind(name, r, lengths)))
     });
     let solvers =
         Solver::ALL.iter().map(|solver| kind("eval.solver", solver.name(), solver.about(), Vec::new()));

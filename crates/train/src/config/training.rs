@@ -2,12 +2,11 @@
 
 use crate::{
     ema::{Profile, decay_of_half_life, power_of_std},
-    optimizer::learning_rate,
+    optimizer::{Lengths, OptimizerConfig},
 };
 use meanflow_core::precision::Precision;
 use meanflow_settings::{
-    Choice, Flag, Length, Node, Number, Or, Pair, Period, Problem, Reader, Scalar, Series, Steps, Text,
-    Within, Wrong, quote,
+    Choice, Flag, Length, Node, Number, Or, Period, Problem, Reader, Scalar, Steps, Within, Wrong, quote,
 };
 
 /// `[train]`: the length of a run and what happens on the way.
@@ -53,133 +52,10 @@ impl TrainConfig {
     }
 }
 
-/// Constants of Adam and its relatives.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdamConfig {
-    /// Learning rate after the warm-up.
-    pub lr: f64,
-    /// Decay of the first and of the second moment.
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// Steps over which the learning rate grows linearly to `lr`.
-    pub warmup: u64,
-    /// Decoupled weight decay; 0 for plain Adam.
-    pub weight_decay: f64,
-    /// Series(Text::SOME, 0) of the paths of parameters that do not decay.
-    pub weight_decay_except: Vec<String>,
-}
-
-/// Constants of Muon.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MuonConfig {
-    /// Learning rate of the matrices after the warm-up, which is Adam's.
-    pub lr: f64,
-    /// Share of the mean gradient that a step keeps.
-    pub momentum: f64,
-    /// Newton–Schulz iterations.
-    pub ns_steps: usize,
-    /// How the learning rate depends on the shape of a matrix.
-    pub adjust: Adjust,
-    /// Series(Text::SOME, 0) of the paths of matrices that Adam takes.
-    pub except: Vec<String>,
-    /// For everything but those matrices; its weight decay is for all.
-    pub adam: AdamConfig,
-}
-
-/// How Muon's learning rate depends on the shape of a matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Adjust {
-    /// `√max(1, outputs/inputs)` (Jordan et al.).
-    Original,
-    /// `0.2·√max(outputs, inputs)` (Liu et al., arXiv 2502.16982): updates as large as AdamW's.
-    MatchRmsAdamW,
-}
-
-impl MuonConfig {
-    /// Whether `except` is the default, which is for all networks.
-    pub fn excepts_by_default(&self) -> bool {
-        self.except == NOT_HIDDEN
-    }
-}
-
-/// `[optimizer.*]`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum OptimizerConfig {
-    /// Adam, without weight decay.
-    Adam(AdamConfig),
-    /// Adam with decoupled weight decay.
-    AdamW(AdamConfig),
-    /// Rectified Adam.
-    RAdam(AdamConfig),
-    /// Muon for matrices, Adam for the rest.
-    Muon(MuonConfig),
-}
-
-/// The first and the last layers, embeddings and tables, which Muon is not meant for.
-const NOT_HIDDEN: [&str; 6] =
-    ["*embedder*", "*.mapping.*", "*_tokens", "*final_layer*", "*.input.*", "*.output.*"];
-
-impl OptimizerConfig {
-    /// Names of the optimizers in experiment files.
-    pub const NAMES: [&str; 4] = ["adam", "adamw", "radam", "muon"];
-
-    /// The constants that all kinds have.
-    pub fn adam(&self) -> &AdamConfig {
-        match self {
-            Self::Adam(adam) | Self::AdamW(adam) | Self::RAdam(adam) => adam,
-            Self::Muon(muon) => &muon.adam,
-        }
-    }
-
-    /// The learning rate of `step` (from 0) that the log tells: that of Muon's matrices, else the only one.
-    pub fn learning_rate(&self, step: u64) -> f64 {
-        let lr = if let Self::Muon(muon) = self { muon.lr } else { self.adam().lr };
-        learning_rate(lr, self.adam().warmup, step)
-    }
-
-    pub(super) fn read(root: &mut Reader, batch: usize, items: Option<usize>) -> Option<Self> {
-        root.kind("optimizer", &Self::NAMES, Some("adam"), |kind, r| Self::of_kind(kind, r, batch, items))
-    }
-
-    /// Reads the keys of an optimizer of this kind.
-    pub(super) fn of_kind(kind: &str, r: &mut Reader, batch: usize, items: Option<usize>) -> Self {
-        match kind {
-            "adamw" => Self::AdamW(adam("lr", true, r, batch, items)),
-            "radam" => Self::RAdam(adam("lr", true, r, batch, items)),
-            "muon" => Self::Muon(MuonConfig {
-                lr: r.get("lr", Number::POSITIVE, 0.02),
-                momentum: r.get("momentum", Number::BELOW_ONE, 0.95),
-                ns_steps: r.get("ns-steps", Within(1, 99), 5),
-                adjust: r.get(
-                    "adjust",
-                    Choice(vec![("original", Adjust::Original), ("match-rms-adamw", Adjust::MatchRmsAdamW)]),
-                    Adjust::Original,
-                ),
-                except: r.get("except", Series(Text::SOME, 0), NOT_HIDDEN.map(str::to_owned).to_vec()),
-                adam: adam("adam-lr", true, r, batch, items),
-            }),
-            _ => Self::Adam(adam("lr", false, r, batch, items)),
-        }
-    }
-}
-
-/// Adam's constants, the learning rate under the name `lr`.
-fn adam(lr: &'static str, decays: bool, r: &mut Reader, batch: usize, items: Option<usize>) -> AdamConfig {
-    let warmup = Steps { batch, items, least: 0 };
-    let mut adam = AdamConfig {
-        lr: r.get(lr, Number::POSITIVE, 1e-4),
-        betas: r.get("betas", Pair(Number::BELOW_ONE), [0.9, 0.95]),
-        eps: r.get("eps", Number::POSITIVE, 1e-8),
-        warmup: r.get("warmup", warmup, Length::steps(0)).steps,
-        weight_decay: 0.0,
-        weight_decay_except: Vec::new(),
-    };
-    if decays {
-        adam.weight_decay = r.get("weight-decay", Number::NOT_NEGATIVE, 0.0);
-        adam.weight_decay_except = r.get("weight-decay-except", Series(Text::SOME, 0), Vec::new());
-    }
-    adam
+/// Reads `[optimizer.*]`; Adam if there is none.
+pub(super) fn optimizer(root: &mut Reader, lengths: Lengths) -> Option<OptimizerConfig> {
+    let names: Vec<&str> = OptimizerConfig::NAMES.iter().map(|(name, _)| *name).collect();
+    root.kind("optimizer", &names, Some("adam"), |kind, r| OptimizerConfig::of_kind(kind, r, lengths))
 }
 
 /// `[[ema]]`: one exponential moving average of the weights.

@@ -1,30 +1,50 @@
-//! Optimizers: one a file, behind one type whose state can be named and stored.
+//! Optimizers: one a file, listed once, behind one type whose state can be named and stored.
 
 mod adam;
+mod adamw;
 mod clip;
+mod constants;
 mod decay;
+mod kind;
+mod moments;
 mod muon;
 mod names;
 mod radam;
 mod record;
 
+pub use adam::Adam;
+pub use adamw::AdamW;
 pub use clip::clip_global_norm;
+pub use constants::{AdamConfig, Lengths};
+pub use muon::{Adjust, MuonConfig};
+pub use radam::RAdam;
 
-use crate::{
-    config::{MuonConfig, OptimizerConfig},
-    state::{Named, ParamVisitor, StateError, all_used, visit_parameters},
-};
+use crate::state::{Named, ParamVisitor, StateError, all_used, visit_parameters};
 use burn::{
     module::{AutodiffModule, Module, ParamId},
-    optim::{Adam, AdamW, GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
+    optim::GradientsParams,
     tensor::{
         Tensor,
         backend::{AutodiffBackend, Backend},
     },
 };
 use decay::Decay;
-use muon::Muon;
-use radam::RAdam;
+use kind::{Kind, Rule, optimizers};
+use meanflow_settings::Reader;
+
+optimizers! {
+    Adam(Adam),
+    AdamW(AdamW),
+    RAdam(RAdam),
+    Muon(MuonConfig),
+}
+
+impl OptimizerConfig {
+    /// The learning rate of `step` (from 0) that the log tells: that of Muon's matrices, else the only one.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        learning_rate(self.rate(), self.adam().warmup, step)
+    }
+}
 
 /// Learning rate of `step` (from 0): linear warm-up over `warmup` steps, then constant.
 pub fn learning_rate(lr: f64, warmup: u64, step: u64) -> f64 {
@@ -34,67 +54,29 @@ pub fn learning_rate(lr: f64, warmup: u64, step: u64) -> f64 {
 /// The optimizer of a run.
 pub struct Optim<B: AutodiffBackend, M: AutodiffModule<B>> {
     config: OptimizerConfig,
-    rule: Rule<B, M>,
+    rule: Box<dyn Rule<B, M>>,
 }
 
-enum Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
-    Adam(OptimizerAdaptor<Adam, M, B>),
-    AdamW(OptimizerAdaptor<AdamW, M, B>),
-    RAdam(OptimizerAdaptor<RAdam, M, B>),
-    Muon { matrices: OptimizerAdaptor<Muon, M, B>, rest: OptimizerAdaptor<Adam, M, B> },
-}
-
-impl<B: AutodiffBackend, M: AutodiffModule<B>> Optim<B, M> {
+impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Optim<B, M> {
     /// A fresh optimizer with every constant from the experiment file.
     pub fn new(config: &OptimizerConfig) -> Self {
-        let rule = match config {
-            OptimizerConfig::Adam(config) => Rule::Adam(adam::adam(config).into()),
-            OptimizerConfig::AdamW(config) => Rule::AdamW(adam::adamw(config).into()),
-            OptimizerConfig::RAdam(config) => Rule::RAdam(RAdam::new(config).into()),
-            OptimizerConfig::Muon(config) => {
-                Rule::Muon { matrices: Muon::new(config).into(), rest: adam::adam(&config.adam).into() }
-            }
-        };
-        Self { config: config.clone(), rule }
+        Self { config: config.clone(), rule: config.rule() }
     }
 
     /// Update number `step` (from 0). A parameter without a gradient stays as it is.
     pub fn step(&mut self, step: u64, module: M, grads: GradientsParams) -> M {
         let adam = self.config.adam();
+        let rate = |lr: f64| learning_rate(lr, adam.warmup, step);
         let decay = Decay { rate: adam.weight_decay, except: &adam.weight_decay_except };
-        let lr = learning_rate(adam.lr, adam.warmup, step);
-        let muon = self.config.learning_rate(step);
-        let module = decay.apply(module, &grads, |name, rank| match &self.config {
-            OptimizerConfig::Muon(config) if is_matrix(config, name, rank) => muon,
-            _ => lr,
-        });
-        match (&mut self.rule, &self.config) {
-            (Rule::Adam(optim), _) => optim.step(lr, module, grads),
-            (Rule::AdamW(optim), _) => optim.step(lr, module, grads),
-            (Rule::RAdam(optim), _) => optim.step(lr, module, grads),
-            (Rule::Muon { matrices, rest }, OptimizerConfig::Muon(config)) => {
-                let mut split = Split { config, grads, matrices: GradientsParams::new() };
-                visit_parameters(&module, &mut split);
-                let module = matrices.step(muon, module, split.matrices);
-                rest.step(lr, module, split.grads)
-            }
-            (Rule::Muon { .. }, _) => unreachable!("the rule is made from the configuration"),
-        }
+        let module = decay.apply(module, &grads, |name, rank| rate(self.config.rate_of(name, rank)));
+        self.rule.step(&rate, module, grads)
     }
 
     /// The state under the names `moment_1.<path>`, `moment_2.<path>` and `time.<path>` (updates so far, `[1]`), and
     /// `velocity.<path>` for matrices of Muon.
     pub fn state(&self, module: &M) -> Named {
         let mut state = Named::new();
-        match &self.rule {
-            Rule::Adam(optim) => record::store(optim, module, &mut state),
-            Rule::AdamW(optim) => record::store(optim, module, &mut state),
-            Rule::RAdam(optim) => record::store(optim, module, &mut state),
-            Rule::Muon { matrices, rest } => {
-                record::store(matrices, module, &mut state);
-                record::store(rest, module, &mut state);
-            }
-        }
+        self.rule.store(module, &mut state);
         state
     }
 
@@ -103,39 +85,8 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Optim<B, M> {
     /// # Errors
     /// A tensor that is missing, of another shape or type, or that no parameter takes.
     pub fn with_state(self, module: &M, mut state: Named) -> Result<Self, StateError> {
-        let from = &mut state;
-        let rule = match self.rule {
-            Rule::Adam(optim) => Rule::Adam(record::restore(optim, module, from)?),
-            Rule::AdamW(optim) => Rule::AdamW(record::restore(optim, module, from)?),
-            Rule::RAdam(optim) => Rule::RAdam(record::restore(optim, module, from)?),
-            Rule::Muon { matrices, rest } => Rule::Muon {
-                matrices: record::restore(matrices, module, from)?,
-                rest: record::restore(rest, module, from)?,
-            },
-        };
+        let rule = self.rule.restored(module, &mut state)?;
         all_used(state).map(|()| Self { rule, ..self })
-    }
-}
-
-/// Whether Muon takes this parameter.
-fn is_matrix(config: &MuonConfig, name: &str, rank: usize) -> bool {
-    rank == 2 && !names::any(&config.except, name)
-}
-
-/// Takes the gradients of Muon's matrices out of `grads`.
-struct Split<'a> {
-    config: &'a MuonConfig,
-    grads: GradientsParams,
-    matrices: GradientsParams,
-}
-
-impl<B: AutodiffBackend> ParamVisitor<B> for Split<'_> {
-    fn visit<const D: usize>(&mut self, name: String, id: ParamId, _tensor: Tensor<B, D>) {
-        if is_matrix(self.config, &name, D)
-            && let Some(grad) = self.grads.remove::<B::InnerBackend, D>(id)
-        {
-            self.matrices.register(id, grad);
-        }
     }
 }
 
@@ -155,12 +106,8 @@ pub fn idle_pattern<'a, B: Backend, M: Module<B>>(
     visit_parameters(module, &mut paths);
     let idle =
         |pattern: &&String| !paths.0.iter().any(|path| names::any(std::slice::from_ref(*pattern), path));
-    let except = match config {
-        OptimizerConfig::Muon(muon) if !muon.excepts_by_default() => &muon.except[..],
-        _ => &[],
-    };
     let of = |key: &'static str, patterns: &'a [String]| Some((key, patterns.iter().find(idle)?));
-    of("weight-decay-except", &config.adam().weight_decay_except).or_else(|| of("except", except))
+    of("weight-decay-except", &config.adam().weight_decay_except).or_else(|| of("except", config.except()))
 }
 
 #[cfg(test)]

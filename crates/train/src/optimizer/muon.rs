@@ -4,32 +4,169 @@
 //! not the same twice on many elements.
 
 use super::{
+    adam::adam,
     clip::sum_of_squares,
+    constants::{AdamConfig, Lengths},
+    kind::{Kind, Rule, Single},
+    names,
     record::{Slots, Stored},
 };
-use crate::{
-    config::{Adjust, MuonConfig},
-    state::{Named, StateError},
-};
+use crate::state::{Named, ParamVisitor, StateError, visit_parameters};
 use burn::{
-    optim::{LearningRate, SimpleOptimizer},
+    module::{AutodiffModule, ParamId},
+    optim::{self, GradientsParams, LearningRate, SimpleOptimizer},
     record::Record,
-    tensor::{Tensor, backend::Backend},
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
 };
+use meanflow_settings::{Choice, Number, Reader, Series, Text, Within};
+
+/// `[optimizer.muon]`: Muon for matrices, Adam for the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MuonConfig {
+    /// Learning rate of the matrices after the warm-up, which is Adam's.
+    pub lr: f64,
+    /// Share of the mean gradient that a step keeps.
+    pub momentum: f64,
+    /// Newton–Schulz iterations.
+    pub ns_steps: usize,
+    /// How the learning rate depends on the shape of a matrix.
+    pub adjust: Adjust,
+    /// Patterns of the paths of matrices that Adam takes.
+    pub except: Vec<String>,
+    /// For everything but those matrices; its weight decay is for all.
+    pub adam: AdamConfig,
+}
+
+/// How Muon's learning rate depends on the shape of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjust {
+    /// `√max(1, outputs/inputs)` (Jordan et al.).
+    Original,
+    /// `0.2·√max(outputs, inputs)` (Liu et al., arXiv 2502.16982): updates as large as AdamW's.
+    MatchRmsAdamW,
+}
+
+/// The first and the last layers, embeddings and tables, which Muon is not meant for.
+const NOT_HIDDEN: [&str; 6] =
+    ["*embedder*", "*.mapping.*", "*_tokens", "*final_layer*", "*.input.*", "*.output.*"];
+
+impl MuonConfig {
+    /// Whether Muon takes this parameter.
+    fn takes(&self, name: &str, rank: usize) -> bool {
+        rank == 2 && !names::any(&self.except, name)
+    }
+}
+
+impl Kind for MuonConfig {
+    const NAME: &'static str = "muon";
+    const ABOUT: &'static str =
+        "orthogonalised momentum for matrices, Adam for the rest (Jordan et al. 2024)";
+
+    fn read(r: &mut Reader, lengths: Lengths) -> Self {
+        Self {
+            lr: r.get("lr", Number::POSITIVE, 0.02),
+            momentum: r.get("momentum", Number::BELOW_ONE, 0.95),
+            ns_steps: r.get("ns-steps", Within(1, 99), 5),
+            adjust: r.get(
+                "adjust",
+                Choice(vec![("original", Adjust::Original), ("match-rms-adamw", Adjust::MatchRmsAdamW)]),
+                Adjust::Original,
+            ),
+            except: r.get("except", Series(Text::SOME, 0), NOT_HIDDEN.map(str::to_owned).to_vec()),
+            adam: AdamConfig::read("adam-lr", true, r, lengths),
+        }
+    }
+
+    fn adam(&self) -> &AdamConfig {
+        &self.adam
+    }
+
+    fn rate(&self) -> f64 {
+        self.lr
+    }
+
+    fn rate_of(&self, name: &str, rank: usize) -> f64 {
+        if self.takes(name, rank) { self.lr } else { self.adam.lr }
+    }
+
+    /// None where it is the default, which is for all networks.
+    fn except(&self) -> &[String] {
+        if self.except == NOT_HIDDEN { &[] } else { &self.except }
+    }
+
+    fn rule<B: AutodiffBackend, M: AutodiffModule<B> + 'static>(&self) -> Box<dyn Rule<B, M>> {
+        Box::new(Split {
+            config: self.clone(),
+            matrices: Single { optim: Muon::new(self).into(), lr: self.lr },
+            rest: Single { optim: adam(&self.adam).into(), lr: self.adam.lr },
+        })
+    }
+}
+
+/// Muon for the matrices, Adam for the rest.
+struct Split<B: AutodiffBackend, M: AutodiffModule<B>> {
+    config: MuonConfig,
+    matrices: Single<Muon, M, B>,
+    rest: Single<optim::Adam, M, B>,
+}
+
+impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Rule<B, M> for Split<B, M> {
+    fn step(&mut self, rate: &dyn Fn(f64) -> f64, module: M, grads: GradientsParams) -> M {
+        let mut parts = Parts { config: &self.config, grads, matrices: GradientsParams::new() };
+        visit_parameters(&module, &mut parts);
+        let Parts { grads, matrices, .. } = parts;
+        let module = self.matrices.step(rate, module, matrices);
+        self.rest.step(rate, module, grads)
+    }
+
+    fn store(&self, module: &M, to: &mut Named) {
+        self.matrices.store(module, to);
+        self.rest.store(module, to);
+    }
+
+    fn restored(self: Box<Self>, module: &M, from: &mut Named) -> Result<Box<dyn Rule<B, M>>, StateError> {
+        let Self { config, matrices, rest } = *self;
+        Ok(Box::new(Self {
+            config,
+            matrices: matrices.restore(module, from)?,
+            rest: rest.restore(module, from)?,
+        }))
+    }
+}
+
+/// Takes the gradients of Muon's matrices out of `grads`.
+struct Parts<'a> {
+    config: &'a MuonConfig,
+    grads: GradientsParams,
+    matrices: GradientsParams,
+}
+
+impl<B: AutodiffBackend> ParamVisitor<B> for Parts<'_> {
+    fn visit<const D: usize>(&mut self, name: String, id: ParamId, _tensor: Tensor<B, D>) {
+        if self.config.takes(&name, D)
+            && let Some(grad) = self.grads.remove::<B::InnerBackend, D>(id)
+        {
+            self.matrices.register(id, grad);
+        }
+    }
+}
 
 /// Coefficients of the quintic Newton–Schulz iteration (Jordan et al.).
 const QUINTIC: [f64; 3] = [3.4445, -4.7750, 2.0315];
 
 /// Muon for weights of linear layers, `[inputs, outputs]`.
 #[derive(Clone, Debug)]
-pub(super) struct Muon {
+struct Muon {
     momentum: f64,
     steps: usize,
     adjust: Adjust,
 }
 
 impl Muon {
-    pub fn new(config: &MuonConfig) -> Self {
+    fn new(config: &MuonConfig) -> Self {
         Self { momentum: config.momentum, steps: config.ns_steps, adjust: config.adjust }
     }
 
@@ -60,7 +197,7 @@ impl Muon {
 
 /// The running mean of a matrix's gradients.
 #[derive(Record, Clone)]
-pub(super) struct Velocity<B: Backend, const D: usize> {
+struct Velocity<B: Backend, const D: usize> {
     velocity: Tensor<B, D>,
 }
 

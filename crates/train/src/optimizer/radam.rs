@@ -1,27 +1,52 @@
 //! RAdam: Adam with a rectified variance (Liu et al. 2020, arXiv 1908.03265, algorithm 2).
 
 use super::{
-    adam::{restore, store},
+    constants::{AdamConfig, Lengths},
+    kind::{Kind, Rule, Single},
+    moments::{restore, store},
     record::{Slots, Stored},
 };
-use crate::{
-    config::AdamConfig,
-    state::{Named, StateError},
-};
+use crate::state::{Named, StateError};
 use burn::{
+    module::AutodiffModule,
     optim::{AdamState, AdaptiveMomentumState, LearningRate, SimpleOptimizer},
-    tensor::{Tensor, backend::Backend},
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
 };
+use meanflow_settings::Reader;
+
+/// `[optimizer.radam]`: rectified Adam, with decoupled weight decay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RAdam(pub AdamConfig);
+
+impl Kind for RAdam {
+    const NAME: &'static str = "radam";
+    const ABOUT: &'static str = "Adam with a rectified variance (arXiv 1908.03265)";
+
+    fn read(r: &mut Reader, lengths: Lengths) -> Self {
+        Self(AdamConfig::read("lr", true, r, lengths))
+    }
+
+    fn adam(&self) -> &AdamConfig {
+        &self.0
+    }
+
+    fn rule<B: AutodiffBackend, M: AutodiffModule<B> + 'static>(&self) -> Box<dyn Rule<B, M>> {
+        Box::new(Single { optim: Rectified::new(&self.0).into(), lr: self.0.lr })
+    }
+}
 
 /// RAdam as `torch.optim.RAdam` computes it, which adds `eps` to `√v` before the bias correction.
 #[derive(Clone, Debug)]
-pub(super) struct RAdam {
+struct Rectified {
     betas: [f64; 2],
     eps: f64,
 }
 
-impl RAdam {
-    pub fn new(config: &AdamConfig) -> Self {
+impl Rectified {
+    fn new(config: &AdamConfig) -> Self {
         Self { betas: config.betas, eps: config.eps }
     }
 
@@ -37,7 +62,7 @@ impl RAdam {
     }
 }
 
-impl<B: Backend> SimpleOptimizer<B> for RAdam {
+impl<B: Backend> SimpleOptimizer<B> for Rectified {
     type State<const D: usize> = AdamState<B, D>;
 
     fn step<const D: usize>(
@@ -73,7 +98,7 @@ impl<B: Backend> SimpleOptimizer<B> for RAdam {
     }
 }
 
-impl<B: Backend> Stored<B> for RAdam {
+impl<B: Backend> Stored<B> for Rectified {
     fn store<const D: usize>(state: AdamState<B, D>, name: &str, to: &mut Named) {
         store(state.momentum, name, to);
     }
@@ -107,7 +132,7 @@ mod tests {
             (0.95, 12, [0.848759366059, 0.363643306165, -0.401775454849, -0.819083151646, -0.587680320473]),
         ];
         for (beta, updates, expected) in known {
-            let optim = RAdam { betas: [0.9, beta], eps: 1e-8 };
+            let optim = Rectified { betas: [0.9, beta], eps: 1e-8 };
             let device = Default::default();
             let numbers = |of: &dyn Fn(f64) -> f64| -> Tensor<Flex, 1> {
                 Tensor::from_floats([0.0, 1.0, 2.0, 3.0, 4.0].map(|i| of(i) as f32), &device)

@@ -1,8 +1,8 @@
 use super::*;
-use crate::config::{AdamConfig, Adjust};
 use burn::{
     backend::{Autodiff, Flex},
     nn::{Linear, LinearConfig},
+    optim::{Optimizer as _, adaptor::OptimizerAdaptor},
 };
 
 type B = Autodiff<Flex>;
@@ -67,9 +67,9 @@ fn close(a: &[f32], b: &[f32]) {
 fn a_stored_state_goes_on_to_the_bit() {
     let decays = adam(0.1, &["bias"]);
     for config in [
-        OptimizerConfig::Adam(adam(0.0, &[])),
-        OptimizerConfig::AdamW(decays.clone()),
-        OptimizerConfig::RAdam(decays.clone()),
+        OptimizerConfig::Adam(Adam(adam(0.0, &[]))),
+        OptimizerConfig::AdamW(AdamW(decays.clone())),
+        OptimizerConfig::RAdam(RAdam(decays.clone())),
         muon(&[], decays),
     ] {
         let mut optim = Optim::<B, Linear<B>>::new(&config);
@@ -102,19 +102,22 @@ fn a_stored_state_goes_on_to_the_bit() {
 #[test]
 fn the_decay_is_that_of_adamw() {
     let config = burn::optim::AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.95).with_epsilon(1e-8);
-    let mut burns: OptimizerAdaptor<AdamW, Linear<B>, B> = config.with_weight_decay(0.3).init();
+    let mut burns: OptimizerAdaptor<burn::optim::AdamW, Linear<B>, B> = config.with_weight_decay(0.3).init();
     let expected = (0..12).fold(layer(), |net, _| {
         let grads = gradients(&net);
         burns.step(LR, net, grads)
     });
-    let net = run(&OptimizerConfig::AdamW(adam(0.3, &[])), 12);
+    let net = run(&OptimizerConfig::AdamW(AdamW(adam(0.3, &[]))), 12);
     close(&values(&net).0, &values(&expected).0);
     close(&values(&net).1, &values(&expected).1);
 }
 
 #[test]
 fn named_parameters_do_not_decay() {
-    for (kind, name) in [OptimizerConfig::AdamW as fn(AdamConfig) -> OptimizerConfig, OptimizerConfig::RAdam]
+    for (kind, name) in
+        [(|adam| OptimizerConfig::AdamW(AdamW(adam))) as fn(AdamConfig) -> OptimizerConfig, |adam| {
+            OptimizerConfig::RAdam(RAdam(adam))
+        }]
         .into_iter()
         .zip(["w", "r"])
     {
@@ -128,9 +131,11 @@ fn named_parameters_do_not_decay() {
 #[test]
 fn parameters_without_a_gradient_stay() {
     let decays = adam(0.3, &[]);
-    for config in
-        [OptimizerConfig::AdamW(decays.clone()), OptimizerConfig::RAdam(decays.clone()), muon(&[], decays)]
-    {
+    for config in [
+        OptimizerConfig::AdamW(AdamW(decays.clone())),
+        OptimizerConfig::RAdam(RAdam(decays.clone())),
+        muon(&[], decays),
+    ] {
         let net = layer();
         let grads = GradientsParams::from_grads(net.weight.val().powi_scalar(2).sum().backward(), &net);
         let after = Optim::new(&config).step(0, net.clone(), grads);
@@ -142,7 +147,7 @@ fn parameters_without_a_gradient_stay() {
 
 #[test]
 fn muon_takes_the_matrices_and_adam_the_rest() {
-    let plain = run(&OptimizerConfig::Adam(adam(0.0, &[])), 4);
+    let plain = run(&OptimizerConfig::Adam(Adam(adam(0.0, &[]))), 4);
     let both = run(&muon(&[], adam(0.0, &[])), 4);
     assert_eq!(values(&both).1, values(&plain).1);
     assert_ne!(values(&both).0, values(&plain).0);
@@ -157,7 +162,7 @@ fn muon_takes_the_matrices_and_adam_the_rest() {
 #[test]
 fn a_pattern_that_names_nothing_is_found() {
     let idle = |except: &[&str]| {
-        idle_pattern::<B, _>(&OptimizerConfig::AdamW(adam(0.1, except)), &layer())
+        idle_pattern::<B, _>(&OptimizerConfig::AdamW(AdamW(adam(0.1, except))), &layer())
             .map(|found| found.1.clone())
     };
     assert_eq!(idle(&["bias", "*"]), None);

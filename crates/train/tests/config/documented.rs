@@ -2,7 +2,10 @@
 
 use super::{IMAGES, SMALL, load};
 use meanflow_core::objective::{ObjectiveConfig, Objectives};
-use meanflow_train::config::{Comparison, OptimizerConfig, Origin, Sort};
+use meanflow_train::{
+    config::{Comparison, Origin, Sort},
+    optimizer::OptimizerConfig,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -37,7 +40,7 @@ fn experiments() -> Vec<Comparison> {
     add(IMAGES, &[imf]);
     add(IMAGES, &[imf, "eval={guidance={}}", "objective={imf={guidance={}, time=\"uniform\"}}"]);
     add(IMAGES, &["net={unet={width=16, multipliers=[1, 2], blocks=1}}"]);
-    for name in OptimizerConfig::NAMES {
+    for (name, _) in OptimizerConfig::NAMES {
         add(SMALL, &[&format!("optimizer.{name}={{}}")]);
     }
     add(IMAGES, &["objective={meanflow={guidance={}, time=\"uniform\"}}"]);

@@ -10,8 +10,9 @@ use meanflow_data::FashionMnistConfig;
 use meanflow_metrics::METRICS;
 use meanflow_nets::Networks as _;
 use meanflow_train::{
-    config::{Comparison, OptimizerConfig, Plan},
+    config::{Comparison, Plan},
     ema::Profile,
+    optimizer::{Adam, OptimizerConfig},
 };
 use std::path::{Path, PathBuf};
 
@@ -87,7 +88,7 @@ fn the_fixed_form_means_what_it_says() {
     let train = &meanflow.train;
     assert_eq!((train.batch, train.steps, train.clip, train.checkpoint), (64, 2700, Some(1.0), 200));
     assert_eq!((train.keep_last, train.keep_every, train.log), (2, None, 50));
-    let OptimizerConfig::Adam(adam) = &meanflow.optimizer else { panic!("adam") };
+    let OptimizerConfig::Adam(Adam(adam)) = &meanflow.optimizer else { panic!("adam") };
     assert_eq!((adam.lr, adam.betas, adam.eps, adam.warmup), (1e-3, [0.9, 0.95], 1e-8, 200));
     let [ema] = &meanflow.ema[..] else { panic!("one average") };
     assert_eq!((ema.profile, ema.label.as_str()), (Profile::Constant { decay: 0.999, ramp: true }, "0.999"));
@@ -160,7 +161,7 @@ fn cifar10_is_as_published() {
         assert_eq!(variant.description.items, Some(50_000));
         assert_eq!(variant.net.parameters([3, 32, 32], None), 55_932_419);
         assert_eq!((variant.train.batch, variant.train.steps, variant.train.clip), (1024, 800_000, None));
-        let OptimizerConfig::Adam(adam) = &variant.optimizer else { panic!("adam") };
+        let OptimizerConfig::Adam(Adam(adam)) = &variant.optimizer else { panic!("adam") };
         assert_eq!((adam.lr, adam.betas, adam.eps, adam.warmup), (6e-4, [0.9, 0.999], 1e-8, 10_000));
         let averages: Vec<Profile> = variant.ema.iter().map(|ema| ema.profile).collect();
         assert_eq!(averages, [0.99995, 0.9999, 0.9996].map(|decay| Profile::Constant { decay, ramp: false }));
