@@ -45,7 +45,7 @@ pub fn main<K: Kinds>() -> ExitCode {
         Err(error) => return usage(&error),
     };
     // What is still in a buffer can fail, too.
-    match commands::run::<K>(args).inspect(|_| say::flush()) {
+    match check_threads().and_then(|()| commands::run::<K>(args)).inspect(|_| say::flush()) {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
         Ok(Done::Interrupted) => ExitCode::from(130),
@@ -67,10 +67,26 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
+/// Whether messages may be coloured: on a terminal, unless `NO_COLOR` says otherwise (<https://no-color.org>).
+fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Threads that `RAYON_NUM_THREADS` may ask for; rayon panics where the system gives fewer.
+const MOST_THREADS: usize = 1024;
+
+/// Refuses a number of threads that no machine gives.
+fn check_threads() -> anyhow::Result<()> {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.trim().parse().ok());
+    args::ensure_usage(asked.is_none_or(|threads: usize| threads <= MOST_THREADS), || {
+        format!("RAYON_NUM_THREADS={}: at most {MOST_THREADS}", asked.unwrap_or_default())
+    })
+}
+
 /// One message and the exit code: 2 for a wrong command line or configuration, 1 for everything else.
 fn explain(error: &anyhow::Error) -> (String, u8) {
     if let Some(error) = error.downcast_ref::<ConfigError>() {
-        let text = error.render(std::io::stderr().is_terminal());
+        let text = error.render(coloured());
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
     let code = match error.downcast_ref::<TrainError>() {

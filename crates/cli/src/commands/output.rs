@@ -143,7 +143,7 @@ pub fn print_json(outputs: &[Output]) {
         });
         let nearest = output.nearest.as_ref().map(|nearest| {
             let object = json!({
-                "picture": nearest.path, "space": nearest.space, "searched": nearest.searched,
+                "picture": nearest.path.to_string_lossy(), "space": nearest.space, "searched": nearest.searched,
                 "samples": nearest.compared.map(|found| found.samples),
                 "held_out": nearest.compared.map(|found| found.held_out),
                 "close": nearest.compared.map(|found| found.close),

@@ -17,7 +17,13 @@ use std::{marker::PhantomData, path::Path};
 pub fn run<K: Kinds>(args: Parity) -> anyhow::Result<Done> {
     let mut all = true;
     for file in &args.files {
-        let compared = dispatch(args.on.device, Compare { file, kinds: PhantomData::<K> })?;
+        let name = file.display().to_string();
+        let compared = dispatch(args.on.device, Compare { file, kinds: PhantomData::<K> });
+        // Some errors name the file themselves.
+        let compared = compared.map_err(|error| match format!("{error:#}").contains(&name) {
+            true => error,
+            false => error.context(name),
+        })?;
         all &= compared.passed;
         if args.json {
             tell!("{:#}", compared.json);
@@ -47,7 +53,7 @@ impl<K: Kinds> Work for Compare<'_, K> {
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Compared> {
         let file = self.file;
         let kind = metrics::kind(file)?;
-        let json = |rows: Value, compared: usize, passed: bool| json!({"file": file, "kind": kind, "rows": rows, "compared": compared, "passed": passed});
+        let json = |rows: Value, compared: usize, passed: bool| json!({"file": file.to_string_lossy(), "kind": kind, "rows": rows, "compared": compared, "passed": passed});
         if metrics::KINDS.contains(&kind.as_str()) || kind == augment::KIND {
             let report = if kind == augment::KIND {
                 Report { kind: kind.clone(), rows: augment::parity(file)?.into_iter().map(row).collect() }

@@ -53,7 +53,7 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
         features: device::features(),
         threads: rayon::current_num_threads(),
         lock_sha256: sha256(include_bytes!("../../../../Cargo.lock")),
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     };
     let mut failures: Vec<(&str, anyhow::Error)> = Vec::new();
     for variant in &chosen {

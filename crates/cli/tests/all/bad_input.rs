@@ -147,3 +147,25 @@ fn a_full_disk_loses_nothing() {
     };
     assert_eq!(digest(full.path()), digest(whole.path()));
 }
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text_are_taken_as_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"x\xff.toml");
+    let text = SMALL.replace("steps = 400", "steps = 20").replace("\"20 steps\"", "\"10 steps\"");
+    fs::write(root.path().join(name), text.replace("\"100 steps\"", "\"20 steps\"")).unwrap();
+    meanflow(root.path()).arg("run").arg(name).assert().success();
+}
+
+#[test]
+fn a_number_of_threads_that_no_machine_has_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("x.toml"), SMALL).unwrap();
+    let output =
+        meanflow(root.path()).args(["run", "x.toml"]).env("RAYON_NUM_THREADS", "100000").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("RAYON_NUM_THREADS=100000: at most 1024") && !text.contains("panicked"), "{text}");
+}

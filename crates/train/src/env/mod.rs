@@ -127,7 +127,7 @@ fn start<K: Kinds>(
         "data": {"name": data.name(), "items": data.len(), "sha256": data.digest()},
         "command": host.command,
         "set": comparison.overrides,
-        "config_file": comparison.file,
+        "config_file": comparison.file.to_string_lossy(),
         "config_text": comparison.text,
         "seed": variant.seed,
     });
@@ -135,7 +135,7 @@ fn start<K: Kinds>(
         From::Checkpoint(step) => record["step"] = step.into(),
         From::Scratch => {
             if let Some(path) = &variant.init.weights {
-                record["init"] = json!({"path": path, "sha256": sha256_of_file(path)?});
+                record["init"] = json!({"path": path.to_string_lossy(), "sha256": sha256_of_file(path)?});
             }
         }
     }
@@ -157,7 +157,7 @@ fn binary() -> &'static Value {
         let file = if running.exists() { running } else { &path };
         let metadata = file.metadata().ok();
         json!({
-            "path": path,
+            "path": path.to_string_lossy(),
             "bytes": metadata.as_ref().map(std::fs::Metadata::len),
             "modified": metadata.and_then(|metadata| metadata.modified().ok()).map(utc),
             "sha256": sha256_of_file(file).ok(),
