@@ -18,7 +18,7 @@ use burn::{
     tensor::{Tensor, TensorData, backend::Backend},
 };
 use core::fmt::Debug;
-use meanflow_settings::{Number, Reader};
+use meanflow_settings::{Flag, Number, Reader};
 
 mod esd;
 mod lsd;
@@ -38,6 +38,8 @@ pub struct FlowMapConfig<R> {
     pub time: TimeLaw,
     /// Share of labels replaced by the null class.
     pub label_dropout: f64,
+    /// Whether a learned log-variance `w` of the times weighs a row, `e^(−w)·R + w`.
+    pub learned_weight: bool,
     /// What the map must fulfil.
     pub residual: R,
 }
@@ -50,6 +52,8 @@ pub trait Residual: Clone + Debug + PartialEq + Send + Sync + 'static {
     const ABOUT: &'static str;
     /// Share of rows with `r ≠ t` unless another is asked for.
     const SHARE: f64;
+    /// Whether rows have a learned weight unless it is said otherwise.
+    const LEARNED_WEIGHT: bool;
     /// Where tangents live.
     type Tangents: Copy + Default + Send + Sync + Debug + 'static;
 
@@ -128,15 +132,23 @@ struct Inputs<B: Backend> {
     beyond: Option<Tensor<B, 1>>,
 }
 
+/// The loss of each row with what it is made of.
+struct Terms<B: TrainBackend> {
+    /// `‖u − v‖²` of the rows with `r = t`.
+    velocity: Option<Tensor<B::InnerBackend, 1>>,
+    /// `R` of the others.
+    map: Option<Tensor<B::InnerBackend, 1>>,
+    rows: Tensor<B, 1>,
+}
+
 impl<R: Residual> FlowMapConfig<R> {
-    /// `‖u − v‖²` of the rows with `r = t`, and `R` of the others.
     fn terms<B, N, F>(
         &self,
         nets: &Taught<N, F>,
         batch: &Batch<B::InnerBackend>,
         inputs: Inputs<B::InnerBackend>,
         draws: &Draws,
-    ) -> [Option<Tensor<B, 1>>; 2]
+    ) -> Terms<B>
     where
         B: TrainBackend,
         N: Backbone<B>,
@@ -147,10 +159,15 @@ impl<R: Residual> FlowMapConfig<R> {
         let classes = nets.online.classes();
         let condition = trained(condition(batch, classes), classes, draws);
         let path = linear_path(batch.x.clone(), e, t.clone());
+        let lift = |a: &Tensor<B::InnerBackend, 1>| Tensor::<B, 1>::from_inner(a.clone());
+        let log = self.learned_weight.then(|| {
+            let z = Tensor::from_inner(path.z.clone());
+            nets.online.log_variance(z, lift(&r), lift(&t), &outer(condition.clone()))
+        });
         let velocity = (still > 0).then(|| {
             let part =
                 |a: &Tensor<B::InnerBackend, 4>| Tensor::<B, 4>::from_inner(a.clone().narrow(0, 0, still));
-            let t = Tensor::from_inner(t.clone().narrow(0, 0, still));
+            let t = lift(&t).narrow(0, 0, still);
             let u = nets.online.forward(part(&path.z), t.clone(), t, &outer(condition.rows(0, still)));
             squared_norm(u - part(&path.v))
         });
@@ -166,13 +183,24 @@ impl<R: Residual> FlowMapConfig<R> {
             };
             self.residual.rows::<B, N, F>(nets, moved)
         });
-        [velocity, map]
+        let inner = |part: &Option<Tensor<B, 1>>| part.clone().map(Tensor::inner);
+        let (shown_velocity, shown_map) = (inner(&velocity), inner(&map));
+        let rows = Tensor::cat([velocity, map].into_iter().flatten().collect(), 0);
+        let rows = match log.flatten() {
+            Some(log) => rows * log.clone().neg().exp() + log,
+            None => rows,
+        };
+        Terms { velocity: shown_velocity, map: shown_map, rows }
     }
 }
 
 impl<R: Residual> Facts for FlowMapConfig<R> {
     fn learns(&self) -> Learns {
         Learns::Average
+    }
+
+    fn learned_weight(&self) -> bool {
+        self.learned_weight
     }
 
     fn measures(&self) -> &'static [&'static str] {
@@ -197,6 +225,7 @@ impl<R: Residual> Objective for FlowMapConfig<R> {
             share: r.get("share", Number::UNIT, R::SHARE),
             time: TimeLaw::read(r, "time", TimeLaw::Uniform),
             label_dropout: about.label_dropout(r, 0.1),
+            learned_weight: r.get("learned-weight", Flag, R::LEARNED_WEIGHT),
             residual: R::read(r),
         }
     }
@@ -238,12 +267,11 @@ impl<R: Residual> Objective for FlowMapConfig<R> {
         };
         let taught = Taught { online: nets.online, twin: nets.online, teacher: nets.frozen };
         let terms = self.terms::<B, N, F>(&taught, &batch, inputs, &draws.draws);
-        let named = ["velocity", "map"].into_iter().zip(&terms);
-        let parts = named.filter_map(|(name, rows)| Some(Measure::mean(name, rows.clone()?.inner())));
-        let mut measures: Vec<_> = parts.collect();
-        let rows = Tensor::cat(terms.into_iter().flatten().collect(), 0);
-        measures.insert(0, Measure::mean("raw", rows.clone().inner()));
-        Loss { loss: rows.mean(), measures }
+        let parts: Vec<_> = [&terms.velocity, &terms.map].into_iter().flatten().cloned().collect();
+        let mut measures = vec![Measure::mean("raw", Tensor::cat(parts, 0))];
+        measures.extend(terms.velocity.map(|rows| Measure::mean("velocity", rows)));
+        measures.extend(terms.map.map(|rows| Measure::mean("map", rows)));
+        Loss { loss: terms.rows.mean(), measures }
     }
 
     fn parity<B: TrainBackend>(reference: &mut Reference, device: &B::Device) -> Result<(), ReferenceError> {

@@ -23,7 +23,6 @@ mod labels;
 mod meanflow;
 mod reference;
 pub mod residual;
-mod reversed;
 mod shortcut;
 mod soflow;
 mod tvm;

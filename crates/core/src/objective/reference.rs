@@ -209,6 +209,7 @@ impl Reference {
             ("b2", Some(&stub.b2)),
             ("bl", stub.bl.as_ref()),
             ("wa", stub.wa.as_ref()),
+            ("w", stub.w.as_ref()),
         ];
         for (name, bias) in biases {
             if let Some(gradient) = bias.and_then(|bias| bias.grad(gradients)) {
@@ -221,7 +222,7 @@ impl Reference {
 /// The network of the reference files: `W₂·tanh(W₁·[z; a; b; onehot(y); β] + b₁) + b₂`.
 ///
 /// `a` and `b` are the numbers of its [`Clock`], 0 where that has one; `β = 1/ω` only where `W₁` has a column for it. A log-variance is
-/// `W_l·tanh(…) + b_l` on the same hidden layer, or `wa₀ + wa₁·a`, where there are such weights.
+/// `W_l·tanh(…) + b_l` on the same hidden layer, `wa₀ + wa₁·a` or `w₀ + w₁·a + w₂·b`, where there are such weights.
 #[derive(Module, Debug)]
 pub struct Stub<B: Backend> {
     w1: Param<Tensor<B, 2>>,
@@ -231,6 +232,7 @@ pub struct Stub<B: Backend> {
     wl: Option<Param<Tensor<B, 2>>>,
     bl: Option<Param<Tensor<B, 1>>>,
     wa: Option<Param<Tensor<B, 1>>>,
+    w: Option<Param<Tensor<B, 1>>>,
     #[module(skip)]
     clock: Clock,
     #[module(skip)]
@@ -245,6 +247,9 @@ pub(super) enum Told {
     House,
     /// 0 at noise and 1 at data, `1 − t`; its output points the other way too.
     Reversed,
+    /// The same of a step's start; in place of its end, `log₂` of how many steps of its length there are in all, at most this number,
+    /// which also stands for no length at all.
+    Steps(u32),
     /// The angle, `π/2` times what the networks here are told.
     Angle,
 }
@@ -253,7 +258,7 @@ impl Told {
     fn time<B: Backend>(self, t: Tensor<B, 1>) -> Tensor<B, 1> {
         match self {
             Self::House => t,
-            Self::Reversed => -t + 1.0,
+            Self::Reversed | Self::Steps(_) => -t + 1.0,
             Self::Angle => t * std::f64::consts::FRAC_PI_2,
         }
     }
@@ -285,6 +290,7 @@ impl<B: TrainBackend> Stub<B> {
             wl: there("Wl").then(|| matrix("Wl")).transpose()?,
             bl: there("bl").then(|| bias("bl")).transpose()?,
             wa: there("wa").then(|| bias("wa")).transpose()?,
+            w: there("w").then(|| bias("w")).transpose()?,
             clock,
             told: Told::House,
         })
@@ -303,6 +309,11 @@ impl<B: Backend> Stub<B> {
 
     /// `a` and `b`.
     fn numbers(&self, r: Tensor<B, 1>, t: Tensor<B, 1>) -> Vec<Tensor<B, 1>> {
+        if let Told::Steps(most) = self.told {
+            let h = (t.clone() - r).clamp_min(0.5f64.powi(most as i32));
+            let steps = (h.log() * (-1.0 / std::f64::consts::LN_2)).round();
+            return vec![self.told.time(t), steps];
+        }
         let mut times = self.clock.numbers(self.told.time(r), self.told.time(t));
         if times.len() == 1 {
             times.push(times[0].zeros_like());
@@ -349,7 +360,7 @@ impl<B: Backend> Backbone<B> for Stub<B> {
         let shape = z.dims();
         let hidden = self.hidden(z, r, t, condition);
         let x = hidden.matmul(self.w2.val().transpose()) + self.b2.val().unsqueeze();
-        let x = if self.told == Told::Reversed { -x } else { x };
+        let x = if matches!(self.told, Told::Reversed | Told::Steps(_)) { -x } else { x };
         x.reshape(shape)
     }
 
@@ -373,6 +384,13 @@ impl<B: Backend> Backbone<B> for Stub<B> {
         if let Some(wa) = &self.wa {
             let [first, second] = [0, 1].map(|index| wa.val().narrow(0, index, 1).expand([rows]));
             return Some(first + second * self.numbers(r, t).remove(0));
+        }
+        if let Some(w) = &self.w {
+            let mut log = w.val().narrow(0, 0, 1).expand([rows]);
+            for (index, time) in self.numbers(r, t).into_iter().enumerate() {
+                log = log + w.val().narrow(0, index + 1, 1).expand([rows]) * time;
+            }
+            return Some(log);
         }
         let (wl, bl) = (self.wl.as_ref()?.val(), self.bl.as_ref()?.val());
         let log = self.hidden(z, r, t, condition).matmul(wl.transpose()) + bl.unsqueeze();

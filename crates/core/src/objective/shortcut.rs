@@ -9,10 +9,10 @@ use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError, Rows,
     Teacher, TrainBackend, condition, every_nth,
     labels::{outer, without},
-    reversed::Reversed,
+    reference::{Stub, Told},
 };
 use crate::{
-    Backbone, Condition, Dropout,
+    Backbone, Clock, Condition, Dropout,
     interpolant::{per_row, squared_norm},
     random::open_unit,
 };
@@ -312,12 +312,13 @@ impl Objective for ShortcutConfig {
             augment: None,
             precision: crate::precision::Precision::Full,
         };
-        let net = Reversed::<B>::new(reference, "param", Some(levels), device)?;
-        let averaged = reference.number("bootstrap_ema")? != 0.0;
-        let teacher = match averaged {
-            true => Reversed::<B>::new(reference, "teacher", Some(levels), device)?.valid(),
-            false => net.valid(),
+        let stub = |prefix| {
+            let stub = Stub::<B>::new(reference, prefix, Clock::BothTimes, device)?;
+            Ok(stub.told(Told::Steps(levels as u32)))
         };
+        let net = stub("param")?;
+        let averaged = reference.number("bootstrap_ema")? != 0.0;
+        let teacher = if averaged { stub("teacher")?.valid() } else { net.valid() };
         let nets = Nets { online: &net, frozen: &net.valid(), teachers: &[teacher] };
         let e = Tensor::cat(vec![reference.tensor("in.e_bootstrap", device)?, e], 0);
         let terms = settings.terms::<B, _, _>(&nets, &batch, e, &draws);
@@ -331,7 +332,7 @@ impl Objective for ShortcutConfig {
             reference.found_host("out.labels", labels.into_data().iter::<f64>().collect());
         }
         reference.found("out.per_sample", terms.rows.clone().inner());
-        reference.found_loss(&net.stub, terms.rows.mean());
+        reference.found_loss(&net, terms.rows.mean());
         Ok(())
     }
 }

@@ -220,7 +220,7 @@ fn the_smallest_level_is_the_sample_itself() {
 }
 
 fn flow_map<R>(residual: R) -> FlowMapConfig<R> {
-    FlowMapConfig { share: 1.0, time: TimeLaw::Uniform, label_dropout: 0.0, residual }
+    FlowMapConfig { share: 1.0, time: TimeLaw::Uniform, label_dropout: 0.0, learned_weight: false, residual }
 }
 
 /// SplitMeanFlow's identity, `(t−r)·u(z_t, r, t) = (s−r)·u(z_s, r, s) + (t−s)·u(z_t, s, t)`, is PSD's residual at `h = 1/2`.

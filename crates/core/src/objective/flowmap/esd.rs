@@ -38,6 +38,7 @@ impl Residual for Esd {
     const ABOUT: &'static str =
         "flow map, Eulerian: it stays as its start moves with the flow (arXiv 2505.18825)";
     const SHARE: f64 = 0.25;
+    const LEARNED_WEIGHT: bool = true;
     type Tangents = Taped;
 
     fn read(r: &mut Reader) -> Self {

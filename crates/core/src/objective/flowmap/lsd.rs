@@ -20,6 +20,7 @@ impl Residual for Lsd {
     const NAME: &'static str = "flowmap-lsd";
     const ABOUT: &'static str = "flow map, Lagrangian: its end moves with the flow (arXiv 2505.18825)";
     const SHARE: f64 = 0.25;
+    const LEARNED_WEIGHT: bool = true;
     type Tangents = Taped;
 
     fn read(_r: &mut Reader) -> Self {

@@ -2,13 +2,14 @@
 
 use super::{FlowMapConfig, Inputs, Residual, Taught};
 use crate::{
-    objective::{Draws, Reference, ReferenceError, TrainBackend, reversed::Reversed},
+    Clock,
+    objective::{
+        Draws, Reference, ReferenceError, TrainBackend,
+        reference::{Stub, Told},
+    },
     time::{TimeLaw, Times},
 };
-use burn::{
-    module::{AutodiffModule, Param},
-    tensor::Tensor,
-};
+use burn::module::AutodiffModule;
 
 /// `e^(−w)·R + w` of every row with `w = w₀ + w₁·s + w₂·t`, in their times.
 pub(super) fn compare<B: TrainBackend, R: Residual>(
@@ -23,6 +24,7 @@ pub(super) fn compare<B: TrainBackend, R: Residual>(
         // The file gives the times.
         time: TimeLaw::Uniform,
         label_dropout: 0.0,
+        learned_weight: true,
         residual: R::of(reference)?,
     };
     let (s, t) = (reference.host("in.s")?, reference.host("in.t")?);
@@ -49,26 +51,17 @@ pub(super) fn compare<B: TrainBackend, R: Residual>(
         guidance: None,
     };
     let batch = reference.batch(device)?;
-    let net = Reversed::<B>::new(reference, "param", None, device)?;
-    let twin = Reversed::<B>::new(reference, "teacher", None, device)?;
+    let stub = |prefix| {
+        let stub = Stub::<B>::new(reference, prefix, Clock::BothTimes, device)?;
+        Ok(stub.told(Told::Reversed))
+    };
+    let (net, twin) = (stub("param")?, stub("teacher")?);
     let taught = Taught { online: &net, twin: &twin, teacher: &twin.valid() };
-    let [velocity, map] = settings.terms::<B, _, _>(&taught, &batch, inputs, &draws);
-    if let Some(map) = &map {
-        reference.found("out.offdiag_residual", map.clone().inner());
+    let terms = settings.terms::<B, _, _>(&taught, &batch, inputs, &draws);
+    if let Some(map) = terms.map {
+        reference.found("out.offdiag_residual", map);
     }
-    let residual = Tensor::cat([velocity, map].into_iter().flatten().collect(), 0);
-
-    let w = Param::from_tensor(reference.tensor::<B, 1>("param.w", device)?);
-    let [w0, w1, w2] = [0, 1, 2].map(|index| w.val().narrow(0, index, 1).expand([rows]));
-    let weight = w0 + w1 * Tensor::from_inner(start) + w2 * Tensor::from_inner(end);
-    let rows = residual * weight.clone().neg().exp() + weight;
-    let loss = rows.clone().mean();
-    reference.found("out.per_sample", rows.inner());
-    reference.found("out.loss", loss.clone().inner());
-    let gradients = loss.backward();
-    reference.found_gradients("grad", &net.stub, &gradients);
-    if let Some(gradient) = w.grad(&gradients) {
-        reference.found("grad.w", gradient);
-    }
+    reference.found("out.per_sample", terms.rows.clone().inner());
+    reference.found_loss(&net, terms.rows.mean());
     Ok(())
 }

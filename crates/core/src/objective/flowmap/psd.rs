@@ -54,6 +54,7 @@ impl Residual for Psd {
     const NAME: &'static str = "flowmap-psd";
     const ABOUT: &'static str = "flow map, progressive: two maps in a row are one (arXiv 2505.18825)";
     const SHARE: f64 = 0.25;
+    const LEARNED_WEIGHT: bool = true;
     type Tangents = Untaped;
 
     fn read(r: &mut Reader) -> Self {
@@ -104,6 +105,7 @@ impl Residual for SplitMeanflow {
     const ABOUT: &'static str =
         "SplitMeanFlow: averages of two intervals make that of both (arXiv 2507.16884)";
     const SHARE: f64 = 0.2;
+    const LEARNED_WEIGHT: bool = false;
     type Tangents = Untaped;
 
     fn read(r: &mut Reader) -> Self {
