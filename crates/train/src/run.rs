@@ -5,7 +5,7 @@ use crate::{
     checkpoint::{self, Checkpoint, Expected, Progress},
     config::{Comparison, Difference, Variant},
     env::{self, Host},
-    eval::{self, Evaluation},
+    eval::{self, Evaluation, Labelled},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
     inputs, known, optimizer,
     progress::{Event, Observer, Watched},
@@ -344,7 +344,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
     fn score(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<bool, TrainError> {
         let trainer = self.trainer.as_ref().expect("present between steps");
         let raw = trainer.net.valid();
-        let mut nets: Vec<(&str, &Net<B::InnerBackend, K::Net>)> =
+        let mut nets: Vec<Labelled<'_, B::InnerBackend, K::Net>> =
             self.variant.ema.iter().map(|ema| ema.label.as_str()).zip(&trainer.averages).collect();
         if nets.is_empty() {
             nets.push(("none", &raw));

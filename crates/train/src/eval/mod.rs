@@ -57,6 +57,9 @@ struct Scored {
     reference: String,
 }
 
+/// A network with the label of its average.
+pub type Labelled<'a, B, N> = (&'a str, &'a Net<B, N>);
+
 impl Evaluation {
     /// Draws the noise and computes every reference and its floor (data against data at the same n).
     ///
@@ -180,7 +183,7 @@ impl Evaluation {
     /// [`TrainError::Stopped`], and those of writing.
     pub fn run<B: Backend, K: Kinds>(
         &self,
-        nets: &[(&str, &Net<B, K::Net>)],
+        nets: &[Labelled<'_, B, K::Net>],
         variant: &Variant<K>,
         step: u64,
         folder: &Folder,
