@@ -141,7 +141,7 @@ impl<B: Backend> Block<B> {
         let x = (h + skip) * FRAC_1_SQRT_2;
         match (&self.norm2, &self.qkv, &self.proj) {
             (Some(norm), Some(qkv), Some(proj)) => {
-                let a = attend(qkv.forward(norm.forward(x.clone())));
+                let a = attend(qkv, norm.forward(x.clone()));
                 (proj.forward(a) + x) * FRAC_1_SQRT_2
             }
             _ => x,
@@ -149,13 +149,14 @@ impl<B: Backend> Block<B> {
     }
 }
 
-/// One head over all pixels, `softmax(q·kᵀ/√channels)·v`; `qkv` is `[batch, 3·channels, side, side]`, thirds in a row.
-fn attend<B: Backend>(qkv: Tensor<B, 4>) -> Tensor<B, 4> {
-    let [batch, thrice, height, width] = qkv.dims();
-    let (channels, pixels) = (thrice / 3, height * width);
-    let qkv = qkv.reshape([batch, thrice, pixels]);
-    let third = |index: usize| qkv.clone().narrow(1, index * channels, channels);
-    let q = third(0).swap_dims(1, 2) * (channels as f64).powf(-0.5);
+/// One head over all pixels, `softmax(q·kᵀ/√channels)·v`; `x` is `[batch, channels, side, side]`.
+fn attend<B: Backend>(qkv: &Conv<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    let [batch, channels, height, width] = x.dims();
+    // Slicing the weights is cheaper than slicing (and scattering the gradient of) the activations.
+    let third = |index: usize| {
+        qkv.part(x.clone(), index * channels, channels).reshape([batch, channels, height * width])
+    };
+    let q = (third(0) * (channels as f64).powf(-0.5)).swap_dims(1, 2);
     let weights = attention::weights(q, third(1));
     third(2).matmul(weights.swap_dims(1, 2)).reshape([batch, channels, height, width])
 }

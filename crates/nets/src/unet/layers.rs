@@ -35,6 +35,12 @@ impl<B: Backend> Conv<B> {
         conv2d(x, self.weight.val(), self.bias.val().unsqueeze())
     }
 
+    /// The outputs `start .. start + length` of [`forward`](Self::forward).
+    pub(crate) fn part(&self, x: Tensor<B, 4>, start: usize, length: usize) -> Tensor<B, 4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        conv2d(x, weight.narrow(0, start, length), bias.narrow(0, start, length).unsqueeze())
+    }
+
     /// The same plus a number a row and channel, `[batch, outputs]`.
     pub(crate) fn shifted(&self, x: Tensor<B, 4>, shift: Tensor<B, 2>) -> Tensor<B, 4> {
         conv2d(x, self.weight.val(), shift + self.bias.val().unsqueeze())
