@@ -10,6 +10,7 @@ mod clock;
 pub mod dropout;
 pub mod flow;
 pub mod interpolant;
+pub mod levels;
 mod log_weight;
 pub mod objective;
 pub mod precision;

@@ -101,6 +101,28 @@ fn what_is_wrong_with_them_is_said_where_it_stands() {
     assert!(error.contains("brightness_w1"), "{error}");
 }
 
+/// `cargo run` in the root of the workspace means `meanflow`; with two programs to choose from it would refuse.
+#[test]
+fn the_example_leaves_the_workspace_one_program_to_run() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .output()
+        .expect("cargo");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("json");
+    let chosen = metadata["workspace_default_members"].as_array().expect("a list");
+    let programs: Vec<&str> = metadata["packages"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|package| chosen.contains(&package["id"]))
+        .flat_map(|package| package["targets"].as_array().expect("a list"))
+        .filter(|target| target["kind"][0] == "bin")
+        .filter_map(|target| target["name"].as_str())
+        .collect();
+    assert_eq!(programs, ["meanflow"]);
+}
+
 /// Every block of code in the document stands in the example.
 #[test]
 fn the_document_shows_this_example() {

@@ -130,33 +130,6 @@ impl AlphaflowConfig {
         self.guidance.is_none_or(|guidance| guidance.interval[0] < t && t < guidance.interval[1])
     }
 
-    /// `ω·v + κ·u(z, t, t, y) + (1−ω−κ)·u(z, t, t, ∅)` where it acts, else `v`; `condition` is the one of training.
-    fn field<B: Backend, F: Backbone<B>>(
-        &self,
-        net: &F,
-        [z, v]: [&Tensor<B, 4>; 2],
-        t: &Tensor<B, 1>,
-        times: &[f64],
-        condition: &Condition<B>,
-    ) -> Tensor<B, 4> {
-        let (Some(guidance), Some(null)) = (self.guidance, net.classes()) else { return v.clone() };
-        let rows = times.len();
-        let labels = condition.labels.clone().expect("guidance needs labels");
-        let twice = Tensor::cat(vec![t.clone(), t.clone()], 0);
-        let both = net.forward(
-            Tensor::cat(vec![z.clone(), z.clone()], 0),
-            twice.clone(),
-            twice,
-            &condition.twice(Tensor::cat(vec![labels.full_like(null as i64), labels], 0)),
-        );
-        let (free, own) = (both.clone().narrow(0, 0, rows), both.narrow(0, rows, rows));
-        let (omega, kappa) = (guidance.omega, guidance.kappa);
-        let guided = v.clone() * omega + own * kappa + free * (1.0 - omega - kappa);
-        let acts: Vec<f64> = times.iter().map(|&t| if self.acts(t) { 1.0 } else { 0.0 }).collect();
-        let acts = per_row(Tensor::from_data(TensorData::new(acts, [rows]), (&z.device(), z.dtype())));
-        guided * acts.clone() + v.clone() * (-acts + 1.0)
-    }
-
     fn terms<B, N, F>(
         &self,
         nets: &Nets<N, F>,
@@ -182,7 +155,14 @@ impl AlphaflowConfig {
         let condition = Condition { labels, ..plain };
         let path = linear_path(batch.x.clone(), e, t.clone());
         let (z, v) = (path.z, path.v);
-        let field = self.field(nets.frozen, [&z, &v], &t, &times, &condition);
+        let field = match self.guidance {
+            Some(guidance) if classes.is_some() => {
+                // It acts inside the interval, not at its ends.
+                let outside: Vec<bool> = times.iter().map(|t| !self.acts(*t)).collect();
+                guidance.field(nets.frozen, z.clone(), v.clone(), &times, &condition, &outside)
+            }
+            _ => v.clone(),
+        };
         let condition = Condition { dropout: draws.dropout, ..condition };
 
         let lift = |a: &Tensor<B::InnerBackend, 1>| Tensor::<B, 1>::from_inner(a.clone());

@@ -1,10 +1,13 @@
-//! What the consistency objectives share: two noise levels of one sample, and the grid of levels.
+//! What the consistency objectives share: two noise levels of one sample.
 
-use super::{Rows, TrainBackend, every_nth, labels::outer};
+use super::{
+    At, Batch, Rows, TrainBackend, every_nth,
+    labels::{condition, outer},
+};
 use crate::{
     Backbone, Condition, Dropout,
-    flow::{Edm, SIGMA_MAX},
-    interpolant::per_row,
+    flow::Edm,
+    interpolant::{per_row, squared_norm},
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
@@ -33,6 +36,17 @@ impl Rows for LevelDraws {
 }
 
 impl LevelDraws {
+    /// Those of a step for samples of `shape`, with the two levels of each row.
+    pub(super) fn new(at: &At, shape: [usize; 4], levels: impl Iterator<Item = [f64; 2]>) -> Self {
+        let (sigma, target) = levels.map(|[sigma, target]| (sigma as f32, target as f32)).unzip();
+        Self {
+            noise: at.streams.normal("noise", at.step, shape.iter().product()),
+            sigma,
+            target,
+            dropout: Some(Dropout::new(at.streams, at.step)),
+        }
+    }
+
     /// Noise and levels as tensors, for samples of `shape`.
     pub(super) fn levels<B: Backend>(&self, shape: [usize; 4], device: &B::Device) -> Levels<B> {
         let column = |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), device);
@@ -79,21 +93,34 @@ where
     (clean, edm.denoise(teacher, noisy(target), target.clone(), condition))
 }
 
-/// Noise levels from `min` to `max`, evenly spaced in `σ^(1/ρ)` (arXiv 2206.00364).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct LevelGrid {
-    pub min: f64,
-    pub max: f64,
-    pub rho: f64,
+/// Both levels of a batch.
+pub(super) struct Pair<B: TrainBackend> {
+    /// `D` at the level that is trained.
+    pub clean: Tensor<B, 4>,
+    /// The target, without gradient.
+    pub target: Tensor<B::InnerBackend, 4>,
+    /// Their squared distance, `[batch]`.
+    pub squared: Tensor<B::InnerBackend, 1>,
+    /// The levels.
+    pub levels: Levels<B::InnerBackend>,
 }
 
-impl LevelGrid {
-    /// That of consistency models.
-    pub const PUBLISHED: Self = Self { min: 0.002, max: SIGMA_MAX, rho: 7.0 };
-
-    /// Level number `index` of `count`, ascending from 0.
-    pub fn level(&self, index: usize, count: usize) -> f64 {
-        let [low, high] = [self.min, self.max].map(|sigma| sigma.powf(1.0 / self.rho));
-        (low + index as f64 / (count - 1) as f64 * (high - low)).powf(self.rho)
-    }
+/// [`both_levels`] of a step.
+pub(super) fn pair<B, N, F>(
+    edm: Edm,
+    online: &N,
+    teacher: &F,
+    batch: &Batch<B::InnerBackend>,
+    draws: &LevelDraws,
+) -> Pair<B>
+where
+    B: TrainBackend,
+    N: Backbone<B>,
+    F: Backbone<B::InnerBackend>,
+{
+    let levels = draws.levels(batch.x.dims(), &batch.x.device());
+    let condition = Condition { dropout: draws.dropout, ..condition(batch, online.classes()) };
+    let (clean, target) = both_levels::<B, N, F>(edm, online, teacher, &batch.x, &levels, &condition);
+    let squared = squared_norm(clean.clone().inner() - target.clone());
+    Pair { clean, target, squared, levels }
 }

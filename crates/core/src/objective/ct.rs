@@ -6,12 +6,13 @@
 
 use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
-    Teacher, TrainBackend, condition,
-    consistency::{LevelDraws, LevelGrid, Levels, both_levels},
+    Teacher, TrainBackend,
+    consistency::{LevelDraws, Levels, Pair, both_levels, pair},
     reference::Stub,
 };
 use crate::{
-    Backbone, Clock, Condition, Dropout, Prediction, flow::Edm, interpolant::squared_norm, random::open_unit,
+    Backbone, Clock, Condition, Prediction, flow::Edm, interpolant::squared_norm, levels::LevelGrid,
+    random::open_unit,
 };
 use burn::{
     module::{AutodiffModule, Module},
@@ -173,19 +174,12 @@ impl Objective for CtConfig {
     }
 
     fn draw(&self, at: &At, shape: [usize; 4]) -> LevelDraws {
-        let (streams, step, rows) = (at.streams, at.step, shape[0]);
         let levels = self.levels(at.progress());
-        let mut rng = streams.rng("time-t", step);
-        let below: Vec<usize> = (0..rows)
-            .map(|_| ((open_unit(&mut rng) * (levels - 1) as f64) as usize).min(levels - 2))
-            .collect();
-        let level = |index: usize| LevelGrid::PUBLISHED.level(index, levels) as f32;
-        LevelDraws {
-            noise: streams.normal("noise", step, shape.iter().product()),
-            sigma: below.iter().map(|&index| level(index + 1)).collect(),
-            target: below.iter().map(|&index| level(index)).collect(),
-            dropout: Some(Dropout::new(streams, step)),
-        }
+        let mut rng = at.streams.rng("time-t", at.step);
+        let below =
+            (0..shape[0]).map(|_| ((open_unit(&mut rng) * (levels - 1) as f64) as usize).min(levels - 2));
+        let level = |index: usize| LevelGrid::PUBLISHED.level(index, levels);
+        LevelDraws::new(at, shape, below.map(|index| [level(index + 1), level(index)]))
     }
 
     fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &LevelDraws) -> Loss<B>
@@ -194,12 +188,9 @@ impl Objective for CtConfig {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let levels = draws.levels(batch.x.dims(), &batch.x.device());
-        let condition = Condition { dropout: draws.dropout, ..condition(&batch, nets.online.classes()) };
         let edm = self.edm(LevelGrid::PUBLISHED);
-        let (clean, target) =
-            both_levels::<B, N, F>(edm, nets.online, &nets.teachers[0], &batch.x, &levels, &condition);
-        let squared = squared_norm(clean.clone().inner() - target.clone());
+        let Pair { clean, target, squared, levels } =
+            pair::<B, N, F>(edm, nets.online, &nets.teachers[0], &batch, draws);
         let rows = self.rows(clean, &target, &levels.sigma);
         Loss { loss: rows.mean(), measures: vec![Measure::mean("raw", squared)] }
     }

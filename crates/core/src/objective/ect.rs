@@ -6,10 +6,13 @@
 
 use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
-    TrainBackend, condition, consistency::LevelDraws, labels::outer, reference::Stub,
+    TrainBackend, condition,
+    consistency::{LevelDraws, Levels},
+    labels::outer,
+    reference::Stub,
 };
 use crate::{
-    Backbone, Clock, Condition, Dropout, Prediction,
+    Backbone, Clock, Condition, Prediction,
     flow::Edm,
     interpolant::{per_row, squared_norm},
 };
@@ -129,21 +132,14 @@ impl Objective for EctConfig {
     }
 
     fn draw(&self, at: &At, shape: [usize; 4]) -> LevelDraws {
-        let (streams, step) = (at.streams, at.step);
         let stage = ((at.progress() * self.stages as f64) as usize).min(self.stages - 1);
-        let mut rng = streams.rng("time-t", step);
-        let levels: Vec<f64> = (0..shape[0])
-            .map(|_| {
-                let n: f64 = StandardNormal.sample(&mut rng);
-                (self.mean + self.std * n).exp()
-            })
-            .collect();
-        LevelDraws {
-            noise: streams.normal("noise", step, shape.iter().product()),
-            sigma: levels.iter().map(|&sigma| sigma as f32).collect(),
-            target: levels.iter().map(|&sigma| self.target_level(sigma, stage) as f32).collect(),
-            dropout: Some(Dropout::new(streams, step)),
-        }
+        let mut rng = at.streams.rng("time-t", at.step);
+        let levels = (0..shape[0]).map(|_| {
+            let n: f64 = StandardNormal.sample(&mut rng);
+            let sigma = (self.mean + self.std * n).exp();
+            [sigma, self.target_level(sigma, stage)]
+        });
+        LevelDraws::new(at, shape, levels)
     }
 
     fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &LevelDraws) -> Loss<B>
@@ -152,10 +148,7 @@ impl Objective for EctConfig {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let (shape, device) = (batch.x.dims(), batch.x.device());
-        let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [shape[0]]), &device);
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
-        let (sigma, level) = (column(draws.sigma.clone()), column(draws.target.clone()));
+        let Levels { e, sigma, target: level } = draws.levels(batch.x.dims(), &batch.x.device());
         let levels: Vec<f64> = draws.target.iter().map(|&level| f64::from(level)).collect();
         let condition = Condition { dropout: draws.dropout, ..condition(&batch, nets.online.classes()) };
         let x = batch.x;

@@ -9,16 +9,13 @@ use super::{
     reference::Told,
     residual::{
         Derivative, Factor, Form, Guide, Law, Learned, Measured, Path, Residual, ResidualDraws, RowWeight,
-        Tangent, Task, Velocity,
+        Step, Tangent, Task, Velocity,
         case::{Case, draws},
         presets::scm_linear::{guide, law},
     },
 };
 use crate::{Backbone, Clock, interpolant::squared_norm, time::TimeLaw, weight::Weight};
-use burn::{
-    module::Module,
-    tensor::{Tensor, TensorData},
-};
+use burn::{module::Module, tensor::Tensor};
 use meanflow_jvp::Untaped;
 use meanflow_settings::{Choice, Number, Reader};
 
@@ -141,14 +138,7 @@ impl Objective for FacmConfig {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let residual = &self.consistency;
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), batch.x.dims()), &batch.x.device());
-        let task = residual.task(nets.frozen, nets.teachers, &batch, e, draws);
-        let networks = (nets.online, nets.frozen);
-        let (output, slope) = residual.slope::<B, N, F>(networks, batch.precision, &task, draws.still);
-        let target = residual.target(output.clone().inner(), slope.clone(), &task, draws).target;
-        let raw = squared_norm(output.clone().inner() - target.clone());
-        let rows = residual.rows::<B, N>(nets.online, output, target, &task, draws);
+        let Step { task, slope, raw, rows } = self.consistency.step::<B, N, F>(nets, &batch, draws);
         let flow = self.flow::<B, N>(nets.online, &task);
         let measures = vec![
             Measure::mean("raw", raw),

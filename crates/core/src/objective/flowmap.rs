@@ -27,7 +27,7 @@ mod psd;
 
 pub use esd::{Esd, Spatial};
 pub use lsd::Lsd;
-pub use psd::{Psd, Split, SplitMeanflow};
+pub use psd::{Progressive, Psd, Split, SplitMeanflow};
 
 /// Settings of a flow map with the residual `R`.
 #[derive(Clone, Debug, PartialEq)]

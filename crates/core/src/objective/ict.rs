@@ -7,13 +7,14 @@
 use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
     TrainBackend, condition,
-    consistency::{LevelDraws, LevelGrid, Levels, both_levels},
+    consistency::{LevelDraws, Levels, Pair, both_levels, pair},
     reference::Stub,
 };
 use crate::{
-    Backbone, Clock, Condition, Dropout, Prediction,
+    Backbone, Clock, Condition, Prediction,
     flow::Edm,
     interpolant::{per_row, squared_norm},
+    levels::LevelGrid,
     random::open_unit,
 };
 use burn::{
@@ -153,8 +154,7 @@ impl Objective for IctConfig {
     }
 
     fn draw(&self, at: &At, shape: [usize; 4]) -> LevelDraws {
-        let (streams, step, rows) = (at.streams, at.step, shape[0]);
-        let intervals = self.intervals(step, at.steps);
+        let intervals = self.intervals(at.step, at.steps);
         let levels: Vec<f64> =
             (0..=intervals).map(|index| LevelGrid::PUBLISHED.level(index, intervals + 1)).collect();
         let mut sum = 0.0;
@@ -166,19 +166,12 @@ impl Objective for IctConfig {
                 sum
             })
             .collect();
-        let mut rng = streams.rng("time-t", step);
-        let below: Vec<usize> = (0..rows)
-            .map(|_| {
-                let u = open_unit(&mut rng);
-                upto.partition_point(|sum| *sum < u).min(intervals - 1)
-            })
-            .collect();
-        LevelDraws {
-            noise: streams.normal("noise", step, shape.iter().product()),
-            sigma: below.iter().map(|&index| levels[index + 1] as f32).collect(),
-            target: below.iter().map(|&index| levels[index] as f32).collect(),
-            dropout: Some(Dropout::new(streams, step)),
-        }
+        let mut rng = at.streams.rng("time-t", at.step);
+        let below = (0..shape[0]).map(|_| {
+            let u = open_unit(&mut rng);
+            upto.partition_point(|sum| *sum < u).min(intervals - 1)
+        });
+        LevelDraws::new(at, shape, below.map(|index| [levels[index + 1], levels[index]]))
     }
 
     fn loss<B, N, F>(&self, nets: &Nets<N, F>, batch: Batch<B::InnerBackend>, draws: &LevelDraws) -> Loss<B>
@@ -187,12 +180,9 @@ impl Objective for IctConfig {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let levels = draws.levels(batch.x.dims(), &batch.x.device());
-        let condition = Condition { dropout: draws.dropout, ..condition(&batch, nets.online.classes()) };
         let edm = self.edm(LevelGrid::PUBLISHED);
-        let (clean, target) =
-            both_levels::<B, N, F>(edm, nets.online, nets.frozen, &batch.x, &levels, &condition);
-        let squared = squared_norm(clean.clone().inner() - target.clone());
+        let Pair { clean, target, squared, levels } =
+            pair::<B, N, F>(edm, nets.online, nets.frozen, &batch, draws);
         let rows = self.rows(clean, &target, &levels);
         Loss { loss: rows.mean(), measures: vec![Measure::mean("raw", squared)] }
     }

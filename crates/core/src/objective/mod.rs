@@ -43,7 +43,8 @@ pub use ect::EctConfig;
 pub use facm::{Anchor, FacmConfig};
 pub use flow_matching::FlowMatchingConfig;
 pub use flowmap::{
-    Esd, FlowMapConfig, FlowMapDraws, Lsd, Moved, Psd, Residual, Spatial, Split, SplitMeanflow, Taught,
+    Esd, FlowMapConfig, FlowMapDraws, Lsd, Moved, Progressive, Psd, Residual, Spatial, Split, SplitMeanflow,
+    Taught,
 };
 pub use guidance::{GuidanceConfig, interval};
 pub use ict::{Huber, IctConfig};

@@ -1,11 +1,9 @@
 //! How the times of a grid are spaced.
 
 use super::Grid;
+use crate::levels::LevelGrid;
 use core::fmt;
 use meanflow_settings::{List, Node, Number, Reader};
-
-/// The largest and the smallest noise level of EDM's grid, `σ = t/(1 − t)`.
-const SIGMAS: [f64; 2] = [80.0, 0.002];
 
 /// A law of time grids.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +16,7 @@ pub enum Spacing {
         /// `s`; 1 is uniform.
         shift: f64,
     },
-    /// `σ_i = (σ_max^(1/ρ) + i/(n−1)·(σ_min^(1/ρ) − σ_max^(1/ρ)))^ρ` (arXiv 2206.00364, eq. 5) from 80 to 0.002, then 0; the
-    /// first is noise itself, time 1.
+    /// EDM's noise levels `σ = t/(1 − t)` ([`LevelGrid`]) from 80 to 0.002, then 0; the first is noise itself, time 1.
     Edm {
         /// `ρ`; the published one is 7.
         rho: f64,
@@ -47,10 +44,7 @@ impl Spacing {
                 shift * w / (1.0 + (shift - 1.0) * w)
             }),
             Self::Edm { rho } => of(&|i| {
-                let [most, least] = SIGMAS.map(|sigma| sigma.powf(rho.recip()));
-                // With two steps the one level between is the smallest.
-                let share = i as f64 / (steps - 1).max(1) as f64;
-                let sigma = (most + share * (least - most)).powf(*rho);
+                let sigma = LevelGrid { rho: *rho, ..LevelGrid::PUBLISHED }.level(steps - 1 - i, steps);
                 sigma / (1.0 + sigma)
             }),
             Self::Listed(grid) => grid.clone(),

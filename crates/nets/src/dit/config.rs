@@ -1,10 +1,4 @@
-//! Sizes of a DiT: presets, constraints and the parameter count.
-
-use crate::{
-    embed::{label_parameters, time_parameters},
-    error::{NetError, positive},
-};
-use meanflow_settings::{Named, Number, Or, Reader, Within};
+//! Sizes of a DiT, and its presets.
 
 /// Sizes of a [`Dit`](super::Dit).
 #[derive(Clone, Debug, PartialEq)]
@@ -60,20 +54,6 @@ impl DitConfig {
         FAMILIES.iter().flat_map(of).collect()
     }
 
-    /// Reads the keys. A preset gives the sizes that are not written.
-    pub(crate) fn read(r: &mut Reader) -> Self {
-        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
-        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
-        let mut size = |key, of: fn(&Self) -> usize| match &preset {
-            Some(preset) => r.get(key, Within::SIZE, of(preset)),
-            None => r.need(key, Within::SIZE),
-        };
-        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
-        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
-        let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
-        Self { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
-    }
-
     /// Hidden features of a block's perceptron.
     pub(crate) fn hidden(&self) -> usize {
         (self.width as f64 * self.mlp_ratio) as usize
@@ -88,42 +68,6 @@ impl DitConfig {
     pub(crate) fn patch_size(&self, channels: usize) -> usize {
         self.patch * self.patch * channels
     }
-
-    pub(crate) fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
-        let (d, hidden, patch) = (self.width, self.hidden(), self.patch_size(shape[0]));
-        let block =
-            linear(d, 3 * d) + linear(d, d) + linear(d, hidden) + linear(hidden, d) + linear(d, 6 * d);
-        linear(patch, d)
-            + 2 * time_parameters(d)
-            + label_parameters(classes, d)
-            + self.depth * block
-            + linear(d, 2 * d)
-            + linear(d, patch)
-    }
-
-    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        let (patch, width, heads) = (self.patch, self.width, self.heads);
-        let mut errors =
-            positive(&[(patch, "patch"), (width, "width"), (self.depth, "depth"), (heads, "heads")]);
-        if !errors.is_empty() {
-            return errors;
-        }
-        let [_, image_height, image_width] = shape;
-        if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
-            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
-        }
-        if !width.is_multiple_of(heads) {
-            errors.push(NetError::Heads { heads, width });
-        }
-        if !width.is_multiple_of(4) {
-            errors.push(NetError::Width { width });
-        }
-        if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
-            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
-        }
-        errors
-    }
 }
 
 impl Family {
@@ -135,6 +79,7 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{error::NetError, network::Network};
 
     #[test]
     fn presets_have_the_published_parameter_counts() {

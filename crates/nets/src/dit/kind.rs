@@ -2,15 +2,15 @@
 
 use super::{Dit, DitConfig, torch::TorchDitNames};
 use crate::{
-    embed::grid_positions,
-    error::NetError,
+    embed::{grid_positions, label_parameters, time_parameters},
+    error::{NetError, positive},
     flax::DitNames,
     import::Convention,
     init::Init,
     network::{Activations, Network},
 };
 use burn::tensor::backend::Backend;
-use meanflow_settings::Reader;
+use meanflow_settings::{Named, Number, Or, Reader, Within};
 use meanflow_weights::HostTensor;
 
 impl Network for DitConfig {
@@ -19,16 +19,54 @@ impl Network for DitConfig {
 
     type Module<B: Backend> = Dit<B>;
 
+    /// A preset gives the sizes that are not written.
     fn read(r: &mut Reader) -> Self {
-        Self::read(r)
+        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
+        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
+        let mut size = |key, of: fn(&Self) -> usize| match &preset {
+            Some(preset) => r.get(key, Within::SIZE, of(preset)),
+            None => r.need(key, Within::SIZE),
+        };
+        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+        let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
+        Self { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
     }
 
     fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        self.constraints(shape)
+        let (patch, width, heads) = (self.patch, self.width, self.heads);
+        let mut errors =
+            positive(&[(patch, "patch"), (width, "width"), (self.depth, "depth"), (heads, "heads")]);
+        if !errors.is_empty() {
+            return errors;
+        }
+        let [_, image_height, image_width] = shape;
+        if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
+            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
+        }
+        if !width.is_multiple_of(heads) {
+            errors.push(NetError::Heads { heads, width });
+        }
+        if !width.is_multiple_of(4) {
+            errors.push(NetError::Width { width });
+        }
+        if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
+            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
+        }
+        errors
     }
 
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        self.parameters(shape, classes)
+        let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
+        let (d, hidden, patch) = (self.width, self.hidden(), self.patch_size(shape[0]));
+        let block =
+            linear(d, 3 * d) + linear(d, d) + linear(d, hidden) + linear(hidden, d) + linear(d, 6 * d);
+        linear(patch, d)
+            + 2 * time_parameters(d)
+            + label_parameters(classes, d)
+            + self.depth * block
+            + linear(d, 2 * d)
+            + linear(d, patch)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

@@ -1,10 +1,6 @@
-//! Sizes of an iMF transformer: presets, constraints and the parameter count.
+//! Sizes of an iMF transformer, and its presets.
 
-use crate::{
-    embed::{label_parameters, time_parameters},
-    error::{NetError, positive},
-};
-use meanflow_settings::{Named, Number, Or, Reader, Within};
+use crate::network::Network;
 
 /// Sizes of an [`ImfDit`](super::ImfDit).
 #[derive(Clone, Debug, PartialEq)]
@@ -76,34 +72,6 @@ impl ImfDitConfig {
         self.parameters(shape, classes) - self.head_depth * self.block_parameters()
     }
 
-    /// Reads the keys. A preset gives what is not written; without one, sizes must be written and the rest is as published.
-    pub(crate) fn read(r: &mut Reader) -> Self {
-        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
-        let name = r.get("preset", Or("off", Named(names)), None);
-        let preset = name.and_then(|name| Self::preset(&name));
-        let mut size = |key, of: fn(&Self) -> usize| match &preset {
-            Some(preset) => r.get(key, Within::SIZE, of(preset)),
-            None => r.need(key, Within::SIZE),
-        };
-        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
-        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
-        let published = Self::published();
-        let head_depth = preset.map_or(depth.min(published.head_depth), |preset| preset.head_depth);
-        let tokens = || Within(1, 1 << 10);
-        Self {
-            patch,
-            width,
-            depth,
-            heads,
-            head_depth: r.get("head-depth", Within(0, 1 << 16), head_depth),
-            mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, published.mlp_ratio),
-            class_tokens: r.get("class-tokens", tokens(), published.class_tokens),
-            scale_tokens: r.get("scale-tokens", tokens(), published.scale_tokens),
-            interval_tokens: r.get("interval-tokens", tokens(), published.interval_tokens),
-            time_tokens: r.get("time-tokens", tokens(), published.time_tokens),
-        }
-    }
-
     /// Hidden features of a block's perceptron.
     pub(crate) fn hidden(&self) -> usize {
         (self.width as f64 * self.mlp_ratio) as usize
@@ -119,54 +87,9 @@ impl ImfDitConfig {
         self.patch * self.patch * channels
     }
 
-    fn block_parameters(&self) -> usize {
+    pub(super) fn block_parameters(&self) -> usize {
         let (d, head) = (self.width, self.width / self.heads);
         4 * d * d + 3 * d * self.hidden() + 2 * head + 4 * d
-    }
-
-    pub(crate) fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        let (d, patch) = (self.width, self.patch_size(shape[0]));
-        let output = d + (d + 1) * patch;
-        (patch + 1) * d
-            + 4 * time_parameters(d)
-            + label_parameters(classes, d)
-            + self.prefix() * d
-            + (self.depth + self.head_depth) * self.block_parameters()
-            + 2 * output
-    }
-
-    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        let (patch, width, heads) = (self.patch, self.width, self.heads);
-        let (depth, head_depth) = (self.depth, self.head_depth);
-        let mut errors = positive(&[
-            (patch, "patch"),
-            (width, "width"),
-            (depth, "depth"),
-            (heads, "heads"),
-            (self.class_tokens, "class-tokens"),
-            (self.scale_tokens, "scale-tokens"),
-            (self.interval_tokens, "interval-tokens"),
-            (self.time_tokens, "time-tokens"),
-        ]);
-        if !errors.is_empty() {
-            return errors;
-        }
-        let [_, image_height, image_width] = shape;
-        if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
-            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
-        }
-        if !width.is_multiple_of(heads) {
-            errors.push(NetError::Heads { heads, width });
-        } else if !(width / heads).is_multiple_of(2) {
-            errors.push(NetError::Rotary { features: width / heads });
-        }
-        if head_depth > depth {
-            errors.push(NetError::HeadDepth { head_depth, depth });
-        }
-        if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
-            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
-        }
-        errors
     }
 }
 
@@ -190,6 +113,7 @@ impl Family {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::NetError;
 
     #[test]
     fn presets_have_the_published_parameter_counts() {

@@ -2,14 +2,15 @@
 
 use super::{ImfDit, ImfDitConfig};
 use crate::{
-    error::NetError,
+    embed::{label_parameters, time_parameters},
+    error::{NetError, positive},
     flax::ImfDitNames,
     import::Convention,
     init::Init,
     network::{Activations, Network},
 };
 use burn::tensor::backend::Backend;
-use meanflow_settings::Reader;
+use meanflow_settings::{Named, Number, Or, Reader, Within};
 
 impl Network for ImfDitConfig {
     const NAME: &'static str = "imf-dit";
@@ -17,16 +18,77 @@ impl Network for ImfDitConfig {
 
     type Module<B: Backend> = ImfDit<B>;
 
+    /// A preset gives what is not written; without one, sizes must be written and the rest is as published.
     fn read(r: &mut Reader) -> Self {
-        Self::read(r)
+        let names = Self::presets().into_iter().map(|(name, _)| name).collect();
+        let name = r.get("preset", Or("off", Named(names)), None);
+        let preset = name.and_then(|name| Self::preset(&name));
+        let mut size = |key, of: fn(&Self) -> usize| match &preset {
+            Some(preset) => r.get(key, Within::SIZE, of(preset)),
+            None => r.need(key, Within::SIZE),
+        };
+        let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
+        let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
+        let published = Self::published();
+        let head_depth = preset.map_or(depth.min(published.head_depth), |preset| preset.head_depth);
+        let tokens = || Within(1, 1 << 10);
+        Self {
+            patch,
+            width,
+            depth,
+            heads,
+            head_depth: r.get("head-depth", Within(0, 1 << 16), head_depth),
+            mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, published.mlp_ratio),
+            class_tokens: r.get("class-tokens", tokens(), published.class_tokens),
+            scale_tokens: r.get("scale-tokens", tokens(), published.scale_tokens),
+            interval_tokens: r.get("interval-tokens", tokens(), published.interval_tokens),
+            time_tokens: r.get("time-tokens", tokens(), published.time_tokens),
+        }
     }
 
     fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        self.constraints(shape)
+        let (patch, width, heads) = (self.patch, self.width, self.heads);
+        let (depth, head_depth) = (self.depth, self.head_depth);
+        let mut errors = positive(&[
+            (patch, "patch"),
+            (width, "width"),
+            (depth, "depth"),
+            (heads, "heads"),
+            (self.class_tokens, "class-tokens"),
+            (self.scale_tokens, "scale-tokens"),
+            (self.interval_tokens, "interval-tokens"),
+            (self.time_tokens, "time-tokens"),
+        ]);
+        if !errors.is_empty() {
+            return errors;
+        }
+        let [_, image_height, image_width] = shape;
+        if !image_height.is_multiple_of(patch) || !image_width.is_multiple_of(patch) {
+            errors.push(NetError::Patch { patch, height: image_height, width: image_width });
+        }
+        if !width.is_multiple_of(heads) {
+            errors.push(NetError::Heads { heads, width });
+        } else if !(width / heads).is_multiple_of(2) {
+            errors.push(NetError::Rotary { features: width / heads });
+        }
+        if head_depth > depth {
+            errors.push(NetError::HeadDepth { head_depth, depth });
+        }
+        if !self.mlp_ratio.is_finite() || self.mlp_ratio <= 0.0 || self.hidden() == 0 {
+            errors.push(NetError::Ratio { ratio: self.mlp_ratio.to_string(), width });
+        }
+        errors
     }
 
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        self.parameters(shape, classes)
+        let (d, patch) = (self.width, self.patch_size(shape[0]));
+        let output = d + (d + 1) * patch;
+        (patch + 1) * d
+            + 4 * time_parameters(d)
+            + label_parameters(classes, d)
+            + self.prefix() * d
+            + (self.depth + self.head_depth) * self.block_parameters()
+            + 2 * output
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

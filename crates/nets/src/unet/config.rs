@@ -1,13 +1,6 @@
-//! Sizes of a U-Net: presets, constraints, topology and the parameter count.
+//! Sizes of a U-Net, its presets and its topology.
 
-use super::{
-    block::{BlockSpec, Change},
-    embed::mapping_parameters,
-    layers::{conv_parameters, groups},
-    resample::padding,
-};
-use crate::error::{NetError, positive};
-use meanflow_settings::{Choice, Flag, Named, Number, Or, Reader, Series, Within};
+use super::block::{BlockSpec, Change};
 
 /// How a time becomes features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,47 +116,6 @@ impl UnetConfig {
         ]
     }
 
-    /// Reads the keys. A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
-    pub(crate) fn read(r: &mut Reader) -> Self {
-        let names = Self::presets().into_iter().map(|(name, _)| name.to_owned()).collect();
-        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
-        let (width, multipliers, blocks) = match &preset {
-            Some(preset) => (
-                r.get("width", Within::SIZE, preset.width),
-                r.get("multipliers", Series(Within::SIZE, 1), preset.multipliers.clone()),
-                r.get("blocks", Within::SIZE, preset.blocks),
-            ),
-            None => (
-                r.need("width", Within::SIZE),
-                r.need("multipliers", Series(Within::SIZE, 1)),
-                r.need("blocks", Within::SIZE),
-            ),
-        };
-        let rest = preset.unwrap_or_else(Self::ddpmpp);
-        Self {
-            width,
-            multipliers,
-            blocks,
-            attention: r.get("attention", Series(Within::SIZE, 0), rest.attention),
-            embedding_multiplier: r.get("embedding-multiplier", Within::SIZE, rest.embedding_multiplier),
-            time_features: r.get(
-                "time-features",
-                Choice(vec![("positional", TimeFeatures::Positional), ("fourier", TimeFeatures::Fourier)]),
-                rest.time_features,
-            ),
-            time_multiplier: r.get("time-multiplier", Within::SIZE, rest.time_multiplier),
-            encoder: r.get(
-                "encoder",
-                Choice(vec![("standard", Encoder::Standard), ("residual", Encoder::Residual)]),
-                rest.encoder,
-            ),
-            filter: r.get("filter", Series(Number::ANY, 2), rest.filter),
-            resample_blocks: r.get("resample-blocks", Flag, rest.resample_blocks),
-            augment: r.get("augment-labels", Within(0, 1 << 16), rest.augment),
-            dropout: r.get("dropout", Number::BELOW_ONE, rest.dropout),
-        }
-    }
-
     /// Features of one time.
     pub(crate) fn time_features(&self) -> usize {
         self.width * self.time_multiplier
@@ -240,69 +192,6 @@ impl UnetConfig {
         }
         Topology { encoder, decoder, width }
     }
-
-    pub(crate) fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        let (topology, embedding) = (self.topology(shape), self.embedding());
-        let residuals = topology.encoder.iter().filter_map(|level| level.residual);
-        mapping_parameters(self, classes)
-            + conv_parameters(shape[0], self.width, 3)
-            + topology.blocks().map(|block| block.parameters(embedding)).sum::<usize>()
-            + residuals.map(|(inputs, outputs)| conv_parameters(inputs, outputs, 3)).sum::<usize>()
-            + 2 * topology.width
-            + conv_parameters(topology.width, shape[0], 3)
-    }
-
-    pub(crate) fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        let mut errors = positive(&[
-            (self.width, "width"),
-            (self.blocks, "blocks"),
-            (self.time_multiplier, "time-multiplier"),
-            (self.embedding_multiplier, "embedding-multiplier"),
-            (self.multipliers.iter().min().copied().unwrap_or(0), "multipliers"),
-        ]);
-        if !errors.is_empty() {
-            return errors;
-        }
-        let features = self.time_features();
-        if features < 4 || !features.is_multiple_of(2) {
-            errors.push(NetError::TimeFeatures { features });
-        }
-        let taps = self.filter.len();
-        let sum: f64 = self.filter.iter().sum();
-        let filters = taps > 0 && taps.is_multiple_of(2) && sum.is_finite() && sum != 0.0;
-        if !filters {
-            errors.push(NetError::Filter { taps });
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            errors.push(NetError::Dropout { probability: self.dropout.to_string() });
-        }
-        let [_, height, width] = shape;
-        // The coarsest image is at least a pixel, and the finer ones hold the filter.
-        let halvings = self.multipliers.len() - 1;
-        let factor = 1_usize.checked_shl(halvings as u32).filter(|factor| width.is_multiple_of(*factor));
-        match factor {
-            _ if height != width => errors.push(NetError::Square { height, width }),
-            None => errors.push(NetError::Halvings { size: width, halvings }),
-            Some(factor) => {
-                if filters && halvings > 0 && 2 * (width / factor) + 2 * padding(&self.filter) < taps {
-                    errors.push(NetError::Filter { taps });
-                }
-                let sizes: Vec<usize> = (0..=halvings).map(|level| width >> level).collect();
-                if let Some(&size) = self.attention.iter().find(|size| !sizes.contains(size)) {
-                    errors.push(NetError::Attention { size, sizes });
-                }
-            }
-        }
-        // Levels that there cannot be have no channels to group.
-        if factor.is_some() {
-            let topology = self.topology(shape);
-            let normalised = topology.blocks().flat_map(BlockSpec::normalised).chain([topology.width]);
-            let uneven = normalised.map(|channels| (channels, groups(channels)));
-            let uneven = uneven.into_iter().find(|(channels, groups)| !channels.is_multiple_of(*groups));
-            errors.extend(uneven.map(|(channels, groups)| NetError::Groups { channels, groups }));
-        }
-        errors
-    }
 }
 
 /// One level of the encoder or the decoder, before it is made.
@@ -336,7 +225,7 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    fn blocks(&self) -> impl Iterator<Item = &BlockSpec> {
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &BlockSpec> {
         let levels = self.encoder.iter().chain(&self.decoder);
         levels.flat_map(|level| level.entry.iter().chain(&level.blocks))
     }
@@ -345,6 +234,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{error::NetError, network::Network};
 
     fn preset(name: &str) -> UnetConfig {
         UnetConfig::preset(name).unwrap()

@@ -1,14 +1,21 @@
 //! What `[net.unet]` is to the rest of the program.
 
-use super::{SongUnet, UnetConfig, resample::square, torch::UnetNames};
+use super::{
+    Encoder, SongUnet, TimeFeatures, UnetConfig,
+    block::BlockSpec,
+    embed::mapping_parameters,
+    layers::{conv_parameters, groups},
+    resample::{padding, square},
+    torch::UnetNames,
+};
 use crate::{
-    error::NetError,
+    error::{NetError, positive},
     import::Convention,
     init::Init,
     network::{Activations, Network},
 };
 use burn::tensor::backend::Backend;
-use meanflow_settings::Reader;
+use meanflow_settings::{Choice, Flag, Named, Number, Or, Reader, Series, Within};
 
 impl Network for UnetConfig {
     const NAME: &'static str = "unet";
@@ -16,16 +23,108 @@ impl Network for UnetConfig {
 
     type Module<B: Backend> = SongUnet<B>;
 
+    /// A preset gives what is not written; without one, sizes must be written and the rest is DDPM++.
     fn read(r: &mut Reader) -> Self {
-        Self::read(r)
+        let names = Self::presets().into_iter().map(|(name, _)| name.to_owned()).collect();
+        let preset = r.get("preset", Or("off", Named(names)), None).and_then(|name| Self::preset(&name));
+        let (width, multipliers, blocks) = match &preset {
+            Some(preset) => (
+                r.get("width", Within::SIZE, preset.width),
+                r.get("multipliers", Series(Within::SIZE, 1), preset.multipliers.clone()),
+                r.get("blocks", Within::SIZE, preset.blocks),
+            ),
+            None => (
+                r.need("width", Within::SIZE),
+                r.need("multipliers", Series(Within::SIZE, 1)),
+                r.need("blocks", Within::SIZE),
+            ),
+        };
+        let rest = preset.unwrap_or_else(Self::ddpmpp);
+        Self {
+            width,
+            multipliers,
+            blocks,
+            attention: r.get("attention", Series(Within::SIZE, 0), rest.attention),
+            embedding_multiplier: r.get("embedding-multiplier", Within::SIZE, rest.embedding_multiplier),
+            time_features: r.get(
+                "time-features",
+                Choice(vec![("positional", TimeFeatures::Positional), ("fourier", TimeFeatures::Fourier)]),
+                rest.time_features,
+            ),
+            time_multiplier: r.get("time-multiplier", Within::SIZE, rest.time_multiplier),
+            encoder: r.get(
+                "encoder",
+                Choice(vec![("standard", Encoder::Standard), ("residual", Encoder::Residual)]),
+                rest.encoder,
+            ),
+            filter: r.get("filter", Series(Number::ANY, 2), rest.filter),
+            resample_blocks: r.get("resample-blocks", Flag, rest.resample_blocks),
+            augment: r.get("augment-labels", Within(0, 1 << 16), rest.augment),
+            dropout: r.get("dropout", Number::BELOW_ONE, rest.dropout),
+        }
     }
 
     fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
-        self.constraints(shape)
+        let mut errors = positive(&[
+            (self.width, "width"),
+            (self.blocks, "blocks"),
+            (self.time_multiplier, "time-multiplier"),
+            (self.embedding_multiplier, "embedding-multiplier"),
+            (self.multipliers.iter().min().copied().unwrap_or(0), "multipliers"),
+        ]);
+        if !errors.is_empty() {
+            return errors;
+        }
+        let features = self.time_features();
+        if features < 4 || !features.is_multiple_of(2) {
+            errors.push(NetError::TimeFeatures { features });
+        }
+        let taps = self.filter.len();
+        let sum: f64 = self.filter.iter().sum();
+        let filters = taps > 0 && taps.is_multiple_of(2) && sum.is_finite() && sum != 0.0;
+        if !filters {
+            errors.push(NetError::Filter { taps });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            errors.push(NetError::Dropout { probability: self.dropout.to_string() });
+        }
+        let [_, height, width] = shape;
+        // The coarsest image is at least a pixel, and the finer ones hold the filter.
+        let halvings = self.multipliers.len() - 1;
+        let factor = 1_usize.checked_shl(halvings as u32).filter(|factor| width.is_multiple_of(*factor));
+        match factor {
+            _ if height != width => errors.push(NetError::Square { height, width }),
+            None => errors.push(NetError::Halvings { size: width, halvings }),
+            Some(factor) => {
+                if filters && halvings > 0 && 2 * (width / factor) + 2 * padding(&self.filter) < taps {
+                    errors.push(NetError::Filter { taps });
+                }
+                let sizes: Vec<usize> = (0..=halvings).map(|level| width >> level).collect();
+                if let Some(&size) = self.attention.iter().find(|size| !sizes.contains(size)) {
+                    errors.push(NetError::Attention { size, sizes });
+                }
+            }
+        }
+        // Levels that there cannot be have no channels to group.
+        if factor.is_some() {
+            let topology = self.topology(shape);
+            let normalised = topology.blocks().flat_map(BlockSpec::normalised).chain([topology.width]);
+            let uneven = normalised.map(|channels| (channels, groups(channels)));
+            let uneven = uneven.into_iter().find(|(channels, groups)| !channels.is_multiple_of(*groups));
+            errors.extend(uneven.map(|(channels, groups)| NetError::Groups { channels, groups }));
+        }
+        errors
     }
 
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
-        self.parameters(shape, classes)
+        let (topology, embedding) = (self.topology(shape), self.embedding());
+        let residuals = topology.encoder.iter().filter_map(|level| level.residual);
+        mapping_parameters(self, classes)
+            + conv_parameters(shape[0], self.width, 3)
+            + topology.blocks().map(|block| block.parameters(embedding)).sum::<usize>()
+            + residuals.map(|(inputs, outputs)| conv_parameters(inputs, outputs, 3)).sum::<usize>()
+            + 2 * topology.width
+            + conv_parameters(topology.width, shape[0], 3)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

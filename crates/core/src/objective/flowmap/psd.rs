@@ -43,18 +43,28 @@ impl Split {
     }
 }
 
-/// The residual of progressive self-distillation.
+/// The residual of progressive self-distillation, under the name and with the defaults of one of its two papers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Psd {
+pub struct Progressive<const AVERAGES: bool> {
     /// Where the way is cut in two.
     pub split: Split,
 }
 
-impl Residual for Psd {
-    const NAME: &'static str = "flowmap-psd";
-    const ABOUT: &'static str = "flow map, progressive: two maps in a row are one (arXiv 2505.18825)";
-    const SHARE: f64 = 0.25;
-    const LEARNED_WEIGHT: bool = true;
+/// Of flow maps (arXiv 2505.18825).
+pub type Psd = Progressive<false>;
+
+/// Of average velocities: SplitMeanFlow (arXiv 2507.16884), more of whose rows learn the velocity.
+pub type SplitMeanflow = Progressive<true>;
+
+impl<const AVERAGES: bool> Residual for Progressive<AVERAGES> {
+    const NAME: &'static str = if AVERAGES { "split-meanflow" } else { "flowmap-psd" };
+    const ABOUT: &'static str = if AVERAGES {
+        "SplitMeanFlow: averages of two intervals make that of both (arXiv 2507.16884)"
+    } else {
+        "flow map, progressive: two maps in a row are one (arXiv 2505.18825)"
+    };
+    const SHARE: f64 = if AVERAGES { 0.2 } else { 0.25 };
+    const LEARNED_WEIGHT: bool = !AVERAGES;
     type Tangents = Untaped;
 
     fn read(r: &mut Reader) -> Self {
@@ -90,46 +100,5 @@ impl Residual for Psd {
         let lift = Tensor::<B, 1>::from_inner;
         let u = nets.online.forward(Tensor::from_inner(z), lift(r), lift(t), &outer(condition));
         squared_norm(u - Tensor::from_inner(target))
-    }
-}
-
-/// SplitMeanFlow: the same residual, with a larger share of rows that learn the velocity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SplitMeanflow {
-    /// Where the way is cut in two.
-    pub split: Split,
-}
-
-impl Residual for SplitMeanflow {
-    const NAME: &'static str = "split-meanflow";
-    const ABOUT: &'static str =
-        "SplitMeanFlow: averages of two intervals make that of both (arXiv 2507.16884)";
-    const SHARE: f64 = 0.2;
-    const LEARNED_WEIGHT: bool = false;
-    type Tangents = Untaped;
-
-    fn read(r: &mut Reader) -> Self {
-        Self { split: Split::read(r) }
-    }
-
-    fn of(reference: &Reference) -> Result<Self, ReferenceError> {
-        Ok(Self { split: Split::of(reference)? })
-    }
-
-    fn derivative(&self) -> (bool, bool) {
-        (false, false)
-    }
-
-    fn split(&self, u: f64) -> Option<f64> {
-        Some(self.split.beyond(u))
-    }
-
-    fn rows<B, N, F>(&self, nets: &Taught<N, F>, at: Moved<B::InnerBackend>) -> Tensor<B, 1>
-    where
-        B: TrainBackend,
-        N: Backbone<B>,
-        F: Backbone<B::InnerBackend>,
-    {
-        Psd { split: self.split }.rows::<B, N, F>(nets, at)
     }
 }

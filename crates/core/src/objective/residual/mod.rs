@@ -26,8 +26,8 @@ pub use velocity::{Guide, Velocity};
 pub use weight::{Factor, Gap, Learned, Measured, RowWeight};
 
 use super::{
-    About, At, Batch, Group, Rows, Teacher, TrainBackend, condition, every_nth, flow_matching::still_rows,
-    labels::without,
+    About, At, Batch, Group, Nets, Rows, Teacher, TrainBackend, condition, every_nth,
+    flow_matching::still_rows, labels::without,
 };
 use crate::{
     Backbone, Condition, Dropout,
@@ -149,7 +149,40 @@ pub(super) struct Target<B: Backend> {
     pub target: Tensor<B, 4>,
 }
 
+/// The loss of a step with what it is made of.
+pub(super) struct Step<B: TrainBackend> {
+    pub task: Task<B::InnerBackend>,
+    /// `dF/dt`, 0 on the rows with `r = t`.
+    pub slope: Tensor<B::InnerBackend, 4>,
+    /// The squared error of each row, `[batch]`.
+    pub raw: Tensor<B::InnerBackend, 1>,
+    /// The loss of each row, `[batch]`.
+    pub rows: Tensor<B, 1>,
+}
+
 impl Residual {
+    /// The step of a batch.
+    pub(super) fn step<B, N, F>(
+        &self,
+        nets: &Nets<N, F>,
+        batch: &Batch<B::InnerBackend>,
+        draws: &ResidualDraws,
+    ) -> Step<B>
+    where
+        B: TrainBackend,
+        N: Backbone<B> + Module<B>,
+        F: Backbone<B::InnerBackend>,
+    {
+        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), batch.x.dims()), &batch.x.device());
+        let task = self.task(nets.frozen, nets.teachers, batch, e, draws);
+        let networks = (nets.online, nets.frozen);
+        let (output, slope) = self.slope::<B, N, F>(networks, batch.precision, &task, draws.still);
+        let target = self.target(output.clone().inner(), slope.clone(), &task, draws).target;
+        let raw = squared_norm(output.clone().inner() - target.clone());
+        let rows = self.rows::<B, N>(nets.online, output, target, &task, draws);
+        Step { task, slope, raw, rows }
+    }
+
     /// The key `teacher`: `"off"`, or a run or file of this network, trained to velocities, whose velocity takes the place of the
     /// data's.
     pub(super) fn read_teacher(&mut self, r: &mut Reader) {

@@ -1,18 +1,14 @@
 //! A method that is a choice of options of the residual: what makes an objective of it.
 
-use super::{Learned, Path, Residual, ResidualDraws, slopes};
+use super::{Learned, Path, Residual, ResidualDraws, Step, slopes};
 use crate::{
     Backbone, Prediction,
-    interpolant::squared_norm,
     objective::{
         About, At, Batch, Cost, Facts, Group, Learns, Loss, Measure, Nets, Objective, Reference,
         ReferenceError, Teacher, TrainBackend,
     },
 };
-use burn::{
-    module::Module,
-    tensor::{Tensor, TensorData},
-};
+use burn::module::Module;
 use core::{fmt::Debug, marker::PhantomData};
 use meanflow_jvp::Untaped;
 use meanflow_settings::Reader;
@@ -120,14 +116,7 @@ impl<P: Published> Objective for Preset<P> {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let residual = &self.residual;
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), batch.x.dims()), &batch.x.device());
-        let task = residual.task(nets.frozen, nets.teachers, &batch, e, draws);
-        let networks = (nets.online, nets.frozen);
-        let (output, slope) = residual.slope::<B, N, F>(networks, batch.precision, &task, draws.still);
-        let target = residual.target(output.clone().inner(), slope.clone(), &task, draws).target;
-        let raw = squared_norm(output.clone().inner() - target.clone());
-        let rows = residual.rows::<B, N>(nets.online, output, target, &task, draws);
+        let Step { slope, raw, rows, .. } = self.residual.step::<B, N, F>(nets, &batch, draws);
         let mut measures = vec![Measure::mean("raw", raw)];
         measures.extend(slopes(slope, draws.still).map(|dudt| Measure::root_mean_square("dudt", dudt)));
         Loss { loss: rows.mean(), measures }
