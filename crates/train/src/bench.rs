@@ -5,8 +5,6 @@
 use crate::{
     TrainError,
     config::{EmaConfig, EvalConfig, InitConfig, Lite0, Resolved, TrainConfig, Variant},
-    ema::{self, Profile},
-    optimizer::{Adam, AdamConfig, Optim, OptimizerConfig},
     step::{Trainer, label_tensor},
 };
 use burn::{
@@ -28,6 +26,10 @@ use meanflow_core::{
 };
 use meanflow_data::{DataConfig, Description, FashionMnistConfig, HostBatch};
 use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _, UnetConfig};
+use meanflow_optim::{
+    Adam, AdamConfig, Optim, OptimizerConfig,
+    ema::{self, Profile},
+};
 use std::time::Instant;
 
 /// What is timed.

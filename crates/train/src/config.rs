@@ -28,12 +28,10 @@ pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{EmaConfig, TrainConfig};
 
-use crate::{
-    BuiltIn, Kinds,
-    optimizer::{Lengths, OptimizerConfig},
-};
+use crate::{BuiltIn, Kinds};
 use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
+use meanflow_optim::{Lengths, OptimizerConfig};
 use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, Within, quote};
 use std::path::{Path, PathBuf};
 

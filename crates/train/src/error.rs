@@ -1,6 +1,7 @@
 //! What can go wrong in a run.
 
-use crate::{config::Difference, state::StateError};
+use crate::config::Difference;
+use meanflow_optim::state::StateError;
 use std::path::{Path, PathBuf};
 
 /// An error of training, evaluation or a run folder.

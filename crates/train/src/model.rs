@@ -6,7 +6,6 @@ use crate::{
     config::{self, SampleGuidance, Variant},
     folder,
     known::variant_of,
-    state::{Named, parameters, with_parameters},
     tensor_file::{self, Metadata},
 };
 use burn::tensor::{TensorData, backend::Backend};
@@ -16,6 +15,7 @@ use meanflow_core::{
     solver::Spacing,
 };
 use meanflow_nets::{Net, Networks};
+use meanflow_optim::state::{Named, parameters, with_parameters};
 use meanflow_weights::{HostTensor, write_torch};
 use std::{
     collections::BTreeMap,

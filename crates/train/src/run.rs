@@ -7,10 +7,9 @@ use crate::{
     env::{self, Host},
     eval::{self, Evaluation, Labelled},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
-    inputs, known, optimizer,
+    inputs, known,
     progress::{Event, Observer, Watched},
     resume, scored,
-    state::{Named, StateError, parameters, with_parameters},
     step::{LearnedWeight, Trainer},
     weights,
 };
@@ -21,6 +20,10 @@ use burn::{
 use meanflow_core::{Streams, objective::TrainBackend, precision::Precision};
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
 use meanflow_nets::{Net, Networks as _};
+use meanflow_optim::{
+    idle_pattern,
+    state::{Named, StateError, parameters, with_parameters},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -194,7 +197,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         }
         let mut net: Net<B, K::Net> =
             variant.net.init(data.shape(), data.classes(), &Streams::new(variant.seed), device)?;
-        if let Some((key, pattern)) = optimizer::idle_pattern(&variant.optimizer, &net) {
+        if let Some((key, pattern)) = idle_pattern(&variant.optimizer, &net) {
             let problem = format!("no parameter of the network fits `{pattern}` of `{key}`");
             return Err(TrainError::Request(problem));
         }

@@ -1,14 +1,6 @@
 //! One update of the weights.
 
-use crate::{
-    BuiltIn, Kinds, TrainError,
-    config::Variant,
-    ema,
-    optimizer::{Optim, clip_global_norm},
-    side_by_side,
-    state::{ParamVisitor, visit_parameters},
-    teacher,
-};
+use crate::{BuiltIn, Kinds, TrainError, config::Variant, side_by_side, teacher};
 use burn::{
     backend::Autodiff,
     module::{AutodiffModule, Module, ModuleMapper, Param, ParamId},
@@ -25,6 +17,10 @@ use meanflow_core::{
 };
 use meanflow_data::HostBatch;
 use meanflow_nets::Net;
+use meanflow_optim::{
+    Optim, clip_global_norm, ema,
+    state::{ParamVisitor, visit_parameters},
+};
 
 /// A network in training.
 pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {

@@ -4,12 +4,12 @@ use crate::{
     Kinds, TrainError,
     config::{InitConfig, Variant},
     model::Model,
-    state::{parameters, with_parameters},
     weights,
 };
 use burn::tensor::backend::Backend;
 use meanflow_core::Prediction;
 use meanflow_nets::{Net, Networks as _};
+use meanflow_optim::state::{parameters, with_parameters};
 use std::path::Path;
 
 /// `net`, for samples of `shape`, with the weights of the first average of a run folder, or of a file of weights.

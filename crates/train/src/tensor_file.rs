@@ -5,9 +5,9 @@ use crate::{
     TrainError,
     checksum::{self, Checksum},
     folder::replace,
-    state::Named,
 };
 use burn::tensor::{DType, TensorData};
+use meanflow_optim::state::Named;
 use safetensors::{
     Dtype,
     tensor::{Metadata as Header, TensorView},

@@ -8,9 +8,9 @@ pub use sound::{Expected, SetAside, check, newest_is_damaged, newest_sound};
 
 use crate::{
     TrainError,
-    state::Named,
     tensor_file::{self, TensorFile},
 };
+use meanflow_optim::state::Named;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,

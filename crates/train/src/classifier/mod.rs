@@ -8,12 +8,12 @@ pub use train::{Training, train};
 use crate::{
     TrainError,
     side_by_side::{self, CHUNK},
-    state::{Named, with_parameters},
     tensor_file,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::Streams;
 use meanflow_nets::Classifier as Net;
+use meanflow_optim::state::{Named, with_parameters};
 use std::path::{Path, PathBuf};
 
 /// A trained classifier.

@@ -1,14 +1,12 @@
 //! What an experiment file can name, with the keys of each kind: the registries, as `meanflow kinds` prints them.
 
-use crate::{
-    Kinds,
-    optimizer::{Lengths, OptimizerConfig},
-};
+use crate::Kinds;
 use meanflow_core::{
     Solver,
     objective::{About, Labels, Objectives},
 };
 use meanflow_nets::Networks;
+use meanflow_optim::{Lengths, OptimizerConfig};
 use meanflow_settings::{Key, Reader};
 use serde::Serialize;
 

@@ -1,10 +1,10 @@
 //! `[train]`, `[optimizer.*]` and `[[ema]]`: how the weights change.
 
-use crate::{
-    ema::{Profile, decay_of_half_life, power_of_std},
-    optimizer::{Lengths, OptimizerConfig},
-};
 use meanflow_core::precision::Precision;
+use meanflow_optim::{
+    Lengths, OptimizerConfig,
+    ema::{Profile, decay_of_half_life, power_of_std},
+};
 use meanflow_settings::{
     Choice, Flag, Length, Node, Number, Or, Period, Problem, Reader, Scalar, Steps, Within, Wrong, quote,
 };

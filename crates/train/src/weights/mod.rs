@@ -4,7 +4,6 @@ use crate::{
     Kinds, TrainError, checksum,
     config::{InitConfig, Variant},
     model::{self, Model},
-    state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters},
     tensor_file,
 };
 use burn::{
@@ -13,6 +12,7 @@ use burn::{
 };
 use meanflow_core::Streams;
 use meanflow_nets::{Net, Networks, import::Convention};
+use meanflow_optim::state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters};
 use meanflow_weights::{FileError, HostTensor, TensorFile};
 use std::{
     collections::{BTreeMap, BTreeSet},

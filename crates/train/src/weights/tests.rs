@@ -80,7 +80,7 @@ fn another_architecture_is_one_error_that_names_file_and_tensor() {
 fn written(change: impl Fn(&str, &mut TensorData) -> Vec<String>) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
-    let mut tensors = crate::state::Named::new();
+    let mut tensors = meanflow_optim::state::Named::new();
     for (name, mut data) in parameters(&fresh(&tiny(1))) {
         for name in change(&name, &mut data) {
             tensors.insert(name, data.clone());

@@ -2,10 +2,8 @@
 
 use super::{IMAGES, SMALL, load};
 use meanflow_core::objective::{ObjectiveConfig, Objectives};
-use meanflow_train::{
-    config::{Comparison, Origin, Sort},
-    optimizer::OptimizerConfig,
-};
+use meanflow_optim::OptimizerConfig;
+use meanflow_train::config::{Comparison, Origin, Sort};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,

@@ -9,11 +9,8 @@ use meanflow_core::{
 use meanflow_data::FashionMnistConfig;
 use meanflow_metrics::METRICS;
 use meanflow_nets::Networks as _;
-use meanflow_train::{
-    config::{Comparison, Plan},
-    ema::Profile,
-    optimizer::{Adam, OptimizerConfig},
-};
+use meanflow_optim::{Adam, OptimizerConfig, ema::Profile};
+use meanflow_train::config::{Comparison, Plan};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {

@@ -30,7 +30,7 @@ pub struct Lengths {
 
 impl AdamConfig {
     /// Reads the constants, the learning rate under the name `lr`; `decays` says whether there is a weight decay.
-    pub(super) fn read(lr: &'static str, decays: bool, r: &mut Reader, lengths: Lengths) -> Self {
+    pub(crate) fn read(lr: &'static str, decays: bool, r: &mut Reader, lengths: Lengths) -> Self {
         let Lengths { batch, items } = lengths;
         let warmup = Steps { batch, items, least: 0 };
         let mut adam = Self {

@@ -1,16 +1,18 @@
-//! Optimizers: one a file, listed once, behind one type whose state can be named and stored.
+#![doc = include_str!("../README.md")]
 
 mod adam;
 mod adamw;
 mod clip;
 mod constants;
 mod decay;
+pub mod ema;
 mod kind;
 mod moments;
 mod muon;
 mod names;
 mod radam;
 mod record;
+pub mod state;
 
 pub use adam::Adam;
 pub use adamw::AdamW;

@@ -39,7 +39,7 @@ impl Kind for Adam {
 }
 
 /// Burn's Adam.
-pub(super) fn adam(config: &AdamConfig) -> optim::Adam {
+pub(crate) fn adam(config: &AdamConfig) -> optim::Adam {
     optim::AdamConfig::new()
         .with_beta_1(config.betas[0] as f32)
         .with_beta_2(config.betas[1] as f32)

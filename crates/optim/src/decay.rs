@@ -9,7 +9,7 @@ use burn::{
 };
 
 /// `p ← p·(1 − lr·λ)` before an update, for every parameter that has a gradient, but for those named in `except`.
-pub(super) struct Decay<'a> {
+pub(crate) struct Decay<'a> {
     pub rate: f64,
     pub except: &'a [String],
 }

@@ -1,7 +1,7 @@
 //! Parameters chosen by their path.
 
 /// Whether the path of a parameter fits one of the patterns, in which `*` stands for any characters, dots too.
-pub(super) fn any(patterns: &[String], path: &str) -> bool {
+pub(crate) fn any(patterns: &[String], path: &str) -> bool {
     patterns.iter().any(|pattern| fits(pattern.as_bytes(), path.as_bytes()))
 }
 

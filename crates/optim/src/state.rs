@@ -171,12 +171,13 @@ impl<B: Backend> ModuleMapper<B> for Writer {
 }
 
 /// Path, identifier and rank-erased visits of a module's float parameters, for optimizers keyed by identifier.
-pub(crate) trait ParamVisitor<B: Backend> {
+pub trait ParamVisitor<B: Backend> {
+    /// Called for a parameter with its dotted path.
     fn visit<const D: usize>(&mut self, name: String, id: ParamId, tensor: Tensor<B, D>);
 }
 
 /// Calls `visitor` for every float parameter of `module`.
-pub(crate) fn visit_parameters<B: Backend, M: Module<B>>(module: &M, visitor: &mut impl ParamVisitor<B>) {
+pub fn visit_parameters<B: Backend, M: Module<B>>(module: &M, visitor: &mut impl ParamVisitor<B>) {
     module.visit(&mut Walker { path: Path::default(), visitor });
 }
 

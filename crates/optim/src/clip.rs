@@ -46,7 +46,7 @@ impl<B: AutodiffBackend<InnerBackend = I>, I: Backend> ParamVisitor<B> for Squar
 }
 
 /// `Σ x²`, `[1]`; by `sum_dim` twice, because a flat `sum` over many elements adds in whatever order Flex's threads finish.
-pub(super) fn sum_of_squares<I: Backend, const D: usize>(x: Tensor<I, D>) -> Tensor<I, 1> {
+pub(crate) fn sum_of_squares<I: Backend, const D: usize>(x: Tensor<I, D>) -> Tensor<I, 1> {
     let (rows, count) = (x.dims()[0].max(1), x.shape().num_elements());
     let squares = x.reshape([rows, count / rows]).powi_scalar(2).sum_dim(1);
     squares.reshape([1, rows]).sum_dim(1).reshape([1])

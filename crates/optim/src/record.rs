@@ -11,7 +11,7 @@ use burn::{
 };
 
 /// An optimizer whose state of one parameter can be stored under the parameter's path.
-pub(super) trait Stored<B: Backend>: SimpleOptimizer<B> {
+pub(crate) trait Stored<B: Backend>: SimpleOptimizer<B> {
     /// Stores the state of the parameter `name` under `<kind>.<name>`.
     fn store<const D: usize>(state: Self::State<D>, name: &str, to: &mut Named);
 
@@ -23,7 +23,7 @@ pub(super) trait Stored<B: Backend>: SimpleOptimizer<B> {
 }
 
 /// What is stored for one parameter.
-pub(super) struct Slots<'a> {
+pub(crate) struct Slots<'a> {
     name: &'a str,
     state: &'a mut Named,
 }
@@ -63,7 +63,7 @@ type Records<O, B> =
     <OptimizerAdaptor<O, burn::nn::Linear<B>, B> as Optimizer<burn::nn::Linear<B>, B>>::Record;
 
 /// Adds the state of `optim` to `state`.
-pub(super) fn store<B, O, M>(optim: &OptimizerAdaptor<O, M, B>, module: &M, state: &mut Named)
+pub(crate) fn store<B, O, M>(optim: &OptimizerAdaptor<O, M, B>, module: &M, state: &mut Named)
 where
     B: AutodiffBackend,
     O: Stored<B::InnerBackend>,
@@ -87,7 +87,7 @@ impl<O: Stored<B::InnerBackend>, B: AutodiffBackend> ParamVisitor<B> for Store<'
 }
 
 /// `optim` with what [`store`] stored, which is removed from `state`.
-pub(super) fn restore<B, O, M>(
+pub(crate) fn restore<B, O, M>(
     optim: OptimizerAdaptor<O, M, B>,
     module: &M,
     state: &mut Named,

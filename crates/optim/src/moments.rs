@@ -8,7 +8,7 @@ use burn::{
 };
 
 /// `moment_1.<name>`, `moment_2.<name>` and `time.<name>`: the updates so far, `[1]`.
-pub(super) fn store<B: Backend, const D: usize>(
+pub(crate) fn store<B: Backend, const D: usize>(
     moments: AdaptiveMomentumState<B, D>,
     name: &str,
     to: &mut Named,
@@ -19,7 +19,7 @@ pub(super) fn store<B: Backend, const D: usize>(
 }
 
 /// What [`store`] stored.
-pub(super) fn restore<B: Backend, const D: usize>(
+pub(crate) fn restore<B: Backend, const D: usize>(
     like: &Tensor<B, D>,
     slots: &mut Slots,
 ) -> Result<Option<AdaptiveMomentumState<B, D>>, StateError> {

@@ -14,7 +14,7 @@ use core::fmt::Debug;
 use meanflow_settings::Reader;
 
 /// A kind of optimizer: its settings, and the rule that they describe.
-pub(super) trait Kind: Clone + Debug + PartialEq {
+pub(crate) trait Kind: Clone + Debug + PartialEq {
     /// The name in experiment files.
     const NAME: &'static str;
 
@@ -47,7 +47,7 @@ pub(super) trait Kind: Clone + Debug + PartialEq {
 }
 
 /// A rule of updates with its state.
-pub(super) trait Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
+pub(crate) trait Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
     /// One update; `rate` is the learning rate of this step for the one after the warm-up.
     fn step(&mut self, rate: &dyn Fn(f64) -> f64, module: M, grads: GradientsParams) -> M;
 
@@ -62,9 +62,9 @@ pub(super) trait Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
 }
 
 /// One rule for every parameter that has a gradient.
-pub(super) struct Single<O: Stored<B::InnerBackend>, M: AutodiffModule<B>, B: AutodiffBackend> {
-    pub(super) optim: OptimizerAdaptor<O, M, B>,
-    pub(super) lr: f64,
+pub(crate) struct Single<O: Stored<B::InnerBackend>, M: AutodiffModule<B>, B: AutodiffBackend> {
+    pub(crate) optim: OptimizerAdaptor<O, M, B>,
+    pub(crate) lr: f64,
 }
 
 impl<O: Stored<B::InnerBackend> + 'static, M: AutodiffModule<B> + 'static, B: AutodiffBackend> Rule<B, M>
@@ -85,7 +85,7 @@ impl<O: Stored<B::InnerBackend> + 'static, M: AutodiffModule<B> + 'static, B: Au
 
 impl<O: Stored<B::InnerBackend>, M: AutodiffModule<B>, B: AutodiffBackend> Single<O, M, B> {
     /// See [`Rule::restored`].
-    pub(super) fn restore(self, module: &M, from: &mut Named) -> Result<Self, StateError> {
+    pub(crate) fn restore(self, module: &M, from: &mut Named) -> Result<Self, StateError> {
         Ok(Self { optim: record::restore(self.optim, module, from)?, ..self })
     }
 }
@@ -150,4 +150,4 @@ macro_rules! optimizers {
     };
 }
 
-pub(super) use optimizers;
+pub(crate) use optimizers;
