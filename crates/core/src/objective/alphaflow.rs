@@ -9,6 +9,7 @@ use super::{
     About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Learns, Loss, Measure, Nets, Objective, Reference,
     ReferenceError, Rows, TrainBackend, condition,
     derivative::{off_tape, tangent},
+    host::{column, samples},
     labels::{outer, without},
     reference::{Constant, Stub},
 };
@@ -281,10 +282,9 @@ impl Objective for AlphaflowConfig {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device, times) = (batch.x.dims(), batch.x.device(), &draws.draws.times);
-        let column =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), &device);
+        let column = |values: &[f32]| column(values, &device);
         let inputs = Inputs {
-            e: Tensor::from_data(TensorData::new(draws.draws.noise.clone(), shape), &device),
+            e: samples(&draws.draws.noise, shape, &device),
             t: column(&times.t),
             r: column(&times.r),
             times: times.t.iter().map(|&t| f64::from(t)).collect(),

@@ -2,6 +2,7 @@
 
 use super::{
     At, Batch, Rows, TrainBackend, every_nth,
+    host::{column, samples},
     labels::{condition, outer},
 };
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     flow::Edm,
     interpolant::{per_row, squared_norm},
 };
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, backend::Backend};
 
 /// The random numbers of a step of a consistency objective.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,9 +50,9 @@ impl LevelDraws {
 
     /// Noise and levels as tensors, for samples of `shape`.
     pub(super) fn levels<B: Backend>(&self, shape: [usize; 4], device: &B::Device) -> Levels<B> {
-        let column = |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), device);
+        let column = |values: &[f32]| column(values, device);
         Levels {
-            e: Tensor::from_data(TensorData::new(self.noise.clone(), shape), device),
+            e: samples(&self.noise, shape, device),
             sigma: column(&self.sigma),
             target: column(&self.target),
         }

@@ -8,13 +8,14 @@
 use super::{
     About, At, Batch, Cost, Facts, Group, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
     Rows, TrainBackend, condition, every_nth,
+    host::samples,
     labels::outer,
     reference::{Constant, Stub},
 };
 use crate::{Backbone, Clock, Condition, Dropout};
 use burn::{
     module::Module,
-    tensor::{Tensor, TensorData, activation::softmax, backend::Backend},
+    tensor::{Tensor, activation::softmax, backend::Backend},
 };
 use meanflow_jvp::Untaped;
 use meanflow_settings::{List, Number, Reader, Within};
@@ -217,7 +218,7 @@ impl Objective for DriftingConfig {
         let (shape, device) = (batch.x.dims(), batch.x.device());
         let groups = [shape[0] / self.group, self.group, shape[1..].iter().product()];
         let condition = Condition { dropout: draws.dropout, ..condition(&batch, nets.online.classes()) };
-        let e: Tensor<B, 4> = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
+        let e: Tensor<B, 4> = samples(&draws.noise, shape, &device);
         let [end, start] = [0.0, 1.0].map(|time| Tensor::full([shape[0]], time, &device));
         let generated = e.clone() - nets.online.forward(e, end, start, &outer(condition));
         let generated = generated.reshape(groups);

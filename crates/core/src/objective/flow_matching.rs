@@ -2,7 +2,9 @@
 
 use super::{
     About, At, Batch, Cost, Coupling, Draws, Facts, Learns, Loss, Measure, Nets, Objective, Reference,
-    ReferenceError, TrainBackend, condition, coupling, outer, trained,
+    ReferenceError, TrainBackend, condition, coupling,
+    host::{column, samples},
+    outer, trained,
 };
 use crate::{
     Backbone, Condition,
@@ -11,10 +13,7 @@ use crate::{
     time::{Pairing, Split, TimeLaw, TimeSampler},
     weight::Weight,
 };
-use burn::{
-    module::Module,
-    tensor::{Tensor, TensorData},
-};
+use burn::{module::Module, tensor::Tensor};
 use meanflow_jvp::Untaped;
 use meanflow_settings::Reader;
 
@@ -90,8 +89,8 @@ impl Objective for FlowMatchingConfig {
     {
         let net = nets.online;
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
-        let t = Tensor::from_data(TensorData::new(draws.times.t.clone(), [shape[0]]), &device);
+        let e = samples(&draws.noise, shape, &device);
+        let t = column(&draws.times.t, &device);
         let condition = trained(condition(&batch, net.classes()), net.classes(), draws);
         let path = linear_path(batch.x, e, t.clone());
         let u = still_rows(net, precision, path.z, t, condition);

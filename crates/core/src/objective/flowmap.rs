@@ -5,7 +5,9 @@
 
 use super::{
     About, At, Batch, Cost, Draws, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
-    Rows, TrainBackend, condition, every_nth, outer, trained,
+    Rows, TrainBackend, condition, every_nth,
+    host::{column, samples},
+    outer, trained,
 };
 use crate::{
     Backbone, Condition, Dropout,
@@ -15,7 +17,7 @@ use crate::{
 };
 use burn::{
     module::Module,
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use core::fmt::Debug;
 use meanflow_settings::{Flag, Number, Reader};
@@ -257,10 +259,9 @@ impl<R: Residual> Objective for FlowMapConfig<R> {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device, times) = (batch.x.dims(), batch.x.device(), &draws.draws.times);
-        let column =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), &device);
+        let column = |values: &[f32]| column(values, &device);
         let inputs = Inputs {
-            e: Tensor::from_data(TensorData::new(draws.draws.noise.clone(), shape), &device),
+            e: samples(&draws.draws.noise, shape, &device),
             t: column(&times.t),
             r: column(&times.r),
             beyond: (!draws.beyond.is_empty()).then(|| column(&draws.beyond)),

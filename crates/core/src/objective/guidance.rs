@@ -1,8 +1,8 @@
 //! Classifier-free guidance as the target of training (MeanFlow, section 4.2 and appendix B.1).
 
-use super::About;
+use super::{About, host::indices};
 use crate::{Backbone, Condition};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{IndexingUpdateOp, Tensor, TensorData, backend::Backend};
 use meanflow_settings::{Number, Pair, Problem, Reader};
 
 /// The guided field `v_g = ω·v + (1 − ω − κ)·v_u + κ·v_c`, sampled with one evaluation.
@@ -45,7 +45,8 @@ impl GuidanceConfig {
         self.omega / (1.0 - self.kappa)
     }
 
-    /// `v_g` for velocities `v` at `z`, `[batch, …]`, times `t` on the host; rows that are `dropped` keep `v`.
+    /// `v_g` for velocities `v` at `z`, `[batch, …]`, times `t` on the host; rows that are `dropped` or outside the
+    /// interval keep `v`, and the network is not evaluated on them.
     ///
     /// # Panics
     /// If the network has no classes or `labels` is missing.
@@ -62,22 +63,26 @@ impl GuidanceConfig {
         let t: Vec<f64> = t.iter().map(|&t| t.into()).collect();
         let classes = net.classes().expect("guidance needs a class-conditional network");
         let labels = condition.labels.clone().expect("guidance needs labels");
-        let coefficient = |inside: f64, outside: f64| {
-            let values: Vec<f64> = (0..rows)
-                .map(|row| {
-                    let acts = !dropped[row] && t[row] >= self.interval[0] && t[row] <= self.interval[1];
-                    if acts { inside } else { outside }
-                })
-                .collect();
-            Tensor::<B, 4>::from_data(TensorData::new(values, [rows, 1, 1, 1]), (&device, dtype))
-        };
-        let time = Tensor::<B, 1>::from_data(TensorData::new(t.clone(), [rows]), (&device, dtype));
-        let null = Tensor::full([rows], classes as i64, &device);
-        let own = v * coefficient(self.omega, 1.0);
+        let acts = |row: &usize| !dropped[*row] && t[*row] >= self.interval[0] && t[*row] <= self.interval[1];
+        let acting: Vec<usize> = (0..rows).filter(acts).collect();
+        if acting.is_empty() {
+            return v;
+        }
+        let mut scales = vec![1.0; rows];
+        acting.iter().for_each(|&row| scales[row] = self.omega);
+        let scales = Tensor::<B, 4>::from_data(TensorData::new(scales, [rows, 1, 1, 1]), (&device, dtype));
+        let own = v * scales;
+
+        let (times, count) = (acting.iter().map(|&row| t[row]).collect(), acting.len());
+        let time = Tensor::<B, 1>::from_data(TensorData::new::<f64, _>(times, [count]), (&device, dtype));
+        let acting = indices(&acting, &device);
+        let (z, condition) = (z.select(0, acting.clone()), condition.select(&acting));
+        let labels = labels.select(0, acting.clone());
+        let null = Tensor::full([count], classes as i64, &device);
+        let add = |to: Tensor<B, 4>, what| to.select_assign(0, acting.clone(), what, IndexingUpdateOp::Add);
         if self.kappa == 0.0 {
-            let condition = Condition { labels: Some(null), ..condition.clone() };
-            let unconditional = net.forward(z, time.clone(), time, &condition);
-            return own + unconditional * coefficient(1.0 - self.omega, 0.0);
+            let condition = Condition { labels: Some(null), ..condition };
+            return add(own, net.forward(z, time.clone(), time, &condition) * (1.0 - self.omega));
         }
         // Both velocities in one pass over a doubled batch.
         let times = Tensor::cat(vec![time.clone(), time], 0);
@@ -87,7 +92,8 @@ impl GuidanceConfig {
             times,
             &condition.twice(Tensor::cat(vec![null, labels], 0)),
         );
-        own + both.clone().narrow(0, 0, rows) * coefficient(1.0 - self.omega - self.kappa, 0.0)
-            + both.narrow(0, rows, rows) * coefficient(self.kappa, 0.0)
+        let [unconditional, conditional] = [0, count].map(|from| both.clone().narrow(0, from, count));
+        let own = add(own, unconditional * (1.0 - self.omega - self.kappa));
+        add(own, conditional * self.kappa)
     }
 }

@@ -10,6 +10,7 @@ use super::{
     About, At, Batch, Cost, Draws, Facts, GuidanceDraws, Labels, Learns, Loss, Measure, Nets, Objective,
     TrainBackend, condition,
     derivative::{off_tape, tangent},
+    host::{column, indices, samples},
     outer, trained,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 };
 use burn::{
     module::Module,
-    tensor::{IndexingUpdateOp, Int, Tensor, TensorData, backend::Backend},
+    tensor::{IndexingUpdateOp, Tensor, backend::Backend},
 };
 use meanflow_jvp::{Dual, Untaped};
 use meanflow_settings::{Number, Reader};
@@ -235,7 +236,7 @@ impl Objective for ImfConfig {
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
+        let e = samples(&draws.noise, shape, &device);
         let (t, r) = (column(&draws.times.t, &device), column(&draws.times.r, &device));
         let condition = condition(&batch, net.classes());
         let path = linear_path(batch.x, e, t.clone());
@@ -351,16 +352,6 @@ impl<B: TrainBackend> Part<B> {
             velocity: squared_norm(u.inner() - v),
         }
     }
-}
-
-fn column<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
-    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
-}
-
-fn indices<B: Backend>(rows: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
-    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-    let count = rows.len();
-    Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 #[cfg(test)]

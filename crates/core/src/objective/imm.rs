@@ -9,6 +9,7 @@
 use super::{
     About, At, Batch, Cost, Facts, Group, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
     Rows, TrainBackend, condition, every_nth,
+    host::{column, samples},
     labels::{outer, without},
     reference::Stub,
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 use burn::{
     module::{AutodiffModule, Module},
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_jvp::Untaped;
 use meanflow_settings::{Number, Reader, Within};
@@ -255,10 +256,9 @@ impl Objective for ImmConfig {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device) = (batch.x.dims(), batch.x.device());
-        let column =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), &device);
+        let column = |values: &[f32]| column(values, &device);
         let inputs = Inputs {
-            e: Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device),
+            e: samples(&draws.noise, shape, &device),
             t: column(&draws.t),
             middle: column(&draws.middle),
             end: column(&draws.end),

@@ -4,6 +4,7 @@ use super::{
     About, At, Batch, Cost, Draws, Facts, GuidanceConfig, Learns, Loss, Measure, Nets, Objective,
     TrainBackend, condition,
     flow_matching::still_rows,
+    host::{column, samples},
     residual::{Derivative, Path, Point},
     trained,
 };
@@ -13,10 +14,7 @@ use crate::{
     time::{Pairing, Split, TimeLaw, TimeSampler},
     weight::Weight,
 };
-use burn::{
-    module::Module,
-    tensor::{Tensor, TensorData},
-};
+use burn::{module::Module, tensor::Tensor};
 use meanflow_jvp::Untaped;
 use meanflow_settings::Reader;
 
@@ -107,11 +105,8 @@ impl Objective for MeanFlowConfig {
         let (shape, device, precision) = (batch.x.dims(), batch.x.device(), batch.precision);
         let (rows, still) = (shape[0], draws.times.still);
         let moved = rows - still;
-        let host = |values: &[f32]| {
-            Tensor::<B::InnerBackend, 1>::from_data(TensorData::new(values.to_vec(), [rows]), &device)
-        };
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
-        let (t, r) = (host(&draws.times.t), host(&draws.times.r));
+        let e = samples(&draws.noise, shape, &device);
+        let (t, r) = (column(&draws.times.t, &device), column(&draws.times.r, &device));
         let condition = condition(&batch, net.classes());
         let path = linear_path(batch.x, e, t.clone());
         let (z, v) = (path.z, path.v);

@@ -15,6 +15,7 @@ mod facm;
 mod flow_matching;
 mod flowmap;
 mod guidance;
+mod host;
 mod ict;
 mod imf;
 mod imm;

@@ -8,6 +8,7 @@
 use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError, Rows,
     Teacher, TrainBackend, condition, every_nth,
+    host::samples,
     labels::{outer, without},
     reference::{Stub, Told},
 };
@@ -263,7 +264,7 @@ impl Objective for ShortcutConfig {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device, halved) = (batch.x.dims(), batch.x.device(), draws.halved);
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device);
+        let e = samples(&draws.noise, shape, &device);
         let rows = self.terms::<B, N, F>(nets, &batch, e, draws).rows;
         let raw = rows.clone().inner();
         let mut measures = vec![Measure::mean("raw", raw.clone())];

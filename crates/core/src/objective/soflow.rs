@@ -8,6 +8,7 @@
 use super::{
     About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError, Rows,
     TrainBackend, condition, every_nth,
+    host::{column, samples},
     labels::{outer, without},
     reference::Stub,
 };
@@ -209,10 +210,9 @@ impl Objective for SoflowConfig {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device) = (batch.x.dims(), batch.x.device());
-        let column =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &device);
+        let column = |values: &[f32]| column(values, &device);
         let inputs = SoflowInputs {
-            e: Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device),
+            e: samples(&draws.noise, shape, &device),
             t: column(&draws.t),
             s: column(&draws.s),
             l: column(&draws.l),

@@ -9,6 +9,7 @@ use super::{
     Teacher, TrainBackend, condition,
     derivative::tangent,
     every_nth,
+    host::{column, samples},
     labels::{outer, without},
     reference::Stub,
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 use burn::{
     module::{AutodiffModule, Module},
-    tensor::{Tensor, TensorData, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_jvp::{Dual, Taped};
 use meanflow_settings::{Flag, Number, Problem, Reader};
@@ -320,10 +321,9 @@ impl Objective for TvmConfig {
         F: Backbone<B::InnerBackend>,
     {
         let (shape, device) = (batch.x.dims(), batch.x.device());
-        let column =
-            |values: &[f32]| Tensor::from_data(TensorData::new(values.to_vec(), [shape[0]]), &device);
+        let column = |values: &[f32]| column(values, &device);
         let inputs = Inputs {
-            e: Tensor::from_data(TensorData::new(draws.noise.clone(), shape), &device),
+            e: samples(&draws.noise, shape, &device),
             t: column(&draws.t),
             s: column(&draws.s),
             flow: column(&draws.flow),

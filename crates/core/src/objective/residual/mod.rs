@@ -27,7 +27,7 @@ pub use weight::{Factor, Gap, Learned, Measured, RowWeight};
 
 use super::{
     About, At, Batch, Group, Nets, Rows, Teacher, TrainBackend, condition, every_nth,
-    flow_matching::still_rows, labels::without,
+    flow_matching::still_rows, host::samples, labels::without,
 };
 use crate::{
     Backbone, Condition, Dropout,
@@ -173,7 +173,7 @@ impl Residual {
         N: Backbone<B> + Module<B>,
         F: Backbone<B::InnerBackend>,
     {
-        let e = Tensor::from_data(TensorData::new(draws.noise.clone(), batch.x.dims()), &batch.x.device());
+        let e = samples(&draws.noise, batch.x.dims(), &batch.x.device());
         let task = self.task(nets.frozen, nets.teachers, batch, e, draws);
         let networks = (nets.online, nets.frozen);
         let (output, slope) = self.slope::<B, N, F>(networks, batch.precision, &task, draws.still);
