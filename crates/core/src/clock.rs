@@ -1,6 +1,7 @@
 //! Which numbers a network is told of its two times.
 
 use burn::tensor::{Tensor, backend::Backend};
+use meanflow_settings::{Choice, Reader};
 
 /// The numbers that a network embeds for the times `r ≤ t` (MeanFlow, arXiv 2505.13447, table 1c).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +29,25 @@ impl Clock {
         ("t", Self::Time),
     ];
 
+    /// The key `clock` of a network.
+    pub fn read(r: &mut Reader) -> Self {
+        r.get("clock", Choice(Self::ALL.to_vec()), Self::default())
+    }
+
+    /// Names of its numbers, in their order.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::TimeAndGap => &["t", "h"],
+            Self::BothTimes => &["t", "r"],
+            Self::AllThree => &["t", "r", "h"],
+            Self::Gap => &["h"],
+            Self::Time => &["t"],
+        }
+    }
+
     /// How many numbers it tells.
     pub fn count(self) -> usize {
-        match self {
-            Self::TimeAndGap | Self::BothTimes => 2,
-            Self::AllThree => 3,
-            Self::Gap | Self::Time => 1,
-        }
+        self.names().len()
     }
 
     /// Those numbers of the times `r` and `t`, `[batch]` each.

@@ -6,7 +6,7 @@ use burn::{
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
 use meanflow_core::precision::typed_as;
-use meanflow_core::{Backbone, Condition};
+use meanflow_core::{Backbone, Clock, Condition};
 use meanflow_settings::{Reader, Within};
 
 use crate::{
@@ -24,20 +24,22 @@ pub struct MlpConfig {
     pub width: usize,
     /// Number of hidden layers.
     pub depth: usize,
-    /// Octaves of the time features: beside `t` and `h` themselves, `cos(π·2ᵏ·t)` and `sin(π·2ᵏ·t)` for `k < octaves`.
+    /// Octaves of the time features: beside the times themselves, `cos(π·2ᵏ·t)` and `sin(π·2ᵏ·t)` for `k < octaves`.
     ///
     /// None is best in the plane: features that oscillate in time make `du/dt`, and so MeanFlow's target, oscillate.
     pub octaves: usize,
+    /// Which numbers of its two times it is told; `t,h` is published.
+    pub clock: Clock,
 }
 
 impl MlpConfig {
-    /// Features of one time.
+    /// Features of all times.
     fn time_features(&self) -> usize {
-        1 + 2 * self.octaves
+        self.clock.count() * (1 + 2 * self.octaves)
     }
 }
 
-/// `u(z, r, t | class)`: the flattened sample, `t` and `h = t − r` through `depth` hidden layers.
+/// `u(z, r, t | class)`: the flattened sample and the times that its clock tells through `depth` hidden layers.
 ///
 /// The first hidden layer is `x = silu(W·input + b)`, the others are `x += silu(W·LN(x) + b)`; without the normalisation the
 /// same sizes learn a flow in the plane markedly worse. A fresh network outputs exactly zero, like a fresh
@@ -50,6 +52,8 @@ pub struct Mlp<B: Backend> {
     output: Linear<B>,
     /// `π·2ᵏ`, `[1, octaves]`; not a parameter.
     frequencies: Option<Tensor<B, 2>>,
+    #[module(skip)]
+    clock: Clock,
 }
 
 impl Network for MlpConfig {
@@ -63,6 +67,7 @@ impl Network for MlpConfig {
             width: r.need("width", Within::SIZE),
             depth: r.need("depth", Within::SIZE),
             octaves: r.get("octaves", Within(0, 64), 0),
+            clock: Clock::read(r),
         }
     }
 
@@ -73,7 +78,7 @@ impl Network for MlpConfig {
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
         let linear = |inputs: usize, outputs: usize| (inputs + 1) * outputs;
         let (sample, w) = (shape.iter().product::<usize>(), self.width);
-        linear(sample + 2 * self.time_features(), w)
+        linear(sample + self.time_features(), w)
             + label_parameters(classes, w)
             + (self.depth - 1) * linear(w, w)
             + linear(w, sample)
@@ -97,7 +102,7 @@ impl<B: Backend> Mlp<B> {
             let frequencies: Vec<f64> = (0..octaves).map(octave).collect();
             Tensor::from_data(TensorData::new(frequencies, [1, octaves]), init.device())
         });
-        let inputs = sample + 2 * config.time_features();
+        let inputs = sample + config.time_features();
         Self {
             input: init.at("input").linear(inputs, w, Law::Xavier),
             y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, w, NARROW)),
@@ -106,6 +111,7 @@ impl<B: Backend> Mlp<B> {
                 .collect(),
             output: init.at("output").linear(w, sample, Law::Zeros),
             frequencies,
+            clock: config.clock,
         }
     }
 
@@ -129,8 +135,8 @@ impl<B: Backend> Backbone<B> for Mlp<B> {
         condition: &Condition<B>,
     ) -> Tensor<B, 4> {
         let shape = z.dims();
-        let (t_features, h_features) = (self.time_features(t.clone()), self.time_features(t - r));
-        let times = vec![typed_as(t_features, &z), typed_as(h_features, &z)];
+        let times = self.clock.numbers(r, t);
+        let times = times.into_iter().map(|time| typed_as(self.time_features(time), &z)).collect();
         let features = Tensor::cat([vec![z.flatten::<2>(1, 3)], times].concat(), 1);
         let x = self.input.forward(features);
         let x = match &self.y_embedder {

@@ -63,7 +63,7 @@ impl Yardstick {
     /// A yardstick by its name: `dit` and `unet` stand for CPU work, `dit-…` for ImageNet-256 latents, `unet-cifar` for CIFAR-10.
     pub fn named(name: &str) -> Option<Self> {
         let name = Self::NAMES.into_iter().find(|known| *known == name)?;
-        let small = DitConfig { patch: 4, width: 192, depth: 6, heads: 3, mlp_ratio: 4.0 };
+        let small = DitConfig { patch: 4, ..DitConfig::preset("tiny2")? };
         let dit = |config, shape, classes| Self { name, net: NetConfig::Dit(config), shape, classes };
         let unet = |config, shape| Self { name, net: NetConfig::Unet(config), shape, classes: 10 };
         Some(match name {

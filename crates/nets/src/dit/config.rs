@@ -1,5 +1,7 @@
 //! Sizes of a DiT, and its presets.
 
+use meanflow_core::Clock;
+
 /// Sizes of a [`Dit`](super::Dit).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DitConfig {
@@ -13,6 +15,8 @@ pub struct DitConfig {
     pub heads: usize,
     /// Hidden features of a block's perceptron per feature of a token; 4 in every published preset.
     pub mlp_ratio: f64,
+    /// Which numbers of its two times it is told, each by an embedder of its own; `t,h` is published.
+    pub clock: Clock,
 }
 
 /// One row of the preset table.
@@ -72,7 +76,8 @@ impl DitConfig {
 
 impl Family {
     fn with_patch(&self, patch: usize) -> DitConfig {
-        DitConfig { patch, width: self.width, depth: self.depth, heads: self.heads, mlp_ratio: 4.0 }
+        let Self { width, depth, heads, .. } = *self;
+        DitConfig { patch, width, depth, heads, mlp_ratio: 4.0, clock: Clock::default() }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     network::{Activations, Network},
 };
 use burn::tensor::backend::Backend;
+use meanflow_core::Clock;
 use meanflow_settings::{Named, Number, Or, Reader, Within};
 use meanflow_weights::HostTensor;
 
@@ -30,7 +31,14 @@ impl Network for DitConfig {
         let (patch, width) = (size("patch", |preset| preset.patch), size("width", |preset| preset.width));
         let (depth, heads) = (size("depth", |preset| preset.depth), size("heads", |preset| preset.heads));
         let ratio = preset.as_ref().map_or(4.0, |preset| preset.mlp_ratio);
-        Self { patch, width, depth, heads, mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio) }
+        Self {
+            patch,
+            width,
+            depth,
+            heads,
+            mlp_ratio: r.get("mlp-ratio", Number::POSITIVE, ratio),
+            clock: Clock::read(r),
+        }
     }
 
     fn constraints(&self, shape: [usize; 3]) -> Vec<NetError> {
@@ -62,7 +70,7 @@ impl Network for DitConfig {
         let block =
             linear(d, 3 * d) + linear(d, d) + linear(d, hidden) + linear(hidden, d) + linear(d, 6 * d);
         linear(patch, d)
-            + 2 * time_parameters(d)
+            + self.clock.count() * time_parameters(d)
             + label_parameters(classes, d)
             + self.depth * block
             + linear(d, 2 * d)

@@ -1,5 +1,5 @@
-//! DiT, the diffusion transformer (arXiv 2212.09748), as the official JAX MeanFlow code has it: two time embedders (for `t`
-//! and `h = t − r`), adaLN-zero, fixed sine-cosine positions, no class token, no dropout.
+//! DiT, the diffusion transformer (arXiv 2212.09748), as the official JAX MeanFlow code has it: a time embedder for each
+//! number of its clock (`t` and `h = t − r`), adaLN-zero, fixed sine-cosine positions, no class token, no dropout.
 
 mod block;
 mod config;
@@ -30,8 +30,9 @@ use crate::{
 pub struct Dit<B: Backend> {
     /// Patches to tokens; its rows are ordered `(row, column, channel)` within the patch.
     x_embedder: Linear<B>,
-    t_embedder: TimeEmbedder<B>,
-    h_embedder: TimeEmbedder<B>,
+    t_embedder: Option<TimeEmbedder<B>>,
+    r_embedder: Option<TimeEmbedder<B>>,
+    h_embedder: Option<TimeEmbedder<B>>,
     y_embedder: Option<LabelEmbedder<B>>,
     blocks: Vec<Block<B>>,
     final_layer: FinalLayer<B>,
@@ -50,10 +51,15 @@ impl<B: Backend> Dit<B> {
         let (d, patch_size) = (config.width, config.patch_size(channels));
         let [rows, columns] = config.grid(shape);
         let positions = TensorData::new(grid_positions(rows, columns, d), [rows * columns, 1, d]);
+        let embedder = |name: &str| {
+            let told = config.clock.names().contains(&name);
+            told.then(|| TimeEmbedder::new(&init.at(&format!("{name}_embedder")), d, |_| NARROW))
+        };
         Self {
             x_embedder: init.at("x_embedder").linear(patch_size, d, Law::Xavier),
-            t_embedder: TimeEmbedder::new(&init.at("t_embedder"), d, |_| NARROW),
-            h_embedder: TimeEmbedder::new(&init.at("h_embedder"), d, |_| NARROW),
+            t_embedder: embedder("t"),
+            r_embedder: embedder("r"),
+            h_embedder: embedder("h"),
             y_embedder: classes.map(|classes| LabelEmbedder::new(&init.at("y_embedder"), classes, d, NARROW)),
             blocks: (0..config.depth).map(|i| Block::new(&init.at(&format!("blocks.{i}")), config)).collect(),
             final_layer: FinalLayer::new(&init.at("final_layer"), d, patch_size),
@@ -82,7 +88,9 @@ impl<B: Backend> Backbone<B> for Dit<B> {
         );
         let tokens = Tokens { tokens: self.positions.dims()[0], batch };
 
-        let c = self.t_embedder.forward(t.clone()) + self.h_embedder.forward(t - r);
+        let told = [(&self.t_embedder, t.clone()), (&self.r_embedder, r.clone()), (&self.h_embedder, t - r)];
+        let embedded = told.into_iter().filter_map(|(embedder, time)| Some(embedder.as_ref()?.forward(time)));
+        let c = embedded.reduce(|c, time| c + time).expect("a clock tells a number");
         let c = match &self.y_embedder {
             Some(embedder) => {
                 let labels = condition.labels.clone();

@@ -1,6 +1,6 @@
 //! Kind `dit-meanflow`: the official JAX MeanFlow DiT (`Gsunshine/meanflow`) on random weights.
 
-use meanflow_core::{Streams, objective::TrainBackend};
+use meanflow_core::{Clock, Streams, objective::TrainBackend};
 use serde::Deserialize;
 
 use super::{
@@ -42,6 +42,7 @@ pub(super) fn compare<B: TrainBackend>(
         depth: config.depth,
         heads: config.num_heads,
         mlp_ratio: config.mlp_ratio,
+        clock: Clock::TimeAndGap,
     };
     sound(&config, shape)?;
 

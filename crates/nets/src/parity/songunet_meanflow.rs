@@ -1,7 +1,7 @@
 //! Kind `songunet-meanflow`: the official PyTorch MeanFlow U-Net (`Gsunshine/py-meanflow`) on random weights.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
-use meanflow_core::{Streams, objective::TrainBackend};
+use meanflow_core::{Clock, Streams, objective::TrainBackend};
 use meanflow_weights::HostTensor;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -69,6 +69,7 @@ impl Config {
                 other => return Err(refuse("embedding_type", &other)),
             },
             time_multiplier: self.channel_mult_noise,
+            clock: Clock::TimeAndGap,
             encoder: match self.encoder_type.as_str() {
                 "standard" => Encoder::Standard,
                 "residual" => Encoder::Residual,

@@ -1,6 +1,7 @@
 //! Sizes of a U-Net, its presets and its topology.
 
 use super::block::{BlockSpec, Change};
+use meanflow_core::Clock;
 
 /// How a time becomes features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,12 @@ pub struct UnetConfig {
     pub attention: Vec<usize>,
     /// Features of the embedding that every block takes, over `width`; 4 in every published network.
     pub embedding_multiplier: usize,
-    /// Features of `t` and of `h = t − r`.
+    /// Features of each time.
     pub time_features: TimeFeatures,
-    /// Number of those features for each of the two times, over `width`.
+    /// Number of those features for each time, over `width`.
     pub time_multiplier: usize,
+    /// Which numbers of its two times it is told; `t,h` is published.
+    pub clock: Clock,
     /// What the encoder gets at each halving.
     pub encoder: Encoder,
     /// Filter of resampling, one axis, an even number of taps.
@@ -59,6 +62,7 @@ fn cifar10() -> UnetConfig {
         embedding_multiplier: 4,
         time_features: TimeFeatures::Positional,
         time_multiplier: 2,
+        clock: Clock::default(),
         encoder: Encoder::Standard,
         filter: vec![1.0, 3.0, 3.0, 1.0],
         resample_blocks: true,

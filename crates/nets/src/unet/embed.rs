@@ -8,7 +8,7 @@ use burn::{
     tensor::{Tensor, TensorData, activation::silu, backend::Backend},
 };
 use meanflow_core::precision::typed_as;
-use meanflow_core::{Condition, Streams};
+use meanflow_core::{Clock, Condition, Streams};
 
 use super::{TimeFeatures, UnetConfig};
 use crate::init::{Init, Law};
@@ -16,7 +16,7 @@ use crate::init::{Init, Law};
 /// Standard deviation of Fourier frequencies.
 const FOURIER_SCALE: f64 = 16.0;
 
-/// `silu(L₁·silu(L₀·(φ(t, h) + W_class + W_aug)))` with the features `φ` of `t` and `h = t − r` side by side.
+/// `silu(L₁·silu(L₀·(φ(t, h) + W_class + W_aug)))` with the features `φ` of the clock's times side by side.
 #[derive(Module, Debug)]
 pub(crate) struct Mapping<B: Backend> {
     /// `f_k`, `[1, features/2]`, in radians per unit of time; not a parameter.
@@ -25,11 +25,13 @@ pub(crate) struct Mapping<B: Backend> {
     map_augment: Option<Linear<B>>,
     map_layer0: Linear<B>,
     map_layer1: Linear<B>,
+    #[module(skip)]
+    clock: Clock,
 }
 
 impl<B: Backend> Mapping<B> {
     pub(crate) fn new(init: &Init<B>, config: &UnetConfig, classes: Option<usize>) -> Self {
-        let (features, embedding) = (2 * config.time_features(), config.embedding());
+        let (features, embedding) = (config.clock.count() * config.time_features(), config.embedding());
         let frequencies = match config.time_features {
             TimeFeatures::Positional => positional(config.time_features() / 2),
             TimeFeatures::Fourier => fourier(config.time_features() / 2),
@@ -43,17 +45,21 @@ impl<B: Backend> Mapping<B> {
                 .then(|| init.at("map_augment").linear_without_bias(config.augment, features, Law::Xavier)),
             map_layer0: linear("map_layer0", features, embedding),
             map_layer1: linear("map_layer1", embedding, embedding),
+            clock: config.clock,
         }
     }
 
     /// `[batch] -> [batch, embedding]`.
-    pub(crate) fn forward(&self, t: Tensor<B, 1>, h: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 2> {
+    pub(crate) fn forward(&self, r: Tensor<B, 1>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 2> {
         let features = |time: Tensor<B, 1>| {
             let angles = time.unsqueeze_dim::<2>(1) * self.frequencies.clone();
             [angles.clone().sin(), angles.cos()]
         };
         let weight = self.map_layer0.weight.val();
-        let x = typed_as(Tensor::cat([features(t), features(h)].concat(), 1), &weight);
+        let x = typed_as(
+            Tensor::cat(self.clock.numbers(r, t).into_iter().flat_map(features).collect(), 1),
+            &weight,
+        );
         let x = match &self.map_label {
             Some(map) => {
                 let labels = condition.labels.clone().expect("a class-conditional U-Net needs labels");
@@ -92,7 +98,7 @@ impl<B: Backend> Mapping<B> {
 
 /// Number of parameters of a [`Mapping`].
 pub(crate) fn mapping_parameters(config: &UnetConfig, classes: Option<usize>) -> usize {
-    let (features, embedding) = (2 * config.time_features(), config.embedding());
+    let (features, embedding) = (config.clock.count() * config.time_features(), config.embedding());
     (features + 1) * embedding
         + (embedding + 1) * embedding
         + config.augment * features

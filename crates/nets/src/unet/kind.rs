@@ -15,6 +15,7 @@ use crate::{
     network::{Activations, Network},
 };
 use burn::tensor::backend::Backend;
+use meanflow_core::Clock;
 use meanflow_settings::{Choice, Flag, Named, Number, Or, Reader, Series, Within};
 
 impl Network for UnetConfig {
@@ -52,6 +53,7 @@ impl Network for UnetConfig {
                 rest.time_features,
             ),
             time_multiplier: r.get("time-multiplier", Within::SIZE, rest.time_multiplier),
+            clock: Clock::read(r),
             encoder: r.get(
                 "encoder",
                 Choice(vec![("standard", Encoder::Standard), ("residual", Encoder::Residual)]),

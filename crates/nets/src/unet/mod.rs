@@ -128,7 +128,7 @@ impl<B: Backend> Backbone<B> for SongUnet<B> {
         let [_, channels, height, width] = z.dims();
         let made_for = [self.channels, self.side, self.side];
         assert_eq!([channels, height, width], made_for, "this U-Net was made for other samples");
-        let emb = self.mapping.forward(t.clone(), t - r, condition);
+        let emb = self.mapping.forward(r, t, condition);
         let run = |x, block: &Block<B>| block.forward(x, emb.clone(), condition.dropout);
 
         let mut image = z.clone();

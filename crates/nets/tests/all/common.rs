@@ -11,7 +11,7 @@ use burn::{
         set_default_dtypes,
     },
 };
-use meanflow_core::{Backbone, Condition, Streams};
+use meanflow_core::{Backbone, Clock, Condition, Streams};
 use meanflow_jvp::Jvp;
 use meanflow_nets::{
     DitConfig, ImfDitConfig, MlpConfig, Net, NetConfig, Networks as _, UnetConfig,
@@ -31,8 +31,9 @@ pub fn device() -> <Train as BackendTypes>::Device {
 
 /// A small U-Net of each family, a DiT for images that are not square, and an MLP, each with and without classes.
 pub fn networks() -> Vec<(NetConfig, [usize; 3], Option<usize>)> {
-    let dit = NetConfig::Dit(DitConfig { patch: 2, width: 24, depth: 2, heads: 3, mlp_ratio: 2.0 });
-    let mlp = |octaves| NetConfig::Mlp(MlpConfig { width: 16, depth: 3, octaves });
+    let dit =
+        |clock| NetConfig::Dit(DitConfig { patch: 2, width: 24, depth: 2, heads: 3, mlp_ratio: 2.0, clock });
+    let mlp = |octaves, clock| NetConfig::Mlp(MlpConfig { width: 16, depth: 3, octaves, clock });
     let imf = NetConfig::ImfDit(ImfDitConfig {
         patch: 2,
         width: 24,
@@ -58,17 +59,17 @@ pub fn networks() -> Vec<(NetConfig, [usize; 3], Option<usize>)> {
         time_features: TimeFeatures::Fourier,
         ..ddpm.clone()
     };
-    let bare = UnetConfig { resample_blocks: false, augment: 0, ..ddpm.clone() };
+    let bare = UnetConfig { resample_blocks: false, augment: 0, clock: Clock::BothTimes, ..ddpm.clone() };
     vec![
         (NetConfig::Unet(ddpm), [3, 8, 8], Some(5)),
         (NetConfig::Unet(ncsn), [1, 8, 8], None),
         (NetConfig::Unet(bare), [2, 8, 8], Some(3)),
         (imf.clone(), [3, 4, 6], Some(5)),
         (imf, [1, 4, 4], None),
-        (dit.clone(), [3, 4, 6], Some(5)),
-        (dit, [1, 6, 4], None),
-        (mlp(2), [2, 1, 1], Some(3)),
-        (mlp(0), [2, 1, 1], None),
+        (dit(Clock::TimeAndGap), [3, 4, 6], Some(5)),
+        (dit(Clock::AllThree), [1, 6, 4], None),
+        (mlp(2, Clock::Gap), [2, 1, 1], Some(3)),
+        (mlp(0, Clock::TimeAndGap), [2, 1, 1], None),
     ]
 }
 

@@ -5,9 +5,9 @@ use burn::{
     module::{Module, ModuleVisitor, Param, ParamId},
     tensor::{DType, Tensor, backend::Backend},
 };
-use meanflow_core::{Backbone, Condition, Guidance, Streams};
+use meanflow_core::{Backbone, Clock, Condition, Guidance, Streams};
 use meanflow_jvp::{Dual, Jvp};
-use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _};
+use meanflow_nets::{DitConfig, MlpConfig, Net, NetConfig, Networks as _, UnetConfig};
 
 use crate::common::{Inputs, device, largest, networks, normal, random_net};
 
@@ -81,6 +81,34 @@ fn every_input_matters() {
         if let Some(labels) = &condition.labels {
             let other = Condition::labels(labels.zeros_like());
             assert!(changed(0.0, 0.0, 0.0, &other) > 1e-3, "{config:?}: label");
+        }
+    }
+}
+
+#[test]
+fn a_network_sees_what_its_clock_tells() {
+    let (device, shape) = (device(), [2, 8, 8]);
+    let dit = DitConfig { patch: 4, width: 8, depth: 1, heads: 2, ..DitConfig::preset("nano2").unwrap() };
+    let unet = UnetConfig { width: 8, multipliers: vec![1], ..UnetConfig::preset("nano").unwrap() };
+    let mlp = MlpConfig { width: 8, depth: 2, octaves: 1, clock: Clock::default() };
+    for (name, clock) in Clock::ALL {
+        let networks = [
+            NetConfig::Dit(DitConfig { clock, ..dit.clone() }),
+            NetConfig::Unet(UnetConfig { clock, ..unet.clone() }),
+            NetConfig::Mlp(MlpConfig { clock, ..mlp.clone() }),
+        ];
+        for config in networks {
+            let net: Net<Flex, NetConfig> = random_net(&config, shape, None, &device);
+            assert_eq!(config.parameters(shape, None), net.num_params(), "{config:?}");
+            let inputs = Inputs::new(shape, None, &device);
+            let u = inputs.forward(&net);
+            let sees = |r: f64, t: f64| {
+                let (r, t) = (inputs.r.clone() + r, inputs.t.clone() + t);
+                largest(net.forward(inputs.z.clone(), r, t, &inputs.condition) - u.clone()) > 1e-6
+            };
+            assert_eq!(sees(0.1, 0.0), name != "t", "r of {config:?}");
+            assert!(sees(0.0, 0.1), "t of {config:?}");
+            assert_eq!(sees(0.125, 0.125), name != "h", "both of {config:?}");
         }
     }
 }

@@ -1,14 +1,18 @@
 use super::*;
 use crate::tensor_file::Metadata;
 use burn::backend::Flex;
-use meanflow_core::{Backbone, Condition, Streams};
+use meanflow_core::{Backbone, Clock, Condition, Streams};
 use meanflow_nets::{DitConfig, NetConfig};
 use std::path::PathBuf;
 
 const SHAPE: [usize; 3] = [2, 4, 4];
 
+fn small() -> DitConfig {
+    DitConfig { width: 4, heads: 2, ..DitConfig::preset("nano2").unwrap() }
+}
+
 fn tiny(depth: usize) -> NetConfig {
-    NetConfig::Dit(DitConfig { patch: 2, width: 4, depth, heads: 2, mlp_ratio: 4.0 })
+    NetConfig::Dit(DitConfig { depth, ..small() })
 }
 
 fn fresh(config: &NetConfig) -> Net<Flex, NetConfig> {
@@ -64,12 +68,13 @@ fn a_part_of_a_network_is_taken_when_that_is_allowed() {
 
 #[test]
 fn another_architecture_is_one_error_that_names_file_and_tensor() {
-    let other = NetConfig::Dit(DitConfig { patch: 2, width: 8, depth: 1, heads: 2, mlp_ratio: 4.0 });
+    let other = NetConfig::Dit(DitConfig { width: 8, depth: 1, ..small() });
     let said = refused(&other, &file(), &init(None, true));
     assert!(said.contains("torch_dit.pth") && said.contains("`model.") && said.contains("shape"), "{said}");
     let said = refused(&tiny(2), &file(), &init(None, false));
     assert!(said.contains("10 tensors are missing") && said.contains("model.blocks.1."), "{said}");
-    let mlp = NetConfig::Mlp(meanflow_nets::MlpConfig { width: 4, depth: 2, octaves: 0 });
+    let mlp =
+        NetConfig::Mlp(meanflow_nets::MlpConfig { width: 4, depth: 2, octaves: 0, clock: Clock::default() });
     let said = refused(&mlp, &file(), &init(None, false));
     assert!(said.contains("none of its tensors"), "{said}");
     let said = refused(&tiny(1), &file(), &init(Some("wrong."), false));
@@ -208,7 +213,7 @@ fn a_file_that_describes_another_network_is_refused() {
     assert_eq!(load(fresh(&tiny(1)), &tiny(1), SHAPE, &path, &init(None, false)).unwrap().1.loaded, 25);
     <Model>::open(&path, None).unwrap();
     // The same shapes, and another function.
-    let other = NetConfig::Dit(DitConfig { patch: 2, width: 4, depth: 1, heads: 1, mlp_ratio: 4.0 });
+    let other = NetConfig::Dit(DitConfig { depth: 1, heads: 1, ..small() });
     let said = refused(&other, &path, &init(None, false));
     assert!(
         said.contains("x.safetensors") && said.contains("`heads: 2`") && said.contains("`heads: 1`"),

@@ -97,6 +97,7 @@ noise = 0.08
 width = 16
 depth = 2
 octaves = 0
+clock = "t,h"
 
 [init]
 weights = "random"
