@@ -496,6 +496,12 @@ pub enum Objective {
 /// `bench`.
 #[derive(Debug, ClapArgs)]
 pub struct Bench {
+    /// An experiment file: time the training step of each of its variants, with `train.batch` rows, instead of a yardstick.
+    #[arg(conflicts_with_all = ["net", "objective", "batch", "microbatches", "pairs"])]
+    pub experiment: Option<PathBuf>,
+    /// Of the experiment only the variant with this name, which tells its peak memory by itself; may be repeated.
+    #[arg(long, requires = "experiment")]
+    pub variant: Vec<String>,
     /// dit, unet, dit-s2, dit-b4, dit-xl2 or unet-cifar.
     #[arg(long, default_value = "dit")]
     pub net: String,

@@ -1,9 +1,9 @@
-//! Step times of the yardstick networks.
+//! Step times of the yardstick networks, and of the variants of an experiment.
 //!
 //! The step holds what a training step holds: fresh draws, loss, backward pass, Adam and one average of the weights.
 
 use crate::{
-    TrainError,
+    BuiltIn, Kinds, TrainError,
     config::{EmaConfig, EvalConfig, InitConfig, Lite0, Resolved, TrainConfig, Variant},
     step::{Trainer, label_tensor},
 };
@@ -35,6 +35,8 @@ use std::time::Instant;
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
+    /// A step of the objective of an experiment.
+    Step,
     /// A flow-matching step.
     FlowMatching,
     /// A MeanFlow step with 25 % of the rows differentiated.
@@ -212,11 +214,11 @@ pub fn pairs(a: &mut dyn Timed, b: &mut dyn Timed, pairs: usize, mut progress: i
 }
 
 /// The product's own training step, or one-step sampling.
-pub struct Product<B: TrainBackend> {
-    variant: Variant,
+pub struct Product<B: TrainBackend, K: Kinds = BuiltIn> {
+    variant: Variant<K>,
     batch: HostBatch,
     job: Job,
-    trainer: Option<Trainer<B>>,
+    trainer: Option<Trainer<B, K>>,
     step: u64,
     device: B::Device,
 }
@@ -233,12 +235,32 @@ impl<B: TrainBackend> Product<B> {
         microbatches: usize,
         device: &B::Device,
     ) -> Result<Self, TrainError> {
-        let variant = yardstick.variant(job, batch, microbatches, 1_000_000);
-        let trainer = Some(Trainer::new(yardstick.init(device)?, &variant));
-        Ok(Self { variant, batch: yardstick.batch(batch), job, trainer, step: 0, device: device.clone() })
+        Self::of(yardstick.variant(job, batch, microbatches, 1_000_000), job, device)
+    }
+}
+
+impl<B: TrainBackend, K: Kinds> Product<B, K> {
+    /// The step of a variant of an experiment, on noise with the shape and classes of its data, from fresh weights.
+    ///
+    /// # Errors
+    /// If the network cannot be made, or a frozen teacher cannot be read.
+    pub fn of(variant: Variant<K>, job: Job, device: &B::Device) -> Result<Self, TrainError> {
+        let Description { shape, classes, .. } = variant.description;
+        let [channels, height, width] = shape;
+        let rows = variant.train.batch;
+        let batch = HostBatch {
+            samples: Streams::new(1).normal("bench-data", 0, rows * channels * height * width),
+            shape: [rows, channels, height, width],
+            labels: classes.map(|classes| (0..rows).map(|row| row % classes.min(10)).collect()),
+            augment: None,
+        };
+        let net = variant.net.init(shape, classes, &Streams::new(0), device)?;
+        let mut trainer = Trainer::new(net, &variant);
+        trainer.load_teachers(&variant, shape, device)?;
+        Ok(Self { variant, batch, job, trainer: Some(trainer), step: 0, device: device.clone() })
     }
 
-    fn sample(&self, trainer: &Trainer<B>) -> Vec<f32> {
+    fn sample(&self, trainer: &Trainer<B, K>) -> Vec<f32> {
         let net = trainer.net.valid();
         let z =
             Tensor::from_data(TensorData::new(self.batch.samples.clone(), self.batch.shape), &self.device);
@@ -254,7 +276,7 @@ impl<B: TrainBackend> Product<B> {
     }
 }
 
-impl<B: TrainBackend> Timed for Product<B> {
+impl<B: TrainBackend, K: Kinds> Timed for Product<B, K> {
     fn step(&mut self) -> f64 {
         let trainer = self.trainer.take().expect("put back below");
         let start = Instant::now();

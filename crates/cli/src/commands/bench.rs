@@ -1,5 +1,6 @@
 //! `meanflow bench`.
 
+use super::run::chosen;
 use crate::{
     Done,
     args::{Bench, DeviceKind, Objective, Usage},
@@ -7,11 +8,20 @@ use crate::{
 };
 use burn::backend::{Autodiff, Flex};
 use indicatif::ProgressBar;
-use meanflow_core::objective::TrainBackend;
-use meanflow_train::bench::{Job, Plain, Product, Yardstick, pairs, time};
+use meanflow_core::objective::{Objectives, TrainBackend};
+use meanflow_nets::Networks;
+use meanflow_train::{
+    Kinds,
+    bench::{Job, Plain, Product, Timed, Yardstick, pairs, time},
+    config::{Comparison, Variant},
+};
+use std::path::Path;
 
 /// Times steps, or ratios of steps.
-pub fn run(args: Bench) -> anyhow::Result<Done> {
+pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
+    if let Some(file) = &args.experiment {
+        return variants::<K>(&args, file);
+    }
     let Some(yardstick) = Yardstick::named(&args.net) else {
         let known = Yardstick::NAMES.join(", ");
         return Err(Usage(format!("no yardstick is called `{}`; there are {known}", args.net)).into());
@@ -51,10 +61,60 @@ pub fn run(args: Bench) -> anyhow::Result<Done> {
             yardstick.parameters(),
             times[times.len() / 2],
             times[0],
-            peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string()),
+            peak(),
         );
     }
     Ok(Done::Yes)
+}
+
+/// The step of every chosen variant, and how often it evaluates the network.
+fn variants<K: Kinds>(args: &Bench, file: &Path) -> anyhow::Result<Done> {
+    let comparison = Comparison::<K>::load(file, &[])?;
+    for variant in chosen(&comparison, &args.variant)? {
+        let cost = variant.objective.facts().cost();
+        let times = dispatch(args.on.device, Step { variant, steps: args.steps })?;
+        tell!(
+            "{} {} net={} batch={} taped={:.2} dual={:.2} plain={:.2} median_ms={:.1} min_ms={:.1} peak_mb={}",
+            variant.name,
+            variant.objective.name(),
+            variant.net.name(),
+            variant.train.batch,
+            cost.passes - cost.dual,
+            cost.dual,
+            cost.plain,
+            times[times.len() / 2],
+            times[0],
+            peak(),
+        );
+    }
+    Ok(Done::Yes)
+}
+
+struct Step<'a, K: Kinds> {
+    variant: &'a Variant<K>,
+    steps: usize,
+}
+
+impl<K: Kinds> Work for Step<'_, K> {
+    type Output = Vec<f64>;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<f64>> {
+        let product = Product::<B, K>::of(self.variant.clone(), Job::Step, device)?;
+        Ok(measured(product, self.steps))
+    }
+}
+
+/// Times of so many steps, with a bar.
+fn measured(mut job: impl Timed, steps: usize) -> Vec<f64> {
+    let bar = ProgressBar::new(steps as u64 + 3);
+    let times = time(&mut job, steps.max(1), || bar.inc(1));
+    bar.finish_and_clear();
+    times
+}
+
+/// [`peak_memory`] in millions of bytes.
+fn peak() -> String {
+    peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string())
 }
 
 /// The most memory that this process has held since it began, in bytes, where the system tells it.
@@ -80,11 +140,8 @@ impl Work for Measure<'_> {
             Objective::Meanflow => Job::MeanFlow,
             Objective::Sample => Job::Sample,
         };
-        let mut product = Product::<B>::new(self.yardstick, job, self.args.batch, self.microbatches, device)?;
-        let bar = ProgressBar::new(self.args.steps as u64 + 3);
-        let times = time(&mut product, self.args.steps.max(1), || bar.inc(1));
-        bar.finish_and_clear();
-        Ok(times)
+        let product = Product::<B>::new(self.yardstick, job, self.args.batch, self.microbatches, device)?;
+        Ok(measured(product, self.args.steps))
     }
 }
 

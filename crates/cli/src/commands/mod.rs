@@ -44,7 +44,7 @@ pub fn run<K: Kinds>(args: Args) -> anyhow::Result<Done> {
         Command::Config { command } => config::run::<K>(command),
         Command::Data { command } => data::run::<K>(command),
         Command::Parity(args) => parity::run::<K>(args),
-        Command::Bench(args) => bench::run(args),
+        Command::Bench(args) => bench::run::<K>(args),
         Command::Digest { run } => {
             let digest = meanflow_train::digest::digest(&run)?;
             tell!("{}  weights at step {}", digest.weights, digest.step);

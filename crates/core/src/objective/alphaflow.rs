@@ -12,6 +12,7 @@ use super::{
     host::{column, samples},
     labels::{outer, without},
     reference::{Constant, Stub},
+    residual::Derivative,
 };
 use crate::{
     Backbone, Clock, Condition,
@@ -239,7 +240,7 @@ impl Facts for AlphaflowConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: self.times.share, taped: false }
+        Derivative::Jvp.cost().on(self.times.share)
     }
 }
 

@@ -168,19 +168,34 @@ pub trait Facts {
     /// Names of the measures of a step, in the order of the log.
     fn measures(&self) -> &'static [&'static str];
 
-    /// What a step costs in memory.
+    /// How often a step evaluates the network.
     fn cost(&self) -> Cost;
 }
 
-/// What a step keeps in memory, for estimates.
+/// How often a step evaluates the network, and what it keeps of that, for estimates. Guidance in the target is not counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     /// Passes through the network whose values are kept for the gradient, a row.
     pub passes: f64,
-    /// Rows whose pass carries tangents, as a share of the batch.
+    /// Those of them that carry tangents.
     pub dual: f64,
     /// Whether those tangents are on the tape.
     pub taped: bool,
+    /// Passes without gradient, of teachers and targets, a row.
+    pub plain: f64,
+}
+
+impl Cost {
+    /// One pass that is kept for the gradient, and so many without gradient.
+    pub fn one_pass(plain: f64) -> Self {
+        Self { passes: 1.0, dual: 0.0, taped: false, plain }
+    }
+
+    /// This on so large a share of the rows, and one pass on the rest.
+    pub(super) fn on(self, share: f64) -> Self {
+        let passes = 1.0 + share * (self.passes - 1.0);
+        Self { passes, dual: share * self.dual, plain: share * self.plain, ..self }
+    }
 }
 
 /// How a measure of rows becomes one number of the batch.

@@ -145,7 +145,7 @@ impl Facts for CtConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: 0.0, taped: false }
+        Cost::one_pass(1.0)
     }
 }
 

@@ -91,7 +91,8 @@ impl Facts for DmfConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 2.0, dual: if self.map.derivative.is_dual() { 1.0 } else { 0.0 }, taped: false }
+        let of = self.map.derivative.cost();
+        Cost { passes: 1.0 + of.passes, ..of }
     }
 }
 

@@ -163,7 +163,7 @@ impl Facts for DriftingConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: 0.0, taped: false }
+        Cost::one_pass(0.0)
     }
 }
 

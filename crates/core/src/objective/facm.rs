@@ -95,8 +95,8 @@ impl Facts for FacmConfig {
     }
 
     fn cost(&self) -> Cost {
-        let dual = if self.consistency.derivative.is_dual() { 1.0 } else { 0.0 };
-        Cost { passes: 2.0, dual, taped: false }
+        let of = self.consistency.derivative.cost();
+        Cost { passes: 1.0 + of.passes, ..of }
     }
 }
 

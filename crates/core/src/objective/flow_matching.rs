@@ -40,7 +40,7 @@ impl Facts for FlowMatchingConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: 0.0, taped: false }
+        Cost::one_pass(0.0)
     }
 }
 

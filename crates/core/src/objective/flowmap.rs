@@ -68,8 +68,8 @@ pub trait Residual: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// If it has it in a way that is not here.
     fn of(reference: &Reference) -> Result<Self, ReferenceError>;
 
-    /// Whether it takes derivatives, and puts them on the tape.
-    fn derivative(&self) -> (bool, bool);
+    /// How often a row with `r ≠ t` evaluates the network.
+    fn cost(&self) -> Cost;
 
     /// Share of the way from `t` to `r` that lies beyond the point between, for a uniform draw, if there is such a point.
     fn split(&self, _u: f64) -> Option<f64> {
@@ -210,8 +210,7 @@ impl<R: Residual> Facts for FlowMapConfig<R> {
     }
 
     fn cost(&self) -> Cost {
-        let (derivative, taped) = self.residual.derivative();
-        Cost { passes: 1.0, dual: if derivative { self.share } else { 0.0 }, taped }
+        self.residual.cost().on(self.share)
     }
 }
 

@@ -187,7 +187,7 @@ impl Facts for ImfConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: self.share, taped: false }
+        Cost { passes: 1.0, dual: self.share, taped: false, plain: self.share }
     }
 }
 

@@ -51,7 +51,7 @@ impl Facts for MeanFlowConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: if self.derivative.is_dual() { self.share } else { 0.0 }, taped: false }
+        self.derivative.cost().on(self.share)
     }
 }
 

@@ -198,7 +198,7 @@ impl Facts for ShortcutConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 1.0, dual: 0.0, taped: false }
+        Cost::one_pass(2.0 * self.share)
     }
 }
 

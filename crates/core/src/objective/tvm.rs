@@ -257,7 +257,7 @@ impl Facts for TvmConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost { passes: 2.0, dual: 1.0, taped: true }
+        Cost { passes: 2.0, dual: 1.0, taped: true, plain: 1.0 }
     }
 }
 

@@ -3,6 +3,7 @@
 mod another_point;
 mod common;
 mod constant;
+mod costs;
 mod draws;
 mod dropout;
 mod flow_matching;

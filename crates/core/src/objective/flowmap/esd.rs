@@ -8,7 +8,7 @@ use crate::{
     Backbone,
     interpolant::{per_row, squared_norm},
     objective::{
-        Reference, ReferenceError, TrainBackend,
+        Cost, Reference, ReferenceError, TrainBackend,
         derivative::{off_tape, tangent},
         outer,
     },
@@ -55,8 +55,8 @@ impl Residual for Esd {
         Ok(Self { spatial })
     }
 
-    fn derivative(&self) -> (bool, bool) {
-        (true, true)
+    fn cost(&self) -> Cost {
+        Cost { passes: 2.0, dual: 2.0, taped: true, plain: 1.0 }
     }
 
     fn rows<B, N, F>(&self, nets: &Taught<N, F>, at: Moved<B::InnerBackend>) -> Tensor<B, 1>

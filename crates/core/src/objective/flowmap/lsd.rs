@@ -6,7 +6,7 @@ use super::{Moved, Residual, Taught};
 use crate::{
     Backbone,
     interpolant::{per_row, squared_norm},
-    objective::{Reference, ReferenceError, TrainBackend, derivative::tangent, outer},
+    objective::{Cost, Reference, ReferenceError, TrainBackend, derivative::tangent, outer},
 };
 use burn::tensor::Tensor;
 use meanflow_jvp::{Dual, Taped};
@@ -34,8 +34,8 @@ impl Residual for Lsd {
         }
     }
 
-    fn derivative(&self) -> (bool, bool) {
-        (true, true)
+    fn cost(&self) -> Cost {
+        Cost { passes: 1.0, dual: 1.0, taped: true, plain: 1.0 }
     }
 
     fn rows<B, N, F>(&self, nets: &Taught<N, F>, at: Moved<B::InnerBackend>) -> Tensor<B, 1>

@@ -7,7 +7,7 @@ use super::{Moved, Residual, Taught};
 use crate::{
     Backbone,
     interpolant::{per_row, squared_norm},
-    objective::{Reference, ReferenceError, TrainBackend, outer},
+    objective::{Cost, Reference, ReferenceError, TrainBackend, outer},
 };
 use burn::tensor::Tensor;
 use meanflow_jvp::Untaped;
@@ -75,8 +75,8 @@ impl<const AVERAGES: bool> Residual for Progressive<AVERAGES> {
         Ok(Self { split: Split::of(reference)? })
     }
 
-    fn derivative(&self) -> (bool, bool) {
-        (false, false)
+    fn cost(&self) -> Cost {
+        Cost::one_pass(2.0)
     }
 
     fn split(&self, u: f64) -> Option<f64> {

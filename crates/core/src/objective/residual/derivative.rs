@@ -4,7 +4,7 @@ use super::{Path, Point};
 use crate::{
     Backbone, Condition,
     objective::{
-        TrainBackend,
+        Cost, TrainBackend,
         derivative::{off_tape, tangent},
         labels::outer,
     },
@@ -58,6 +58,16 @@ impl Derivative {
     /// Whether the pass that gives `F` carries tangents.
     pub(in crate::objective) fn is_dual(self) -> bool {
         matches!(self, Self::Jvp | Self::Mixed { .. })
+    }
+
+    /// The passes that it takes a row.
+    pub(in crate::objective) fn cost(self) -> Cost {
+        let plain = match self {
+            Self::Jvp => 0.0,
+            Self::Central { .. } => 2.0,
+            Self::Backward { .. } | Self::Mixed { .. } => 1.0,
+        };
+        Cost { dual: if self.is_dual() { 1.0 } else { 0.0 }, ..Cost::one_pass(plain) }
     }
 
     /// `F` on the tape and `dF/dt` off it; `frozen` has the weights of `net`.

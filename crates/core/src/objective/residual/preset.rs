@@ -85,8 +85,9 @@ impl<P: Published> Facts for Preset<P> {
     }
 
     fn cost(&self) -> Cost {
-        let dual = if self.residual.derivative.is_dual() { self.residual.law.moved() } else { 0.0 };
-        Cost { passes: 1.0, dual, taped: false }
+        let cost = self.residual.derivative.cost().on(self.residual.law.moved());
+        // A teacher tells the velocity of every row.
+        Cost { plain: cost.plain + if self.residual.teacher.is_some() { 1.0 } else { 0.0 }, ..cost }
     }
 }
 
