@@ -9,7 +9,7 @@ use meanflow_metrics::{
     Quantise,
     networks::{InceptionResize, LITE0_PATH},
 };
-use meanflow_train::classifier::Training;
+use meanflow_score::classifier::Training;
 use std::path::PathBuf;
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -29,12 +29,6 @@ pub struct Usage(pub String);
 /// [`Usage`] with the message, unless it holds.
 pub fn ensure_usage(holds: bool, message: impl FnOnce() -> String) -> anyhow::Result<()> {
     if holds { Ok(()) } else { Err(Usage(message()).into()) }
-}
-
-/// Refuses what is given twice, which would be computed twice and be one entry of the JSON.
-pub fn twice<T: PartialEq + std::fmt::Debug>(what: &str, items: &[T]) -> anyhow::Result<()> {
-    let again = items.iter().enumerate().find(|(place, item)| items[..*place].contains(item));
-    ensure_usage(again.is_none(), || format!("{what} has {:?} twice", again.expect("just seen").1))
 }
 
 /// The commands.

@@ -11,6 +11,7 @@ mod device;
 mod watch;
 
 use clap::Parser;
+use meanflow_score::ScoreError;
 use meanflow_train::{TrainError, config::ConfigError};
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -85,11 +86,18 @@ fn check_threads() -> anyhow::Result<()> {
 
 /// One message and the exit code: 2 for a wrong command line or configuration, 1 for everything else.
 fn explain(error: &anyhow::Error) -> (String, u8) {
-    if let Some(error) = error.downcast_ref::<ConfigError>() {
+    let said = match error.downcast_ref::<ScoreError>().map(ScoreError::root) {
+        Some(ScoreError::Request(_)) => return (format!("error: {}", chain(error)), 2),
+        Some(ScoreError::Outside(said)) => Some(&**said as &(dyn std::error::Error + 'static)),
+        _ => error.chain().next(),
+    };
+    let config = said.and_then(|said| said.downcast_ref::<ConfigError>());
+    if let Some(error) = config.or_else(|| error.downcast_ref()) {
         let text = error.render(coloured());
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
-    let code = match error.downcast_ref::<TrainError>() {
+    let train = said.and_then(|said| said.downcast_ref::<TrainError>());
+    let code = match train.or_else(|| error.downcast_ref()) {
         Some(
             TrainError::Changed { .. }
             | TrainError::OtherData { .. }

@@ -5,7 +5,7 @@
 use crate::{
     BuiltIn, Kinds, TrainError,
     config::{EmaConfig, EvalConfig, InitConfig, Lite0, Resolved, TrainConfig, Variant},
-    step::{Trainer, label_tensor},
+    step::Trainer,
 };
 use burn::{
     module::AutodiffModule,
@@ -30,6 +30,7 @@ use meanflow_optim::{
     Adam, AdamConfig, Optim, OptimizerConfig,
     ema::{self, Profile},
 };
+use meanflow_score::batch::label_tensor;
 use std::time::Instant;
 
 /// What is timed.

@@ -4,7 +4,6 @@
 //! one file per section says which keys there are. The reference of all keys is `docs/experiment-file.md`.
 
 mod data;
-mod eval;
 mod init;
 mod kinds;
 mod name;
@@ -15,15 +14,17 @@ mod sort;
 mod training;
 
 pub use data::of_file as data_of_file;
-pub use eval::{EvalConfig, Lite0, SampleGuidance};
 pub use init::InitConfig;
 pub use kinds::{Kind, KindKey, kinds};
+pub use meanflow_score::{
+    config::{EvalConfig, Lite0},
+    sampling::SampleGuidance,
+};
 pub use meanflow_settings::{
     ConfigError, Difference, Entry, Every, Origin, PeriodError, Place, Problem, Resolved, Section, Source,
     Unit, Where,
 };
 pub use net::of_table as net_of_table;
-pub(crate) use plan::COMPARED;
 pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{EmaConfig, TrainConfig};
@@ -32,6 +33,7 @@ use crate::{BuiltIn, Kinds};
 use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
 use meanflow_optim::{Lengths, OptimizerConfig};
+use meanflow_score::config::Training;
 use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, Within, quote};
 use std::path::{Path, PathBuf};
 
@@ -155,7 +157,9 @@ impl<K: Kinds> Variant<K> {
         }
         let optimizer = training::optimizer(root, Lengths { batch: train.batch, items });
         let ema = EmaConfig::read(root, train.batch, items);
-        let eval = EvalConfig::read(root, seed, &train, items, described, objective.as_ref(), &K::metrics());
+        let training = Training { batch: train.batch, steps: train.steps };
+        let eval =
+            EvalConfig::read(root, seed, training, items, described, objective.as_ref(), &K::metrics());
         let name = match name {
             Some(node) => name::variant(root, node),
             None => objective.as_ref()?.name().to_owned(),

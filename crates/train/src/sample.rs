@@ -1,19 +1,14 @@
 //! Samples from the newest checkpoint of a run, or from an exported file.
 
-use crate::{
-    Kinds, TrainError,
-    config::SampleGuidance,
-    model::Model,
-    side_by_side::{self, CHUNK},
-    step::label_tensor,
-};
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use crate::{Kinds, TrainError, config::SampleGuidance, model::Model};
+use burn::tensor::backend::Backend;
 use meanflow_core::{
-    Backbone, Condition, Guidance, Prediction, Solver, Streams,
+    Solver, Streams,
     objective::Learns,
-    solver::{Adaptive, ClassifierFree, DormandPrince, Field, Fresh, Grid, Spacing},
+    solver::{DormandPrince, Spacing},
 };
-use meanflow_nets::{Net, Networks};
+use meanflow_nets::Net;
+use meanflow_score::sampling::{NOISE, Sampling};
 use std::convert::Infallible;
 
 /// What to sample.
@@ -162,113 +157,6 @@ pub fn sample<B: Backend, K: Kinds>(
         solver,
         seed,
     })
-}
-
-/// The stream of the fixed noise that evaluations start from.
-pub(crate) const NOISE: &str = "eval-noise";
-
-/// How samples are drawn from a network.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sampling {
-    pub(crate) solver: Solver,
-    /// Evaluations of the field a sample.
-    pub(crate) nfe: usize,
-    /// Where the field is evaluated.
-    pub(crate) times: Spacing,
-    /// In place of all of these, steps of its own choice.
-    pub(crate) adaptive: Option<DormandPrince>,
-    /// What the network's output means.
-    pub(crate) prediction: Prediction,
-    /// An input of a network that takes it, classifier-free otherwise.
-    pub(crate) guidance: Option<SampleGuidance>,
-}
-
-/// How samples came to be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Drawn {
-    /// Evaluations of the field a sample, at most.
-    pub(crate) evaluations: usize,
-    /// Whether an adaptive solver met its tolerance.
-    pub(crate) met: bool,
-}
-
-impl Sampling {
-    /// The field on the condition of so many `rows`.
-    pub(crate) fn field<'a, B: Backend, N: Networks>(
-        &self,
-        net: &'a Net<B, N>,
-        rows: usize,
-        labels: Option<&[usize]>,
-        device: &B::Device,
-    ) -> Field<'a, B, Net<B, N>> {
-        let input = Backbone::<B>::guided(net);
-        let condition = Condition {
-            labels: labels.map(|labels| label_tensor(labels, device)),
-            guidance: self
-                .guidance
-                .filter(|_| input)
-                .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
-            ..Condition::none()
-        };
-        let free = self.guidance.filter(|_| !input);
-        let free = free.map(|SampleGuidance { omega, interval }| ClassifierFree { omega, interval });
-        Field::new(net, condition).predicting(self.prediction).guided(free)
-    }
-
-    /// The time grid of these evaluations.
-    pub(crate) fn grid(&self) -> Grid {
-        self.times.grid(self.nfe / self.solver.evaluations_per_step())
-    }
-
-    /// Hands `take` the samples that `rows` rows of `noise` flow to, some rows after the other, in order: neither noise nor
-    /// samples are in memory as a whole. `streams` gives what a stochastic solver draws.
-    ///
-    /// # Errors
-    /// What `take` says.
-    #[allow(clippy::too_many_arguments)] // what a sample depends on, each named once
-    pub(crate) fn draw<B: Backend, E, N: Networks>(
-        &self,
-        net: &Net<B, N>,
-        streams: &Streams,
-        mut noise: impl Iterator<Item = f32>,
-        rows: usize,
-        shape: [usize; 3],
-        labels: Option<&[usize]>,
-        device: &B::Device,
-        mut take: impl FnMut(Vec<f32>) -> Result<(), E>,
-    ) -> Result<Drawn, E> {
-        let grid = self.grid();
-        let [channels, height, width] = shape;
-        let dimension = channels * height * width;
-        let chunk = |(net, start, noise): (Net<B, N>, usize, Vec<f32>)| {
-            let rows = noise.len() / dimension;
-            let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
-            let field = self.field(&net, rows, labels.map(|labels| &labels[start..start + rows]), device);
-            let Adaptive { samples, evaluations, met } = match self.adaptive {
-                Some(adaptive) => adaptive.sample(&field, z),
-                None => {
-                    let samples = self.solver.sample(&field, z, &grid, Fresh { streams, row: start });
-                    Adaptive { samples, evaluations: self.nfe, met: true }
-                }
-            };
-            (samples.into_data().iter::<f32>().collect::<Vec<_>>(), Drawn { evaluations, met })
-        };
-        let mut all = Drawn { evaluations: 0, met: true };
-        let starts: Vec<usize> = (0..rows).step_by(CHUNK).collect();
-        for group in starts.chunks(side_by_side::chunks::<B>(device)) {
-            let mut item = |&start: &usize| {
-                let count = CHUNK.min(rows - start) * dimension;
-                (net.clone(), start, noise.by_ref().take(count).collect())
-            };
-            let items = group.iter().map(&mut item).collect();
-            for (samples, drawn) in side_by_side::map::<B, _, _>(device, items, chunk) {
-                let evaluations = all.evaluations.max(drawn.evaluations);
-                all = Drawn { evaluations, met: all.met && drawn.met };
-                take(samples)?;
-            }
-        }
-        Ok(all)
-    }
 }
 
 /// The guidance that was asked for, on top of the experiment's.

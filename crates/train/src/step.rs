@@ -1,11 +1,11 @@
 //! One update of the weights.
 
-use crate::{BuiltIn, Kinds, TrainError, config::Variant, side_by_side, teacher};
+use crate::{BuiltIn, Kinds, TrainError, config::Variant, teacher};
 use burn::{
     backend::Autodiff,
     module::{AutodiffModule, Module, ModuleMapper, Param, ParamId},
     optim::GradientsParams,
-    tensor::{Int, Tensor, TensorData, backend::Backend},
+    tensor::{Tensor, backend::Backend},
 };
 use meanflow_core::{
     LogWeight, Streams, Weighted,
@@ -13,7 +13,6 @@ use meanflow_core::{
         At, Batch, Group, Measure, Mode, Nets, Objective, Objectives, Reduce, Rows, Tape, Teacher,
         TrainBackend, Visit,
     },
-    precision::Precision,
 };
 use meanflow_data::HostBatch;
 use meanflow_nets::Net;
@@ -21,6 +20,7 @@ use meanflow_optim::{
     Optim, clip_global_norm, ema,
     state::{ParamVisitor, visit_parameters},
 };
+use meanflow_score::{batch::on_device, side_by_side};
 
 /// A network in training.
 pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {
@@ -304,26 +304,6 @@ fn total<X: Backend>(
 
 fn sum<X: Backend>(values: Vec<Tensor<X, 1>>) -> Tensor<X, 1> {
     values.into_iter().reduce(|sum, value| sum + value).expect("a batch has a part")
-}
-
-/// A host batch on the device.
-pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
-    let rows = batch.shape[0];
-    Batch {
-        x: Tensor::from_data(TensorData::new(batch.samples, batch.shape), device),
-        labels: batch.labels.map(|labels| label_tensor(&labels, device)),
-        augment: batch.augment.map(|values| {
-            let numbers = values.len() / rows;
-            Tensor::from_data(TensorData::new(values, [rows, numbers]), device)
-        }),
-        precision: Precision::Full,
-    }
-}
-
-/// Classes as a tensor, `[rows]`.
-pub fn label_tensor<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
-    let values: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-    Tensor::from_data(TensorData::new(values, [labels.len()]), device)
 }
 
 #[cfg(test)]

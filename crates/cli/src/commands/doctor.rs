@@ -3,7 +3,6 @@
 use crate::{
     Done,
     args::{DeviceKind, Doctor},
-    commands::runs::within,
     device::{Work, describe, dispatch, features},
 };
 use burn::{
@@ -11,7 +10,7 @@ use burn::{
     tensor::{Distribution, Tensor},
 };
 use meanflow_core::objective::TrainBackend;
-use meanflow_train::{Kinds, verify::verify};
+use meanflow_train::{Kinds, home::runs_within, verify::verify};
 use std::{path::PathBuf, time::Instant};
 
 /// Checks run folders if there are any, else the machine.
@@ -23,7 +22,7 @@ pub fn run<K: Kinds>(args: Doctor) -> anyhow::Result<Done> {
 fn folders<K: Kinds>(paths: &[PathBuf]) -> anyhow::Result<Done> {
     let (mut files, mut wrong) = (0, 0);
     for path in paths {
-        let runs = within(path)?;
+        let runs = runs_within(path)?;
         anyhow::ensure!(!runs.is_empty(), "{} holds no run", path.display());
         for run in runs {
             for finding in verify::<K>(&run)? {

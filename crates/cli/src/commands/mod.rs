@@ -1,27 +1,18 @@
 //! One command a file.
 
 mod bench;
-mod cache;
-mod classify;
 mod config;
 mod data;
-mod density;
 mod doctor;
 mod eval;
 mod export;
-mod features;
 mod import;
 mod kinds;
-mod nearest;
-mod output;
 mod parity;
 mod progress;
 mod report;
 mod run;
-mod runs;
 mod sample;
-mod scores;
-mod source;
 mod train_classifier;
 
 use crate::{

@@ -1,37 +1,76 @@
 //! Progress of work whose length is known: a bar on a terminal, a line now and then elsewhere.
 
+use crate::{
+    args::DeviceKind,
+    device::{self, dispatch},
+};
 use indicatif::ProgressBar;
-use std::time::{Duration, Instant};
+use meanflow_core::objective::TrainBackend;
+use meanflow_score::{Machine, ScoreError, Work};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 /// Time between plain lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
-pub struct Progress {
+/// A device, and on the terminal how far it has come.
+pub struct Shown {
+    device: DeviceKind,
+    progress: RefCell<Progress>,
+}
+
+struct Progress {
     bar: ProgressBar,
-    what: &'static str,
+    what: String,
     spoken: Instant,
 }
 
-impl Progress {
-    pub fn new(what: &'static str, all: usize) -> Self {
-        Self { bar: ProgressBar::new(all as u64), what, spoken: Instant::now() }
+impl Shown {
+    pub fn new(device: DeviceKind) -> Self {
+        let progress = Progress { bar: ProgressBar::hidden(), what: String::new(), spoken: Instant::now() };
+        Self { device, progress: RefCell::new(progress) }
+    }
+}
+
+impl Machine for Shown {
+    fn run<W: Work>(&self, work: W) -> Result<W::Output, ScoreError> {
+        dispatch(self.device, Plain(work)).map_err(ScoreError::outside)?
     }
 
-    /// So many are done.
-    pub fn at(&mut self, done: usize) {
-        self.bar.set_position(done as u64);
-        if self.bar.is_hidden() && self.spoken.elapsed() > PAUSE {
-            say!("{}: {done} of {}", self.what, self.bar.length().unwrap_or(0));
-            self.spoken = Instant::now();
+    fn begin(&self, what: &str, parts: usize) {
+        let (bar, what) = (ProgressBar::new(parts as u64), what.to_owned());
+        *self.progress.borrow_mut() = Progress { bar, what, spoken: Instant::now() };
+    }
+
+    fn more(&self, parts: usize) -> Result<(), ScoreError> {
+        let progress = &mut *self.progress.borrow_mut();
+        progress.bar.inc(parts as u64);
+        if progress.bar.is_hidden() && progress.spoken.elapsed() > PAUSE {
+            let (done, all) = (progress.bar.position(), progress.bar.length().unwrap_or(0));
+            say!("{}: {done} of {all}", progress.what);
+            progress.spoken = Instant::now();
         }
+        Ok(())
     }
 
-    /// So many more are done.
-    pub fn more(&mut self, some: usize) {
-        self.at(self.bar.position() as usize + some);
+    fn end(&self) {
+        self.progress.borrow().bar.finish_and_clear();
     }
 
-    pub fn finish(self) {
-        self.bar.finish_and_clear();
+    fn note(&self, text: &str) {
+        say!("{text}");
+    }
+}
+
+/// Work that differentiates nothing.
+struct Plain<W>(W);
+
+impl<W: Work> device::Work for Plain<W> {
+    type Output = Result<W::Output, ScoreError>;
+
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Self::Output> {
+        Ok(self.0.on::<B::InnerBackend>(device))
     }
 }

@@ -1,13 +1,14 @@
 //! `meanflow report`.
 
-use crate::{Done, args::Report, commands::runs::within};
+use crate::{Done, args::Report};
+use meanflow_train::home::runs_within;
 use std::path::Path;
 
 /// Writes the page and prints its path.
 pub fn run(args: Report) -> anyhow::Result<Done> {
     let mut runs = Vec::new();
     for path in &args.runs {
-        let found = within(path)?;
+        let found = runs_within(path)?;
         anyhow::ensure!(
             !found.is_empty(),
             "{} holds no run (no config.toml in it or in its folders)",

@@ -4,7 +4,6 @@ use crate::{
     Done,
     args::{Run, Usage},
     chain,
-    commands::runs::is_run,
     device::{self, Work},
     watch::Watch,
 };
@@ -14,6 +13,7 @@ use meanflow_train::{
     Kinds, TrainError,
     config::{Comparison, Plan, Variant},
     env::{Host, sha256},
+    home::is_run,
     resume,
     run::{self, Outcome},
 };

@@ -8,11 +8,11 @@ use crate::{
 use indicatif::{ProgressBar, ProgressStyle};
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
-use meanflow_train::{
-    Kinds, TrainError,
+use meanflow_score::{
+    ScoreError,
     classifier::{Classifier, Training, train},
-    config::Comparison,
 };
+use meanflow_train::{Kinds, classifier, config::Comparison};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -33,9 +33,9 @@ pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
     let data = &comparison.variants[0].data;
     let training =
         Training { epochs: args.epochs, seed: args.seed, flip: data.flip(), ..Training::default() };
-    let classifier = dispatch(args.on.device, Train { data: data.open()?, training })?;
-    classifier.write(&args.out)?;
-    let Classifier { accuracy, tested, trained, .. } = &classifier;
+    let trained = dispatch(args.on.device, Train { data: data.open()?, training })?;
+    classifier::write(&trained, &args.out)?;
+    let Classifier { accuracy, tested, trained, .. } = &trained;
     say!("trained on {trained} pictures, {} times each; tested on {tested} others", args.epochs);
     tell!("accuracy {accuracy}\nn {tested}");
     Ok(Done::Yes)
@@ -57,7 +57,7 @@ impl Work for Train {
         let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} steps, {per_sec}, {eta} left {msg}");
         bar.set_style(style.expect("a fixed template"));
         let mut spoken = Instant::now();
-        let trained: Result<Classifier, TrainError> =
+        let trained: Result<Classifier, ScoreError> =
             train::<B>(self.data, &self.training, device, |step, steps, loss| {
                 bar.set_length(steps);
                 bar.set_position(step);

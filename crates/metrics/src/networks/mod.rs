@@ -73,7 +73,7 @@ impl<B: Backend> FeatureNetwork<B> {
             spatial.extend(&some.spatial);
             done += some.pooled.nrows();
             progress(done);
-            Ok(())
+            Ok::<(), InputError>(())
         })?;
         let rows = |values| rows(values, indices.len());
         Ok(Features { pooled: rows(pooled), logits: rows(logits), spatial: rows(spatial) })
@@ -83,14 +83,14 @@ impl<B: Backend> FeatureNetwork<B> {
     ///
     /// # Errors
     /// Pictures that cannot be read, and what `visit` says.
-    pub fn visit(
+    pub fn visit<E: From<InputError>>(
         &self,
         images: &Images,
         indices: &[usize],
         rule: Quantise,
         device: &B::Device,
-        mut visit: impl FnMut(Features) -> Result<(), InputError>,
-    ) -> Result<(), InputError> {
+        mut visit: impl FnMut(Features) -> Result<(), E>,
+    ) -> Result<(), E> {
         let batch = |some| self.batch(images, some, rule, device);
         for group in indices.chunks(BATCH * width::<B>(device)) {
             let found = thread::scope(|scope| {

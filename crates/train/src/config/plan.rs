@@ -1,17 +1,15 @@
 //! What a run would do, told without doing any of it: `--dry-run`.
 
 use super::{Comparison, Variant};
-use crate::{Kinds, side_by_side::ROWS};
+use crate::Kinds;
 use meanflow_core::{
     Streams,
     objective::{At, Objectives},
 };
 use meanflow_nets::{Activations, Networks};
+use meanflow_score::{COMPARED, side_by_side::ROWS};
 use serde::Serialize;
 use std::{fmt, path::Path};
-
-/// Values of real images that samples are compared with at most, 256 MiB: a set on disk may be of any size.
-pub(crate) const COMPARED: usize = 64 << 20;
 
 /// What running a comparison would do.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -178,7 +178,7 @@ impl<B: Backend> Seen<'_, B> {
                 if result.is_ok() {
                     result = moments.add(features.pooled.view());
                 }
-                Ok(())
+                Ok::<(), InputError>(())
             })
             .map_err(|error| wrong(&self.score.path, &error))?;
         result.map_err(named)

@@ -7,11 +7,9 @@ pub(crate) use lines::FAILED;
 
 use crate::{
     Kinds, TrainError,
-    config::{COMPARED, EvalConfig, Variant},
+    config::{EvalConfig, Variant},
     folder::{Folder, write_atomic},
     progress::{Event, Observer, Watched},
-    sample::{NOISE, Sampling},
-    side_by_side::CHUNK,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use features::{FeatureScore, Seen};
@@ -20,11 +18,13 @@ use meanflow_core::{Streams, objective::Objectives, solver::Fresh};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, MetricError, Reference, Scorer, Source};
 use meanflow_nets::Net;
+use meanflow_score::{
+    POINT, most_compared,
+    sampling::{NOISE, Sampling},
+    side_by_side::CHUNK,
+};
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
-
-/// Shape of a point of the plane.
-const POINT: [usize; 3] = [2, 1, 1];
 
 /// The fixed half of an evaluation: noise, labels, references. The same for every variant of one seed and one data set.
 pub struct Evaluation {
@@ -315,12 +315,6 @@ impl Evaluation {
         };
         (0..rows).map(path).collect()
     }
-}
-
-/// As many real samples as a run is compared with, if there are so many. Points are scored against as many points as
-/// `samples`; images against every one that there is to compare with.
-pub fn most_compared(shape: [usize; 3], samples: usize) -> usize {
-    if shape == POINT { samples } else { COMPARED / shape.iter().product::<usize>() }
 }
 
 /// `count` samples in the order of an epoch that training does not come to, which of a set on disk reads few blocks; all of

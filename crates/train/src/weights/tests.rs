@@ -41,7 +41,7 @@ fn a_state_dict_of_pytorch_gives_the_outputs_of_pytorch() {
     let z: Vec<f32> = (0..64).map(|i| (1.7 * f64::from(i)).sin() as f32).collect();
     let z = Tensor::<Flex, 4>::from_data(TensorData::new(z, [2, 2, 4, 4]), &device);
     let times = |values: [f32; 2]| Tensor::<Flex, 1>::from_floats(values, &device);
-    let labels = crate::step::label_tensor(&[2, 3], &device);
+    let labels = meanflow_score::batch::label_tensor(&[2, 3], &device);
     // The file's second time is t − r.
     let out = net.forward(z, times([0.0, 0.35]), times([1.0, 0.6]), &Condition::labels(labels)).into_data();
     let known = include_str!("../../tests/data/torch_dit_output.txt");

@@ -11,7 +11,7 @@ use std::thread;
 /// The results do not depend on the number of threads as long as `work` does not. An item has a thread of its own and is no
 /// job of rayon's: a thread that waits for its matrix product could take up another job meanwhile, and with it a tape whose
 /// lock it may hold already.
-pub(crate) fn map<B: Backend, T: Send, R: Send>(
+pub fn map<B: Backend, T: Send, R: Send>(
     device: &B::Device,
     items: Vec<T>,
     work: impl Fn(T) -> R + Sync,
@@ -37,13 +37,13 @@ const MOST: usize = 4;
 
 /// Rows of a chunk that goes through a network without being differentiated. Fixed, so that results do not depend on the
 /// machine.
-pub(crate) const CHUNK: usize = 250;
+pub const CHUNK: usize = 250;
 
 /// Rows that are in a network at once at most.
-pub(crate) const ROWS: usize = MOST * CHUNK;
+pub const ROWS: usize = MOST * CHUNK;
 
 /// How many chunks of samples are worked on at a time.
-pub(crate) fn chunks<B: Backend>(device: &B::Device) -> usize {
+pub fn chunks<B: Backend>(device: &B::Device) -> usize {
     width::<B>(device).min(MOST)
 }
 

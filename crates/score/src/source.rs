@@ -1,12 +1,11 @@
 //! What a path or a data set holds, as a source of samples.
 
-use anyhow::Context;
+use crate::{Machine, ScoreError, error::Of, home::Home};
 use meanflow_data::{
     DataConfig, Dataset, Floats, Hdf5Config, array_names, read_floats, read_rows, read_text,
     write_floats_with,
 };
 use meanflow_metrics::{Images, Origin, Pictures, Source, Statistics, StatisticsNames};
-use meanflow_train::{Kinds, config::Comparison};
 use ndarray::Array2;
 use std::{error::Error, path::Path, sync::Arc};
 
@@ -14,17 +13,14 @@ use std::{error::Error, path::Path, sync::Arc};
 const FEATURES: &str = "features";
 
 /// Opens a folder of pictures, a `.npy`, `.npz`, `.h5` or `.hdf5` file, or the data of an experiment file.
-pub fn open<K: Kinds>(path: &Path) -> anyhow::Result<Source> {
+pub(crate) fn open(home: &impl Home, machine: &impl Machine, path: &Path) -> Result<Source, ScoreError> {
     match ending(path) {
-        "toml" => {
-            let comparison = Comparison::<K>::load(path, &[])?;
-            of_dataset(comparison.variants[0].data.open()?)
-        }
+        "toml" => of_dataset(home.data(path)?),
         "h5" | "hdf5" if path.is_file() => of_hdf5(path),
         _ => {
             let source = Source::open(path)?;
             if let Some(note) = source.note() {
-                say!("note: {}: {note}", path.display());
+                machine.note(&format!("note: {}: {note}", path.display()));
             }
             Ok(source)
         }
@@ -32,19 +28,19 @@ pub fn open<K: Kinds>(path: &Path) -> anyhow::Result<Source> {
 }
 
 /// The data set of an experiment file or an HDF5 file, the two that may hold labels; in the order of [`open`].
-pub fn labelled<K: Kinds>(path: &Path) -> anyhow::Result<Arc<dyn Dataset>> {
+pub(crate) fn labelled(home: &impl Home, path: &Path) -> Result<Arc<dyn Dataset>, ScoreError> {
     match ending(path) {
-        "toml" => Ok(Comparison::<K>::load(path, &[])?.variants[0].data.open()?),
+        "toml" => home.data(path),
         "h5" | "hdf5" if path.is_file() => Ok(DataConfig::new(Hdf5Config::new(path)).open()?),
-        _ => anyhow::bail!(
+        _ => Err(ScoreError::Unfit(format!(
             "{} holds no labels; an HDF5 file may, and the data of an experiment file",
             path.display()
-        ),
+        ))),
     }
 }
 
 /// All samples of a data set: points as rows, all else as pictures that are read when they are needed.
-pub fn of_dataset(data: Arc<dyn Dataset>) -> anyhow::Result<Source> {
+pub(crate) fn of_dataset(data: Arc<dyn Dataset>) -> Result<Source, ScoreError> {
     let (shape, count) = (data.shape(), data.len());
     match shape {
         [_, 1, 1] => Ok(of_values(read_rows(&*data, 0..count)?, shape)),
@@ -53,7 +49,7 @@ pub fn of_dataset(data: Arc<dyn Dataset>) -> anyhow::Result<Source> {
 }
 
 /// Points as rows, all else as pictures.
-pub fn of_values(values: Vec<f32>, shape: [usize; 3]) -> Source {
+pub(crate) fn of_values(values: Vec<f32>, shape: [usize; 3]) -> Source {
     match shape {
         [dimension, 1, 1] => {
             let rows = values.len() / dimension;
@@ -71,7 +67,7 @@ impl Pictures for Stored {
     }
 }
 
-fn of_hdf5(path: &Path) -> anyhow::Result<Source> {
+fn of_hdf5(path: &Path) -> Result<Source, ScoreError> {
     let names = array_names(path)?;
     if let Some(pair) = StatisticsNames::among(&names) {
         let [mu, sigma] = pair.names();
@@ -85,20 +81,22 @@ fn of_hdf5(path: &Path) -> anyhow::Result<Source> {
         return Ok(Source::rows(matrix(read_floats(path, FEATURES)?, path, FEATURES)?, path, FEATURES)?);
     }
     if let Some([there, missing]) = StatisticsNames::half(&names) {
-        anyhow::bail!("{}: {missing}: is missing, but {there} is there", path.display());
+        let path = path.display();
+        return Err(ScoreError::Unfit(format!("{path}: {missing}: is missing, but {there} is there")));
     }
     of_dataset(DataConfig::new(Hdf5Config::new(path)).open()?)
 }
 
-fn matrix(array: Floats, path: &Path, name: &str) -> anyhow::Result<Array2<f64>> {
-    let &[rows, columns] = &array.shape[..] else {
-        anyhow::bail!("{}: {name}: has the shape {:?} instead of two axes", path.display(), array.shape);
-    };
-    Ok(Array2::from_shape_vec((rows, columns), array.values)?)
+fn matrix(array: Floats, path: &Path, name: &str) -> Result<Array2<f64>, ScoreError> {
+    let path = path.display();
+    let axes = <[usize; 2]>::try_from(&array.shape[..]).map_err(|_| {
+        ScoreError::Unfit(format!("{path}: {name}: has the shape {:?} instead of two axes", array.shape))
+    })?;
+    Ok(Array2::from_shape_vec(axes, array.values).expect("as many values as the shape says"))
 }
 
 /// Writes mean and covariance as `mu` and `sigma` into an `.npz`, `.h5` or `.hdf5` file.
-pub fn write_statistics(statistics: &Statistics, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn write_statistics(statistics: &Statistics, path: &Path) -> Result<(), ScoreError> {
     let names = StatisticsNames::Plain;
     match ending(path) {
         "npz" => Ok(statistics.write(path, names)?),
@@ -109,14 +107,15 @@ pub fn write_statistics(statistics: &Statistics, path: &Path) -> anyhow::Result<
             let covariance = Floats { shape: vec![size, size], values };
             let [mu, sigma] = names.names();
             let texts = statistics.origin.as_ref().map(Origin::entries).unwrap_or_default();
-            write_floats_with(path, &[(mu, &mean), (sigma, &covariance)], &texts).context("statistics")
+            write_floats_with(path, &[(mu, &mean), (sigma, &covariance)], &texts)
+                .of(|| "statistics".to_owned())
         }
         _ => unreachable!("checked before"),
     }
 }
 
 /// Whether statistics can be written there.
-pub fn takes_statistics(path: &Path) -> bool {
+pub(crate) fn takes_statistics(path: &Path) -> bool {
     matches!(ending(path), "npz" | "h5" | "hdf5")
 }
 

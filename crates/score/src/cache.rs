@@ -1,5 +1,6 @@
 //! Features and statistics of pictures, kept on disk under a digest of all that they depend on.
 
+use crate::ScoreError;
 use meanflow_files::replace_shared;
 use meanflow_metrics::{Array, Source, Statistics, StatisticsNames, read_npy};
 use ndarray::{Array2, Ix2};
@@ -12,10 +13,10 @@ use std::{
 };
 
 /// A folder of results; without one, nothing is kept.
-pub struct Cache(pub Option<PathBuf>);
+pub(crate) struct Cache(pub Option<PathBuf>);
 
 /// Where the results for some pictures and one network are.
-pub struct Entry(Option<PathBuf>);
+pub(crate) struct Entry(Option<PathBuf>);
 
 impl Cache {
     /// The entry for what these lines say. They must name everything that the features depend on.
@@ -49,7 +50,7 @@ impl Entry {
     }
 
     /// Stores rows.
-    pub fn put_rows(&self, name: &str, rows: &Array2<f32>) -> anyhow::Result<()> {
+    pub fn put_rows(&self, name: &str, rows: &Array2<f32>) -> Result<(), ScoreError> {
         let Some(path) = self.file(&format!("{name}.npy")) else { return Ok(()) };
         fs::create_dir_all(path.parent().expect("made from a folder"))?;
         Ok(replace_shared(&path, |part| {
@@ -60,7 +61,7 @@ impl Entry {
     }
 
     /// Stores statistics.
-    pub fn put_statistics(&self, name: &str, statistics: &Statistics) -> anyhow::Result<()> {
+    pub fn put_statistics(&self, name: &str, statistics: &Statistics) -> Result<(), ScoreError> {
         let Some(path) = self.file(&format!("{name}.npz")) else { return Ok(()) };
         fs::create_dir_all(path.parent().expect("made from a folder"))?;
         Ok(statistics.write(&path, StatisticsNames::Plain)?)

@@ -1,19 +1,14 @@
 //! From pictures to the rows and statistics that scores are taken of.
 
 use crate::{
-    args::{DeviceKind, Eval},
-    commands::{
-        cache::{Cache, Entry},
-        progress::Progress,
-    },
-    device::{Work, dispatch},
+    Machine, ScoreError, Work,
+    cache::{Cache, Entry},
+    error::ensure,
+    request::Networks,
 };
-use anyhow::{Context, bail, ensure};
-use burn::tensor::backend::AutodiffBackend;
-use meanflow_core::objective::TrainBackend;
+use burn::tensor::backend::Backend;
 use meanflow_metrics::{
-    Images, InceptionWeights, InputError, Measure, Moments, Named, Origin, Quantise, Source, Space,
-    Statistics,
+    Images, InceptionWeights, Measure, Moments, Named, Origin, Quantise, Source, Space, Statistics,
     networks::{EfficientNetLite0, FeatureNetwork, Features, Inception, InceptionResize, Weights},
 };
 use ndarray::{Array2, Axis};
@@ -117,21 +112,24 @@ pub struct Extractor {
     lite_path: PathBuf,
     resize: InceptionResize,
     rule: Quantise,
-    device: DeviceKind,
+    device: String,
     cache: Cache,
 }
 
 impl Extractor {
     /// Reads the weights of Inception-v3 if there are some; those of EfficientNet-Lite0 are read when they are needed.
-    pub fn new(args: &Eval) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// A file that holds no such weights.
+    pub fn new(networks: &Networks) -> Result<Self, ScoreError> {
         Ok(Self {
-            inception: args.inception.as_deref().map(Weights::read).transpose()?,
+            inception: networks.inception.as_deref().map(Weights::read).transpose()?,
             lite: OnceCell::new(),
-            lite_path: args.efflite0.clone(),
-            resize: args.resize.into(),
-            rule: args.quantise.into(),
-            device: args.on.device,
-            cache: Cache((!args.no_cache).then(|| args.cache.clone())),
+            lite_path: networks.efflite0.clone(),
+            resize: networks.resize,
+            rule: networks.quantise,
+            device: networks.device.clone(),
+            cache: Cache(networks.cache.clone()),
         })
     }
 
@@ -150,14 +148,24 @@ impl Extractor {
     }
 
     /// Rows of a part.
-    pub fn rows(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Array2<f32>>> {
-        self.prepare(side, &[Need { part, rows: true }])?;
+    pub fn rows(
+        &self,
+        machine: &impl Machine,
+        side: &Side,
+        part: Part,
+    ) -> Result<Rc<Array2<f32>>, ScoreError> {
+        self.prepare(machine, side, &[Need { part, rows: true }])?;
         Ok(side.rows.borrow()[&part].clone())
     }
 
     /// Mean and covariance of a part, from its rows if they are there.
-    pub fn statistics(&self, side: &Side, part: Part) -> anyhow::Result<Rc<Statistics>> {
-        self.prepare(side, &[Need { part, rows: false }])?;
+    pub fn statistics(
+        &self,
+        machine: &impl Machine,
+        side: &Side,
+        part: Part,
+    ) -> Result<Rc<Statistics>, ScoreError> {
+        self.prepare(machine, side, &[Need { part, rows: false }])?;
         if let Some(known) = side.statistics.borrow().get(&part) {
             return Ok(known.clone());
         }
@@ -170,7 +178,7 @@ impl Extractor {
     }
 
     /// Computes what is needed and not known yet, with one pass through each network.
-    pub fn prepare(&self, side: &Side, needs: &[Need]) -> anyhow::Result<()> {
+    pub fn prepare(&self, machine: &impl Machine, side: &Side, needs: &[Need]) -> Result<(), ScoreError> {
         let known = |need: &Need| {
             side.rows.borrow().contains_key(&need.part)
                 || (!need.rows && side.statistics.borrow().contains_key(&need.part))
@@ -180,7 +188,9 @@ impl Extractor {
             let rows = match &side.source {
                 Source::Rows(rows) => rows.select(Axis(0), &side.indices),
                 Source::Images(images) => images.rows(&side.indices)?,
-                Source::Statistics(_) => bail!("statistics hold no samples"),
+                Source::Statistics(_) => {
+                    return Err(ScoreError::Unfit("statistics hold no samples".to_owned()));
+                }
             };
             side.rows.borrow_mut().insert(Part::Given, Rc::new(rows));
         }
@@ -188,15 +198,21 @@ impl Extractor {
             let of = |need: &&Need| need.part != Part::Given && (need.part == Part::Lite0) == lite;
             let missing: Vec<Need> = needs.iter().filter(of).filter(missing).copied().collect();
             if !missing.is_empty() {
-                self.compute(side, lite, missing)?;
+                self.compute(machine, side, lite, missing)?;
             }
         }
         Ok(())
     }
 
-    fn compute(&self, side: &Side, lite: bool, mut needs: Vec<Need>) -> anyhow::Result<()> {
+    fn compute(
+        &self,
+        machine: &impl Machine,
+        side: &Side,
+        lite: bool,
+        mut needs: Vec<Need>,
+    ) -> Result<(), ScoreError> {
         let Source::Images(images) = &side.source else {
-            bail!("a network looks at pictures, and these are none");
+            return Err(ScoreError::Unfit("a network looks at pictures, and these are none".to_owned()));
         };
         let weights = self.weights(lite)?;
         let entry = match &side.digest {
@@ -230,19 +246,20 @@ impl Extractor {
             return Ok(());
         }
         let (resize, rule, indices) = (self.resize, self.rule, &side.indices);
-        let found = dispatch(
-            self.device,
-            Extract { lite, weights, resize, rule, images, indices, needs: needs.clone() },
-        )?;
+        machine.begin("features of pictures", indices.len());
+        let extract = Extract { machine, lite, weights, resize, rule, images, indices, needs: needs.clone() };
+        let found = machine.run(extract);
+        machine.end();
+        let found = found?;
         for (Need { part, .. }, found) in needs.into_iter().zip(found) {
             match found {
                 Found::Rows(rows) => {
-                    self.unless_full(entry.put_rows(part.name(), &rows));
+                    self.unless_full(machine, entry.put_rows(part.name(), &rows));
                     side.rows.borrow_mut().insert(part, Rc::new(rows));
                 }
                 Found::Moments(moments) => {
                     let statistics = Statistics::of(&moments)?;
-                    self.unless_full(entry.put_statistics(part.name(), &statistics));
+                    self.unless_full(machine, entry.put_statistics(part.name(), &statistics));
                     side.statistics.borrow_mut().insert(part, Rc::new(statistics));
                 }
             }
@@ -251,9 +268,12 @@ impl Extractor {
     }
 
     /// A cache that cannot be written costs no scores.
-    fn unless_full(&self, kept: anyhow::Result<()>) {
+    fn unless_full(&self, machine: &impl Machine, kept: Result<(), ScoreError>) {
         if let (Err(error), Some(folder)) = (kept, &self.cache.0) {
-            say!("{}: features are not kept: {error:#}; see --cache, --no-cache", folder.display());
+            machine.note(&format!(
+                "{}: features are not kept: {error}; see --cache, --no-cache",
+                folder.display()
+            ));
         }
     }
 
@@ -268,7 +288,7 @@ impl Extractor {
             weights.digest().to_owned(),
             resize.to_owned(),
             self.rule_name().to_owned(),
-            format!("{:?}", self.device),
+            self.device.clone(),
         ])
     }
 
@@ -323,7 +343,7 @@ impl Extractor {
     }
 
     /// Whether the statistics may be compared with those of these samples in the space of a score, before anything is computed.
-    pub fn fits(&self, side: &Side, statistics: &Statistics, named: &Named) -> anyhow::Result<()> {
+    pub fn fits(&self, side: &Side, statistics: &Statistics, named: &Named) -> Result<(), ScoreError> {
         let part = Part::of(named);
         if part != Part::Given {
             self.weights(part == Part::Lite0)?;
@@ -337,25 +357,30 @@ impl Extractor {
             Source::Statistics(own) => own.dimension(),
         });
         let dimension = statistics.dimension();
-        ensure!(columns == dimension, "samples have {columns} features, the statistics are of {dimension}");
-        Ok(())
+        ensure(columns == dimension, || {
+            format!("samples have {columns} features, the statistics are of {dimension}")
+        })
     }
 
-    fn weights(&self, lite: bool) -> anyhow::Result<&Weights> {
+    fn weights(&self, lite: bool) -> Result<&Weights, ScoreError> {
         if !lite {
-            return self.inception.as_ref().context("Inception-v3 has no weights here");
+            let none = || ScoreError::Unfit("Inception-v3 has no weights here".to_owned());
+            return self.inception.as_ref().ok_or_else(none);
         }
         if let Some(weights) = self.lite.get() {
             return Ok(weights);
         }
         let path = self.lite_path.display();
-        ensure!(
-            self.lite_path.exists(),
-            "{path} is not there; `meanflow data fetch efficientnet-lite0` gets it, or give it with --efflite0"
-        );
+        ensure(self.lite_path.exists(), || {
+            format!(
+                "{path} is not there; `meanflow data fetch efficientnet-lite0` gets it, or give it with --efflite0"
+            )
+        })?;
         let weights = Weights::read(&self.lite_path)?;
         let (found, expected) = (weights.digest(), LITE_SHA256);
-        ensure!(found == expected, "{path} has the sha256 {found}; the published weights have {expected}");
+        ensure(found == expected, || {
+            format!("{path} has the sha256 {found}; the published weights have {expected}")
+        })?;
         Ok(self.lite.get_or_init(|| weights))
     }
 }
@@ -365,7 +390,8 @@ type Any = burn::backend::Flex;
 const PUBLISHED: &str = Inception::<Any>::PUBLISHED;
 const LITE_SHA256: &str = EfficientNetLite0::<Any>::SHA256;
 
-struct Extract<'a> {
+struct Extract<'a, M> {
+    machine: &'a M,
     lite: bool,
     weights: &'a Weights,
     resize: InceptionResize,
@@ -380,18 +406,16 @@ enum Found {
     Moments(Moments),
 }
 
-impl Work for Extract<'_> {
+impl<M: Machine> Work for Extract<'_, M> {
     type Output = Vec<Found>;
 
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<Found>> {
-        let network: FeatureNetwork<<B as AutodiffBackend>::InnerBackend> = if self.lite {
+    fn on<B: Backend>(self, device: &B::Device) -> Result<Vec<Found>, ScoreError> {
+        let network: FeatureNetwork<B> = if self.lite {
             FeatureNetwork::EfficientNetLite0(Box::new(EfficientNetLite0::new(self.weights, device)?))
         } else {
             FeatureNetwork::Inception(Box::new(Inception::new(self.weights, device)?), self.resize)
         };
-        let mut progress = Progress::new("features of pictures", self.indices.len());
         let mut found: Vec<Found> = Vec::new();
-        let mut refused = None;
         network.visit(self.images, self.indices, self.rule, device, |some| {
             if found.is_empty() {
                 found.extend(self.needs.iter().map(|need| {
@@ -405,15 +429,11 @@ impl Work for Extract<'_> {
                 let rows = need.part.from(&some);
                 match found {
                     Found::Rows(all) => all.append(Axis(0), rows.view()).expect("as many columns"),
-                    Found::Moments(moments) => {
-                        refused = refused.take().or(moments.add(rows.view()).err());
-                    }
+                    Found::Moments(moments) => moments.add(rows.view())?,
                 }
             }
-            progress.more(some.pooled.nrows());
-            Ok::<(), InputError>(())
+            self.machine.more(some.pooled.nrows())
         })?;
-        progress.finish();
-        refused.map_or(Ok(found), |error| Err(error.into()))
+        Ok(found)
     }
 }

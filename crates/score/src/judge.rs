@@ -1,22 +1,20 @@
 //! `meanflow eval --metrics accuracy,class_coverage`: what a trained classifier says of samples whose classes are known.
 
 use crate::{
-    args::{DeviceKind, Eval, Usage},
-    commands::{progress::Progress, source},
-    device::{Work, dispatch},
+    Machine, ScoreError, Work,
+    classifier::{Classifier, Seen},
+    error::{Of, ensure},
+    home::Home,
+    request::{Request, take},
+    source,
 };
-use anyhow::{Context, ensure};
-use burn::tensor::backend::AutodiffBackend;
-use meanflow_core::objective::TrainBackend;
+use burn::tensor::backend::Backend;
 use meanflow_data::{Dataset, read_rows};
 use meanflow_metrics::{Source, Value, prdc};
-use meanflow_train::{
-    classifier::{Classifier, Seen},
-    env::sha256,
-};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde_json::{Map, json};
-use std::{fs, ops::Range, path::PathBuf};
+use sha2::{Digest, Sha256};
+use std::{fs, ops::Range, path::PathBuf, sync::Arc};
 
 /// Share of the samples that the classifier takes for the class they were asked for.
 const ACCURACY: &str = "accuracy";
@@ -24,17 +22,16 @@ const ACCURACY: &str = "accuracy";
 const COVERAGE: &str = "class_coverage";
 
 /// A classifier and what is asked of it.
-pub struct Judge {
+pub(crate) struct Judge {
     names: Vec<String>,
     classifier: Classifier,
     path: PathBuf,
     digest: String,
-    device: DeviceKind,
     neighbours: usize,
 }
 
 /// One number of a judge.
-pub struct Judged {
+pub(crate) struct Judged {
     pub name: String,
     pub value: Value,
     /// Digest of the real data that it was compared with.
@@ -44,7 +41,7 @@ pub struct Judged {
 }
 
 /// Labelled samples.
-pub struct Labelled<'a> {
+pub(crate) struct Labelled<'a> {
     pub source: &'a Source,
     pub indices: &'a [usize],
     /// The class of each index.
@@ -53,30 +50,24 @@ pub struct Labelled<'a> {
 
 impl Judge {
     /// Takes the names that need a classifier out of `--metrics`; `None` if there are none.
-    pub fn new(args: &mut Eval) -> anyhow::Result<Option<Self>> {
-        let is_own = |name: &String| name == ACCURACY || name == COVERAGE;
-        let names: Vec<String> = args.metrics.iter().flatten().filter(|name| is_own(name)).cloned().collect();
-        if let Some(metrics) = &mut args.metrics {
-            metrics.retain(|name| !is_own(name));
-        }
-        match (names.first(), &args.classifier) {
+    pub fn new(home: &impl Home, request: &mut Request) -> Result<Option<Self>, ScoreError> {
+        let names = take(&mut request.metrics, &[ACCURACY, COVERAGE]);
+        match (names.first(), &request.classifier) {
             (None, None) => Ok(None),
             (None, Some(_)) => {
                 let message = format!("--classifier is for --metrics {ACCURACY} and {COVERAGE}");
-                Err(Usage(message).into())
+                Err(ScoreError::Request(message))
             }
-            (Some(name), None) => Err(Usage(format!(
+            (Some(name), None) => Err(ScoreError::Request(format!(
                 "`{name}` needs a classifier: `meanflow train-classifier EXPERIMENT.toml --out FILE` makes one, and \
                  --classifier FILE gives it"
-            ))
-            .into()),
+            ))),
             (Some(_), Some(path)) => Ok(Some(Self {
                 names,
-                classifier: Classifier::read(path)?,
+                classifier: home.classifier(path)?,
                 path: path.clone(),
-                digest: sha256(&fs::read(path).with_context(|| path.display().to_string())?),
-                device: args.on.device,
-                neighbours: args.neighbours,
+                digest: format!("{:x}", Sha256::digest(fs::read(path).of(|| path.display().to_string())?)),
+                neighbours: request.settings.neighbours,
             })),
         }
     }
@@ -85,16 +76,17 @@ impl Judge {
     /// the coverage alone needs.
     pub fn scores(
         &self,
+        machine: &impl Machine,
         samples: &Labelled,
         classes: usize,
-        real: impl FnOnce() -> anyhow::Result<std::sync::Arc<dyn Dataset>>,
-    ) -> anyhow::Result<Vec<Judged>> {
+        real: impl FnOnce() -> Result<Arc<dyn Dataset>, ScoreError>,
+    ) -> Result<Vec<Judged>, ScoreError> {
         let Source::Images(images) = samples.source else {
-            anyhow::bail!("a classifier looks at pictures, and these are none");
+            return Err(ScoreError::Unfit("a classifier looks at pictures, and these are none".to_owned()));
         };
-        ensure!(!samples.labels.is_empty(), "there are no samples");
+        ensure(!samples.labels.is_empty(), || "there are no samples".to_owned())?;
         self.fits("the samples are", images.shape(), classes)?;
-        let seen = self.look(samples.indices.len(), &|range| {
+        let seen = self.look(machine, samples.indices.len(), &|range| {
             Ok(images.rows(&samples.indices[range])?.into_raw_vec_and_offset().0)
         })?;
         let mut scores = Vec::new();
@@ -111,7 +103,7 @@ impl Judge {
             } else {
                 let Some(real) = real.take() else { continue };
                 let real = real()?;
-                let (found, count) = self.coverage(&seen, &samples.labels, &*real)?;
+                let (found, count) = self.coverage(machine, &seen, &samples.labels, &*real)?;
                 reference = Some(source::of_dataset(real.clone())?.digest()?);
                 how.insert("reference_n".to_owned(), json!(count));
                 how.insert("neighbours".to_owned(), json!(self.neighbours));
@@ -125,15 +117,15 @@ impl Judge {
     }
 
     /// Refuses pictures that the classifier was not made for.
-    fn fits(&self, what: &str, shape: [usize; 3], classes: usize) -> anyhow::Result<()> {
+    fn fits(&self, what: &str, shape: [usize; 3], classes: usize) -> Result<(), ScoreError> {
         let ([c, h, w], [oc, oh, ow]) = (shape, self.classifier.shape);
-        ensure!(
-            shape == self.classifier.shape && classes == self.classifier.classes,
-            "{what} {c}×{h}×{w} of {classes} classes; {} is for {oc}×{oh}×{ow} of {}",
-            self.path.display(),
-            self.classifier.classes
-        );
-        Ok(())
+        ensure(shape == self.classifier.shape && classes == self.classifier.classes, || {
+            format!(
+                "{what} {c}×{h}×{w} of {classes} classes; {} is for {oc}×{oh}×{ow} of {}",
+                self.path.display(),
+                self.classifier.classes
+            )
+        })
     }
 
     /// The accuracy of each class; none of a class without samples.
@@ -154,13 +146,14 @@ impl Judge {
     /// The coverage of each class, and how many real pictures there are.
     fn coverage(
         &self,
+        machine: &impl Machine,
         seen: &Seen,
         labels: &[usize],
         real: &dyn Dataset,
-    ) -> anyhow::Result<(Vec<f64>, usize)> {
-        let real_labels = labels_of(real, 0..real.len()).context("the real data")?;
+    ) -> Result<(Vec<f64>, usize), ScoreError> {
+        let real_labels = labels_of(real, 0..real.len()).of(|| "the real data".to_owned())?;
         self.fits("the real data is", real.shape(), real.classes().unwrap_or(0))?;
-        let found = self.look(real.len(), &|range| Ok(read_rows(real, range)?))?;
+        let found = self.look(machine, real.len(), &|range| Ok(read_rows(real, range)?))?;
         let rows = |seen: &Seen, labels: &[usize], class: usize| -> Array2<f32> {
             let width = seen.features.len() / seen.classes.len();
             let all =
@@ -171,15 +164,18 @@ impl Judge {
         let of_class = |class: usize| {
             let (real, samples) = (rows(&found, &real_labels, class), rows(seen, labels, class));
             let found = prdc(real.view(), samples.view(), self.neighbours)
-                .with_context(|| format!("{COVERAGE}: class {class}"))?;
+                .of(|| format!("{COVERAGE}: class {class}"))?;
             Ok(found.coverage)
         };
-        let found = (0..self.classifier.classes).map(of_class).collect::<anyhow::Result<_>>()?;
+        let found = (0..self.classifier.classes).map(of_class).collect::<Result<_, ScoreError>>()?;
         Ok((found, real.len()))
     }
 
-    fn look(&self, count: usize, read: &Read) -> anyhow::Result<Seen> {
-        dispatch(self.device, Look { classifier: &self.classifier, count, read })
+    fn look(&self, machine: &impl Machine, count: usize, read: &Read) -> Result<Seen, ScoreError> {
+        machine.begin("classifying", count);
+        let seen = machine.run(Look { machine, classifier: &self.classifier, count, read });
+        machine.end();
+        seen.of(|| self.path.display().to_string())
     }
 }
 
@@ -187,14 +183,18 @@ impl Judge {
 ///
 /// # Errors
 /// If they have none.
-pub fn labels_of(data: &dyn Dataset, indices: impl IntoIterator<Item = usize>) -> anyhow::Result<Vec<usize>> {
+pub(crate) fn labels_of(
+    data: &dyn Dataset,
+    indices: impl IntoIterator<Item = usize>,
+) -> Result<Vec<usize>, ScoreError> {
     let labels: Option<Vec<usize>> = indices.into_iter().map(|index| data.label(index)).collect();
-    labels.with_context(|| format!("{} has no labels", data.name()))
+    labels.ok_or_else(|| ScoreError::Unfit(format!("{} has no labels", data.name())))
 }
 
-type Read<'a> = dyn Fn(Range<usize>) -> anyhow::Result<Vec<f32>> + 'a;
+type Read<'a> = dyn Fn(Range<usize>) -> Result<Vec<f32>, ScoreError> + 'a;
 
-struct Look<'a> {
+struct Look<'a, M> {
+    machine: &'a M,
     classifier: &'a Classifier,
     count: usize,
     read: &'a Read<'a>,
@@ -203,22 +203,17 @@ struct Look<'a> {
 /// Pictures that are in memory at once.
 const PART: usize = 4000;
 
-impl Work for Look<'_> {
+impl<M: Machine> Work for Look<'_, M> {
     type Output = Seen;
 
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Seen> {
-        let mut progress = Progress::new("classifying", self.count);
+    fn on<B: Backend>(self, device: &B::Device) -> Result<Seen, ScoreError> {
         let mut all = Seen { classes: Vec::new(), features: Vec::new() };
         for start in (0..self.count).step_by(PART) {
             let pictures = (self.read)(start..self.count.min(start + PART))?;
-            let seen =
-                self.classifier.look::<<B as AutodiffBackend>::InnerBackend>(&pictures, device, |done| {
-                    progress.at(start + done);
-                })?;
+            let seen = self.classifier.look::<B>(&pictures, device, |more| self.machine.more(more))?;
             all.classes.extend(seen.classes);
             all.features.extend(seen.features);
         }
-        progress.finish();
         Ok(all)
     }
 }

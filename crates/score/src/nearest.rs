@@ -1,10 +1,12 @@
 //! `meanflow eval --nearest`: samples beside the real pictures that are nearest to them.
 
-use crate::commands::features::{Extractor, Part, Side};
-use anyhow::bail;
+use crate::{
+    Machine, ScoreError,
+    error::{Of, ensure},
+    features::{Extractor, Part, Side},
+};
 use meanflow_data::grid_png;
 use meanflow_metrics::{Memorisation, Source, memorisation, nearest};
-use meanflow_train::folder::write_atomic;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ const ROWS: usize = 10;
 const NEIGHBOURS: usize = 7;
 
 /// What was found.
+#[derive(Clone, Debug)]
 pub struct Found {
     /// The picture.
     pub path: PathBuf,
@@ -26,7 +29,7 @@ pub struct Found {
 
 /// What samples of a run are of.
 #[derive(Clone, Copy, Debug)]
-pub struct Drawn {
+pub(crate) struct Drawn {
     /// Updates of the weights.
     pub step: u64,
     /// Network evaluations a sample.
@@ -36,33 +39,34 @@ pub struct Drawn {
 /// Writes a grid, each row a sample and the real pictures that are nearest to it, and beside it a `.json` with the numbers.
 ///
 /// Distances are those of EfficientNet-Lite0's features if its weights are there, else of pixels.
-pub fn write(
+pub(crate) fn write(
+    machine: &impl Machine,
     extractor: &Extractor,
     samples: &Side,
     real: &Side,
     held_out: Option<&Side>,
     drawn: Option<Drawn>,
     path: &Path,
-) -> anyhow::Result<Found> {
+) -> Result<Found, ScoreError> {
     let (Source::Images(ours), Source::Images(theirs)) = (&samples.source, &real.source) else {
-        bail!("--nearest shows pictures, and these are none");
+        return Err(ScoreError::Unfit("--nearest shows pictures, and these are none".to_owned()));
     };
-    if ours.shape() != theirs.shape() {
-        bail!("--nearest: samples are {:?}, the real data is {:?}", ours.shape(), theirs.shape());
-    }
+    ensure(ours.shape() == theirs.shape(), || {
+        format!("--nearest: samples are {:?}, the real data is {:?}", ours.shape(), theirs.shape())
+    })?;
     let (part, space) = match extractor.has_lite() {
         true => (Part::Lite0, "features of EfficientNet-Lite0"),
         false => (Part::Given, "pixels"),
     };
-    let training = extractor.rows(real, part)?;
+    let training = extractor.rows(machine, real, part)?;
     let k = NEIGHBOURS.min(training.nrows());
-    let found = nearest(extractor.rows(samples, part)?.view(), training.view(), k)?;
+    let found = nearest(extractor.rows(machine, samples, part)?.view(), training.view(), k)?;
     let first =
         |all: &[Vec<meanflow_metrics::Neighbour>]| all.iter().map(|row| row[0].distance).collect::<Vec<_>>();
     let compared = match held_out {
         None => None,
         Some(side) => {
-            let other = nearest(extractor.rows(side, part)?.view(), training.view(), 1)?;
+            let other = nearest(extractor.rows(machine, side, part)?.view(), training.view(), 1)?;
             Some(memorisation(&first(&found), &first(&other))?)
         }
     };
@@ -88,6 +92,8 @@ pub fn write(
         "median_of_held_out": found.compared.map(|numbers| numbers.held_out),
         "close": found.compared.map(|numbers| numbers.close),
     });
-    write_atomic(&path.with_extension("json"), format!("{numbers:#}\n").as_bytes())?;
+    let beside = path.with_extension("json");
+    meanflow_files::write(&beside, format!("{numbers:#}\n").as_bytes())
+        .of(|| format!("cannot write {}", beside.display()))?;
     Ok(found)
 }

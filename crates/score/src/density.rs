@@ -1,6 +1,6 @@
 //! `meanflow eval --metrics nll,modes`: points against the density that the real ones are drawn from.
 
-use crate::args::{Eval, Usage};
+use crate::{ScoreError, request::take};
 use meanflow_data::{Dataset, Gaussians};
 use meanflow_metrics::{Mixture, Source, Value};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -11,24 +11,20 @@ const LIKELIHOOD: &str = "nll";
 const MODES: &str = "modes";
 
 /// What is asked of a known density.
-pub struct Asked(Vec<String>);
+pub(crate) struct Asked(Vec<String>);
 
 impl Asked {
     /// Takes the names that need a density out of `--metrics`; `None` if there are none.
-    pub fn new(args: &mut Eval) -> Option<Self> {
-        let is_own = |name: &String| name == LIKELIHOOD || name == MODES;
-        let names: Vec<String> = args.metrics.iter().flatten().filter(|name| is_own(name)).cloned().collect();
-        if let Some(metrics) = &mut args.metrics {
-            metrics.retain(|name| !is_own(name));
-        }
+    pub fn new(metrics: &mut Option<Vec<String>>) -> Option<Self> {
+        let names = take(metrics, &[LIKELIHOOD, MODES]);
         (!names.is_empty()).then_some(Self(names))
     }
 
     /// The points, if these are points.
-    pub fn points<'a>(&self, samples: &'a Source) -> anyhow::Result<&'a Array2<f32>> {
+    pub fn points<'a>(&self, samples: &'a Source) -> Result<&'a Array2<f32>, ScoreError> {
         match samples {
             Source::Rows(rows) => Ok(rows),
-            _ => Err(Usage(format!("{} is for points", self.0.join(", "))).into()),
+            _ => Err(ScoreError::Request(format!("{} is for points", self.0.join(", ")))),
         }
     }
 
@@ -38,11 +34,11 @@ impl Asked {
         points: &Array2<f32>,
         indices: &[usize],
         data: &dyn Dataset,
-    ) -> anyhow::Result<Vec<(String, Value)>> {
+    ) -> Result<Vec<(String, Value)>, ScoreError> {
         let Some(Gaussians { centres, std }) = data.gaussians() else {
             let message =
                 format!("{} needs a density that is known, that of eight-gaussians", self.0.join(", "));
-            return Err(Usage(message).into());
+            return Err(ScoreError::Request(message));
         };
         let rows = points.select(Axis(0), indices);
         let centres = ArrayView2::from_shape((centres.len(), 2), centres.as_flattened()).expect("pairs");

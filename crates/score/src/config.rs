@@ -1,6 +1,6 @@
 //! `[eval]`: how a run is scored on the way and at its end.
 
-use super::training::TrainConfig;
+use crate::sampling::SampleGuidance;
 use meanflow_core::{
     objective::{Learns, Objectives, interval},
     solver::{Solver, Spacing},
@@ -15,6 +15,15 @@ use std::path::PathBuf;
 
 /// Samples that a score is computed from, unless the file says otherwise.
 const SAMPLES: usize = 2000;
+
+/// What evaluations depend on of the training.
+#[derive(Clone, Copy, Debug)]
+pub struct Training {
+    /// Samples of a step.
+    pub batch: usize,
+    /// Steps.
+    pub steps: u64,
+}
 
 /// `[eval]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,26 +97,12 @@ impl Scalar for Lite0File {
     }
 }
 
-/// Guidance that samples are drawn with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SampleGuidance {
-    /// Scale; 1 is no guidance.
-    pub omega: f64,
-    /// Times at which it acts.
-    pub interval: [f64; 2],
-}
-
-impl SampleGuidance {
-    /// No guidance.
-    pub const NONE: Self = Self { omega: 1.0, interval: [0.0, 1.0] };
-}
-
 impl EvalConfig {
     /// Reads the table; what could not be read of the rest (`None`) is not compared with.
-    pub(super) fn read(
+    pub fn read(
         root: &mut Reader,
         seed: u64,
-        train: &TrainConfig,
+        training: Training,
         items: Option<usize>,
         data: Option<(&DataConfig, &Description)>,
         objective: Option<&impl Objectives>,
@@ -115,7 +110,7 @@ impl EvalConfig {
     ) -> Self {
         root.section("eval", |r| {
             let every = r
-                .get("every", Steps { batch: train.batch, items, least: 1 }, Length::steps(train.steps))
+                .get("every", Steps { batch: training.batch, items, least: 1 }, Length::steps(training.steps))
                 .steps;
             // Scores of points need as many real ones.
             let real = data.and_then(|(data, _)| data.points_to_compare_with());

@@ -1,7 +1,7 @@
 //! Training and test of a classifier.
 
 use super::{Classifier, look};
-use crate::{TrainError, side_by_side, step::on_device};
+use crate::{ScoreError, batch::on_device, side_by_side};
 use burn::{
     module::{AutodiffModule, Module},
     optim::{AdamConfig, GradientsAccumulator, GradientsParams, Optimizer},
@@ -44,15 +44,15 @@ const PARTS: usize = 2;
 /// training for that, the same one each time. `progress` is called with the steps done, all steps, and the loss of the batch.
 ///
 /// # Errors
-/// [`TrainError::Request`] for data that is no pictures, has no labels, or is too small to test on, and for settings of zero;
-/// [`TrainError::Diverged`]; those of reading the data.
+/// [`ScoreError::Request`] for data that is no pictures, has no labels, or is too small to test on, and for settings of zero;
+/// [`ScoreError::Diverged`]; those of reading the data.
 pub fn train<B: AutodiffBackend>(
     data: Arc<dyn Dataset>,
     training: &Training,
     device: &B::Device,
     mut progress: impl FnMut(u64, u64, f32),
-) -> Result<Classifier, TrainError> {
-    let request = |message: String| Err(TrainError::Request(message));
+) -> Result<Classifier, ScoreError> {
+    let request = |message: String| Err(ScoreError::Request(message));
     let shape = data.shape();
     let Some(classes) = data.classes() else {
         return request(format!("{} has no labels, and a classifier learns from labels", data.name()));
@@ -83,7 +83,7 @@ pub fn train<B: AutodiffBackend>(
     for step in 0..steps {
         let (loss, grads) = gradients(&net, &loader.next_batch()?, device);
         if !loss.is_finite() {
-            return Err(TrainError::Diverged { step: step + 1, loss, checkpoint: None });
+            return Err(ScoreError::Diverged { step: step + 1, loss });
         }
         let rate = training.lr * (1.0 - step as f64 / steps as f64);
         net = adam.step(rate, net, grads);
@@ -95,7 +95,7 @@ pub fn train<B: AutodiffBackend>(
     // Not all pictures in memory at once.
     for labels in labels.chunks(4096) {
         let pictures = read_rows(&*test, start..start + labels.len())?;
-        let seen = look(&net, &pictures, shape, device, |_| ());
+        let seen = look(&net, &pictures, shape, device, |_| Ok(()))?;
         right += seen.accuracy(labels) * labels.len() as f64;
         start += labels.len();
     }

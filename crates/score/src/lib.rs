@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod batch;
+mod cache;
+pub mod classifier;
+pub mod config;
+mod density;
+mod error;
+mod eval;
+mod features;
+mod home;
+mod judge;
+mod machine;
+mod nearest;
+mod output;
+mod reference;
+mod request;
+pub mod sampling;
+mod scores;
+pub mod side_by_side;
+mod source;
+
+pub use error::ScoreError;
+pub use eval::{Written, eval, write_statistics};
+pub use home::{Home, Run, Samples};
+pub use machine::{Machine, Work};
+pub use nearest::Found as Nearest;
+pub use output::{Output, Score};
+pub use reference::{COMPARED, POINT, most_compared};
+pub use request::{Networks, Request};
