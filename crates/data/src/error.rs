@@ -210,14 +210,6 @@ pub enum DataError {
         /// The first file in the way.
         found: String,
     },
-    /// A file of reference numbers cannot be compared with.
-    #[error("{}: {problem}", path.display())]
-    Reference {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// The shape or class count of a file that is not there cannot be known.
     #[error("{} is not there and {key} is not given, so the {what} cannot be known: {source}", path.display())]
     Unknowable {

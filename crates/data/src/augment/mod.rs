@@ -4,7 +4,7 @@
 mod parity;
 mod warp;
 
-pub use parity::{KIND, Quantity, TOLERANCE, parity};
+pub use parity::{KIND, parity};
 
 use std::f64::consts::PI;
 

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use super::{Discrepancy, ParityError, Report, Row, file::ReferenceFile};
+use super::ParityError;
 use crate::networks::{FeatureNetwork, Inception, InceptionResize, Weights};
+use meanflow_parity::{
+    Discrepancy, ParityReport, ParityRow, ReferenceFile, ReferenceFileError, StoredNumbers,
+};
 use meanflow_weights::HostTensor;
 
 pub(super) const KIND: &str = "fid-inception";
@@ -17,16 +20,19 @@ pub(super) const KIND: &str = "fid-inception";
 /// Single precision on both sides.
 const TOLERANCE: f64 = 4e-5;
 
-pub(super) fn compare<B: Backend>(file: &ReferenceFile, device: &B::Device) -> Result<Report, ParityError> {
+pub(super) fn compare<B: Backend>(
+    file: &ReferenceFile,
+    device: &B::Device,
+) -> Result<ParityReport, ParityError> {
     let weights = weights::<B>(file)?;
     let net = Inception::<B>::new(&weights, device)
-        .map_err(|error| ParityError::Metadata { key: "names".into(), reason: error.to_string() })?;
-    let (shape, pixels) = file.tensor("in.images_u8")?;
-    let [count, channels, height, width] = *shape else {
+        .map_err(|error| ReferenceFileError::metadata("names", error.to_string()))?;
+    let StoredNumbers { shape, values: pixels } = file.tensor("in.images_u8")?;
+    let [count, channels, height, width] = shape[..] else {
         return Err(wrong("in.images_u8", format!("has the shape {shape:?} instead of four axes")));
     };
     let bytes: Vec<u8> = pixels.iter().map(|&pixel| pixel as u8).collect();
-    if shape.contains(&0) || bytes.iter().zip(pixels).any(|(byte, pixel)| f32::from(*byte) != *pixel) {
+    if shape.contains(&0) || bytes.iter().zip(pixels).any(|(byte, pixel)| f64::from(*byte) != *pixel) {
         return Err(wrong("in.images_u8", format!("is not of bytes, or empty: {shape:?}")));
     }
     let network = FeatureNetwork::Inception(Box::new(net), InceptionResize::PytorchFid);
@@ -34,7 +40,7 @@ pub(super) fn compare<B: Backend>(file: &ReferenceFile, device: &B::Device) -> R
     let FeatureNetwork::Inception(net, _) = network else { unreachable!("made above") };
     let output = net.forward(input);
     let mut rows = Vec::new();
-    for name in file.with_prefix("out.") {
+    for name in file.names("out.") {
         let got = match name {
             "out.block0" => means(output.block0.clone().narrow(1, 0, 8)),
             "out.block1" => means(output.block1.clone()),
@@ -42,24 +48,23 @@ pub(super) fn compare<B: Backend>(file: &ReferenceFile, device: &B::Device) -> R
             "out.pool3" => output.pool3.clone(),
             "out.logits" => output.logits.clone(),
             _ => {
-                rows.push(Row::failed(name.into(), Discrepancy::Unhandled, TOLERANCE));
+                rows.push(ParityRow::failed(name.into(), Discrepancy::Unhandled, TOLERANCE));
                 continue;
             }
         };
-        let (shape, reference) = file.tensor(name)?;
-        if shape != got.dims() {
-            rows.push(Row::failed(name.into(), Discrepancy::Shape, TOLERANCE));
+        let StoredNumbers { shape, values: reference } = file.tensor(name)?;
+        if *shape != got.dims() {
+            rows.push(ParityRow::failed(name.into(), Discrepancy::Shape, TOLERANCE));
             continue;
         }
         let got: Vec<f64> = got.into_data().iter::<f32>().map(f64::from).collect();
-        let reference: Vec<f64> = reference.iter().copied().map(f64::from).collect();
-        rows.push(Row::compare(name.into(), &got, &reference, TOLERANCE));
+        rows.push(ParityRow::compare(name.into(), &got, reference, TOLERANCE));
     }
     rows.extend(
-        file.with_prefix("grad.").map(|name| Row::failed(name.into(), Discrepancy::Unhandled, TOLERANCE)),
+        file.names("grad.").map(|name| ParityRow::failed(name.into(), Discrepancy::Unhandled, TOLERANCE)),
     );
     debug_assert_eq!(output.pool3.dims()[0], count);
-    Ok(Report { kind: KIND.to_owned(), rows })
+    Ok(ParityReport { kind: KIND.to_owned(), rows })
 }
 
 fn means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
@@ -67,25 +72,18 @@ fn means<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
 }
 
 fn wrong(name: &str, reason: String) -> ParityError {
-    ParityError::Tensor { name: name.into(), reason }
+    ReferenceFileError::tensor(name, reason).into()
 }
 
 fn weights<B: Backend>(file: &ReferenceFile) -> Result<Weights, ParityError> {
-    let given: Vec<&str> = file.with_prefix("param.").collect();
+    let given = file.with_prefix("param.");
     if !given.is_empty() {
-        let tensor = |name: &str| -> Result<_, ParityError> {
-            let (shape, values) = file.tensor(name)?;
-            Ok((
-                name["param.".len()..].to_owned(),
-                HostTensor { shape: shape.to_vec(), values: values.to_vec() },
-            ))
-        };
-        return Ok(Weights::new(given.into_iter().map(tensor).collect::<Result<_, _>>()?));
+        return Ok(Weights::new(given));
     }
     let formula = file.metadata("weights")?;
     if !["2654435761", "40503", "12345", "0x45d9f3b"].iter().all(|constant| formula.contains(constant)) {
         let reason = format!("`{formula}` is not a formula known here");
-        return Err(ParityError::Metadata { key: "weights".into(), reason });
+        return Err(ReferenceFileError::metadata("weights", reason).into());
     }
     let mut names: Vec<String> = file.json("names")?;
     names.sort();
@@ -94,9 +92,8 @@ fn weights<B: Backend>(file: &ReferenceFile) -> Result<Weights, ParityError> {
         .into_iter()
         .enumerate()
         .map(|(k, name)| {
-            let shape = shapes.get(&name).cloned().ok_or_else(|| ParityError::Metadata {
-                key: "names".into(),
-                reason: format!("this network has no tensor `{name}`"),
+            let shape = shapes.get(&name).cloned().ok_or_else(|| {
+                ReferenceFileError::metadata("names", format!("this network has no tensor `{name}`"))
             })?;
             let values = (0..shape.iter().product()).map(|i| value(&name, &shape, k, i)).collect();
             Ok((name, HostTensor { shape, values }))

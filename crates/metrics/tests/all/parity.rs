@@ -1,7 +1,8 @@
 //! Reference files, and what is no reference file.
 
 use burn::backend::Flex;
-use meanflow_metrics::parity::{self, Discrepancy, ParityError};
+use meanflow_metrics::parity::{self, ParityError};
+use meanflow_parity::{Discrepancy, ReferenceFile, ReferenceFileError};
 use safetensors::{SafeTensors, serialize_to_file, tensor::TensorView};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ fn changed(path: &Path, change: impl FnOnce(&mut Value)) {
 #[test]
 fn every_number_of_the_reference_agrees() {
     let path = crate::data("metrics.safetensors");
-    assert_eq!(parity::kind(&path).unwrap(), "metrics");
+    assert_eq!(ReferenceFile::kind(&path).unwrap(), "metrics");
     let report = parity::run::<Flex>(&path, &Default::default()).unwrap();
     assert!(report.passed(), "{report}");
     assert_eq!(report.rows.len(), 17);
@@ -54,16 +55,25 @@ fn a_wrong_number_and_an_unknown_one_fail() {
     assert_eq!(of("fid_of_the_day"), Some(Discrepancy::Unhandled));
     assert!(report.to_string().ends_with("\n2 failed, compared 17 of 18"), "{report}");
     changed(&path, |expected| expected["fid"] = "low".into());
-    assert!(matches!(parity::run::<Flex>(&path, &Default::default()), Err(ParityError::Metadata { .. })));
+    assert!(matches!(
+        parity::run::<Flex>(&path, &Default::default()),
+        Err(ParityError::File(ReferenceFileError::Metadata { .. }))
+    ));
 }
 
 #[test]
 fn other_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
-    assert!(matches!(parity::run::<Flex>(&path, &Default::default()), Err(ParityError::Read { .. })));
+    assert!(matches!(
+        parity::run::<Flex>(&path, &Default::default()),
+        Err(ParityError::File(ReferenceFileError::Read { .. }))
+    ));
     std::fs::write(&path, b"not one").unwrap();
-    assert!(matches!(parity::run::<Flex>(&path, &Default::default()), Err(ParityError::Format { .. })));
+    assert!(matches!(
+        parity::run::<Flex>(&path, &Default::default()),
+        Err(ParityError::File(ReferenceFileError::Format { .. }))
+    ));
     let none: Vec<(String, TensorView)> = Vec::new();
     serialize_to_file(none, Some(HashMap::from([("kind".to_owned(), "tea".to_owned())])), &path).unwrap();
     let error = parity::run::<Flex>(&path, &Default::default()).unwrap_err().to_string();

@@ -5,13 +5,12 @@ use serde::Deserialize;
 
 use super::{
     ParityError,
-    file::ReferenceFile,
     inputs::{labels, per_row, sound},
     layout::Layout,
     meanflow::Case,
-    report::ParityReport,
 };
 use crate::{Dit, DitConfig, flax::DitNames, init::Init, weights};
+use meanflow_parity::{ParityReport, ReferenceFile};
 
 pub(super) const KIND: &str = "dit-meanflow";
 
@@ -32,7 +31,7 @@ pub(super) fn compare<B: TrainBackend>(
     file: &ReferenceFile,
     device: &B::Device,
 ) -> Result<ParityReport, ParityError> {
-    let config: Config = file.config()?;
+    let config: Config = file.json("config")?;
     let layout = Layout::of(file)?;
     let shape = [config.in_channels, config.input_size, config.input_size];
     let classes = config.num_classes;

@@ -18,10 +18,8 @@ use serde::Deserialize;
 
 use super::{
     ParityError,
-    file::ReferenceFile,
     inputs::{Order, labels, per_row, sound, tensor},
     layout::Layout,
-    report::{ParityReport, ParityRow},
 };
 use crate::{
     ImfDit, ImfDitConfig,
@@ -30,6 +28,7 @@ use crate::{
     weights::{self, gradients, on_host, with_shape_of},
 };
 use burn::module::AutodiffModule;
+use meanflow_parity::{ParityReport, ParityRow, ReferenceFile};
 
 pub(super) const KIND: &str = "imf-dit";
 
@@ -115,7 +114,7 @@ pub(super) fn compare<B: TrainBackend>(
 
 impl<B: TrainBackend> Case<B> {
     fn new(file: &ReferenceFile, device: &B::Device) -> Result<Self, ParityError> {
-        let config: Config = file.config()?;
+        let config: Config = file.json("config")?;
         let layout = Layout::of(file)?;
         let shape = [config.in_channels, config.input_size, config.input_size];
         let classes = config.num_classes;

@@ -5,12 +5,13 @@ use meanflow_core::time::Times;
 
 use crate::{error::NetError, network::Network};
 
-use super::{ParityError, file::ReferenceFile};
+use super::ParityError;
+use meanflow_parity::{ReferenceFile, ReferenceFileError};
 use meanflow_weights::HostTensor;
 
 /// The numbers `name`, one a row.
 pub(super) fn per_row(file: &ReferenceFile, name: &str, batch: usize) -> Result<Vec<f32>, ParityError> {
-    Ok(file.shaped(name, &[batch])?.to_vec())
+    Ok(file.shaped(name, &[batch])?)
 }
 
 /// The classes `in.y`; the index `classes` is the null class.
@@ -22,10 +23,8 @@ pub(super) fn labels<B: Backend>(
 ) -> Result<Tensor<B, 1, Int>, ParityError> {
     let labels = file.shaped("in.y", &[batch])?;
     if let Some(label) = labels.iter().find(|y| !(0.0..=classes as f32).contains(*y)) {
-        return Err(ParityError::Tensor {
-            name: "in.y".into(),
-            reason: format!("class {label} is none of {classes} classes and the null class"),
-        });
+        let reason = format!("class {label} is none of {classes} classes and the null class");
+        return Err(ReferenceFileError::tensor("in.y", reason).into());
     }
     let labels: Vec<i32> = labels.iter().map(|y| *y as i32).collect();
     Ok(Tensor::from_data(TensorData::new(labels, [batch]), device))

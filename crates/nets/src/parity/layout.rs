@@ -2,8 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use super::{ParityError, file::ReferenceFile};
+use super::ParityError;
 use crate::weights::on_host;
+use meanflow_parity::{ReferenceFile, ReferenceFileError};
 use meanflow_weights::HostTensor;
 
 /// The order of an image's dimensions in the file.
@@ -19,10 +20,10 @@ impl Layout {
         match file.metadata("layout")? {
             "NCHW" => Ok(Self::Nchw),
             "NHWC" => Ok(Self::Nhwc),
-            other => Err(ParityError::Metadata {
-                key: "layout".into(),
-                reason: format!("`{other}` is neither NCHW nor NHWC"),
-            }),
+            other => {
+                let reason = format!("`{other}` is neither NCHW nor NHWC");
+                Err(ReferenceFileError::metadata("layout", reason).into())
+            }
         }
     }
 
@@ -39,7 +40,7 @@ impl Layout {
             Self::Nchw => [batch, c, h, w],
             Self::Nhwc => [batch, h, w, c],
         };
-        let values = file.shaped(name, &shape)?.to_vec();
+        let values = file.shaped(name, &shape)?;
         let images = Tensor::from_data(TensorData::new(values, shape), device);
         Ok(match self {
             Self::Nchw => images,

@@ -23,12 +23,11 @@ use meanflow_jvp::Dual;
 
 use super::{
     ParityError,
-    file::ReferenceFile,
     inputs::{Order, tensor},
     layout::Layout,
-    report::{ParityReport, ParityRow},
 };
 use crate::weights::{Names, gradients, on_host, with_shape_of};
+use meanflow_parity::{ParityReport, ParityRow, ReferenceFile};
 use meanflow_weights::HostTensor;
 
 /// Largest relative error of an output in f32.

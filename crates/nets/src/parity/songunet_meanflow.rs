@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 
 use super::{
     ParityError,
-    file::ReferenceFile,
     inputs::{labels, per_row, sound},
     layout::Layout,
     meanflow::Case,
-    report::ParityReport,
 };
 use crate::{
     SongUnet,
@@ -20,6 +18,7 @@ use crate::{
     unet::{Encoder, TimeFeatures, UnetConfig, UnetNames},
     weights::{self, WeightsError},
 };
+use meanflow_parity::{ParityReport, ReferenceFile, ReferenceFileError};
 
 pub(super) const KIND: &str = "songunet-meanflow";
 
@@ -45,9 +44,9 @@ struct Config {
 
 impl Config {
     fn unet(&self) -> Result<UnetConfig, ParityError> {
-        let refuse = |key: &str, value: &dyn std::fmt::Display| ParityError::Metadata {
-            key: "config".into(),
-            reason: format!("{key} {value} is not supported"),
+        let refuse = |key: &str, value: &dyn std::fmt::Display| {
+            let reason = format!("{key} {value} is not supported");
+            ParityError::from(ReferenceFileError::metadata("config", reason))
         };
         if self.out_channels != self.in_channels {
             return Err(refuse("out_channels", &self.out_channels));
@@ -88,7 +87,7 @@ pub(super) fn compare<B: TrainBackend>(
     file: &ReferenceFile,
     device: &B::Device,
 ) -> Result<ParityReport, ParityError> {
-    let config: Config = file.config()?;
+    let config: Config = file.json("config")?;
     let layout = Layout::of(file)?;
     let shape = [config.in_channels, config.img_resolution, config.img_resolution];
     let classes = Some(config.label_dim).filter(|classes| *classes > 0);
@@ -106,9 +105,9 @@ pub(super) fn compare<B: TrainBackend>(
     };
     let augment = match config.augment {
         0 => None,
-        numbers if file.has("in.augment_labels") => {
+        numbers if file.tensors().contains_key("in.augment_labels") => {
             inputs.push("in.augment_labels");
-            let values = file.shaped("in.augment_labels", &[batch, numbers])?.to_vec();
+            let values = file.shaped("in.augment_labels", &[batch, numbers])?;
             Some(Tensor::from_data(TensorData::new(values, [batch, numbers]), device))
         }
         _ => None,

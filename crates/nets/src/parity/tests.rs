@@ -8,6 +8,7 @@ use std::{
 use burn::backend::{Autodiff, Flex};
 use meanflow_core::objective::ObjectiveConfig;
 use meanflow_jvp::Jvp;
+use meanflow_parity::{Discrepancy, ParityRow};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use tempfile::NamedTempFile;
 
@@ -197,10 +198,10 @@ fn what_is_no_reference_file_is_an_error() {
     let file = NamedTempFile::new().unwrap();
     for bytes in [&b""[..], b"PK\x03\x04", &[0xff; 64]] {
         std::fs::write(file.path(), bytes).unwrap();
-        assert!(matches!(compare(file.path()), Err(ParityError::Format { .. })));
+        assert!(matches!(compare(file.path()), Err(ParityError::File(ReferenceFileError::Format { .. }))));
     }
     let missing = Path::new("no/such/file.safetensors");
-    assert!(matches!(compare(missing), Err(ParityError::Read { .. })));
+    assert!(matches!(compare(missing), Err(ParityError::File(ReferenceFileError::Read { .. }))));
 }
 
 #[test]

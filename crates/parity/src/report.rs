@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::file::ReferenceFile;
+use crate::ReferenceFile;
 use meanflow_weights::HostTensor;
 
 /// How a comparison went.
@@ -47,54 +47,45 @@ pub enum Discrepancy {
 }
 
 impl ParityRow {
-    /// Compares `got` with the reference, if anything was got.
-    pub(super) fn of(name: String, got: Option<HostTensor>, reference: &HostTensor, tolerance: f64) -> Self {
-        match got {
-            Some(got) => Self::compare(name, &got, reference, tolerance),
-            None => Self::failed(name, Discrepancy::Unhandled, tolerance),
+    /// Compares a tensor with the reference, if anything was got.
+    pub fn of(name: String, got: Option<HostTensor>, reference: &HostTensor, tolerance: f64) -> Self {
+        let Some(got) = got else { return Self::failed(name, Discrepancy::Unhandled, tolerance) };
+        if got.shape != reference.shape {
+            return Self::failed(name, Discrepancy::Shape, tolerance);
         }
+        let wide = |tensor: &HostTensor| tensor.values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        Self::compare(name, &wide(&got), &wide(reference), tolerance)
+    }
+
+    /// Compares numbers with the reference's.
+    pub fn compare(name: String, got: &[f64], reference: &[f64], tolerance: f64) -> Self {
+        if got.len() != reference.len() {
+            return Self::failed(name, Discrepancy::Shape, tolerance);
+        }
+        if got.iter().chain(reference).any(|value| !value.is_finite()) {
+            return Self::failed(name, Discrepancy::NotFinite, tolerance);
+        }
+        let largest = reference.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+        let difference = got.iter().zip(reference).fold(0.0f64, |largest, (a, b)| largest.max((a - b).abs()));
+        let error = difference / if largest > 0.0 { largest } else { 1.0 };
+        let pass = error <= tolerance;
+        let discrepancy = (!pass).then_some(Discrepancy::TooLarge);
+        Self { name, error: Some(error), tolerance, pass, discrepancy }
+    }
+
+    /// A quantity that could not be compared.
+    pub fn failed(name: String, discrepancy: Discrepancy, tolerance: f64) -> Self {
+        Self { name, error: None, tolerance, pass: false, discrepancy: Some(discrepancy) }
     }
 
     /// Failures for what in the file is neither compared nor a weight nor one of the used `inputs`.
-    pub(super) fn unhandled(file: &ReferenceFile, inputs: &[&str], tolerance: f64) -> Vec<Self> {
+    pub fn unhandled(file: &ReferenceFile, inputs: &[&str], tolerance: f64) -> Vec<Self> {
         let known = |name: &str| {
             inputs.contains(&name)
                 || ["out.", "grad.", "param."].iter().any(|prefix| name.starts_with(prefix))
         };
-        let names = file.names().filter(|name| !known(name));
+        let names = file.names("").filter(|name| !known(name));
         names.map(|name| Self::failed(name.into(), Discrepancy::Unhandled, tolerance)).collect()
-    }
-
-    /// Compares `got` with the reference.
-    pub(super) fn compare(name: String, got: &HostTensor, reference: &HostTensor, tolerance: f64) -> Self {
-        if got.shape != reference.shape {
-            return Self::failed(name, Discrepancy::Shape, tolerance);
-        }
-        let finite = |tensor: &HostTensor| tensor.values.iter().all(|value| value.is_finite());
-        if !finite(got) || !finite(reference) {
-            return Self::failed(name, Discrepancy::NotFinite, tolerance);
-        }
-        let pairs = || got.values.iter().zip(&reference.values);
-        let largest = pairs().fold(0.0, |max, (_, b)| f64::from(b.abs()).max(max));
-        let difference = pairs().fold(0.0, |max, (a, b)| (f64::from(*a) - f64::from(*b)).abs().max(max));
-        Self::judged(name, difference / if largest > 0.0 { largest } else { 1.0 }, tolerance)
-    }
-
-    /// A quantity with this error.
-    pub(super) fn judged(name: String, error: f64, tolerance: f64) -> Self {
-        let pass = error <= tolerance;
-        Self {
-            name,
-            error: Some(error),
-            tolerance,
-            pass,
-            discrepancy: (!pass).then_some(Discrepancy::TooLarge),
-        }
-    }
-
-    /// A quantity that could not be compared.
-    pub(super) fn failed(name: String, discrepancy: Discrepancy, tolerance: f64) -> Self {
-        Self { name, error: None, tolerance, pass: false, discrepancy: Some(discrepancy) }
     }
 }
 
@@ -143,7 +134,7 @@ mod tests {
     }
 
     fn row(got: &[f32], reference: &[f32]) -> ParityRow {
-        ParityRow::compare("out.x".into(), &tensor(got), &tensor(reference), 1e-3)
+        ParityRow::of("out.x".into(), Some(tensor(got)), &tensor(reference), 1e-3)
     }
 
     #[test]
