@@ -10,7 +10,7 @@ use meanflow_metrics::{
     networks::{InceptionResize, LITE0_PATH},
 };
 use meanflow_score::classifier::Training;
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
 #[derive(Debug, Parser)]
@@ -89,6 +89,16 @@ pub enum DeviceKind {
     Cuda,
 }
 
+impl DeviceKind {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
 /// Options of commands that compute.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct OnDevice {
@@ -130,6 +140,12 @@ pub struct Run {
     /// Train only the variant with this name; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
+    /// Train so many variants side by side, each in a process of its own.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroUsize,
+    /// One of those processes: no report, and the parent speaks through stdin.
+    #[arg(long, hide = true)]
+    pub child: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,

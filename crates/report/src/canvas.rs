@@ -12,7 +12,7 @@ use plotters::{
     backend::{BitMapBackend, DrawingBackend, SVGBackend},
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
-    element::{Circle, PathElement, Text},
+    element::{Circle, PathElement, Polygon, Text},
     style::{
         Color as _, FontStyle, RGBAColor, RGBColor, ShapeStyle, TextStyle, register_font,
         text_anchor::{HPos, Pos, VPos},
@@ -76,6 +76,7 @@ impl Pen {
 #[derive(Clone, Debug)]
 enum Mark {
     Line { points: Vec<(f64, f64)>, pen: Pen },
+    Band { outline: Vec<(f64, f64)>, color: Color, alpha: f64 },
     Dot { at: (f64, f64), radius: f64, color: Color, alpha: f64 },
     Text { at: (f64, f64), text: String, size: f64, color: Color, align: Align, bold: bool },
     Picture { at: (f64, f64), size: (f64, f64), picture: RgbaImage, pixelated: bool },
@@ -103,6 +104,13 @@ impl Canvas {
         for piece in points.split(|point| !finite(point)).filter(|piece| piece.len() > 1) {
             let pieces = if pen.dashed { dashes(piece, 5.0, 3.0) } else { vec![piece.to_vec()] };
             self.marks.extend(pieces.into_iter().map(|points| Mark::Line { points, pen }));
+        }
+    }
+
+    /// A filled outline; skipped where it is not finite.
+    pub fn band(&mut self, outline: Vec<(f64, f64)>, color: Color, alpha: f64) {
+        if outline.len() > 2 && outline.iter().all(|point| point.0.is_finite() && point.1.is_finite()) {
+            self.marks.push(Mark::Band { outline, color, alpha });
         }
     }
 
@@ -220,6 +228,10 @@ impl Canvas {
                 Mark::Line { points, pen } => {
                     let points: Vec<_> = points.iter().map(place).collect();
                     area.draw(&PathElement::new(points, stroke(pen)))
+                }
+                Mark::Band { outline, color, alpha } => {
+                    let points: Vec<_> = outline.iter().map(place).collect();
+                    area.draw(&Polygon::new(points, rgba(*color, *alpha).filled()))
                 }
                 Mark::Dot { at, radius, color, alpha } => {
                     let radius = (radius * scale).round().max(1.0) as i32;

@@ -22,6 +22,8 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// The same without smoothing, drawn faintly below.
     pub raw: Vec<(f64, f64)>,
+    /// How far a point may be from the truth: place, lowest and highest value. With dots a mark at each, else a band.
+    pub band: Vec<(f64, f64, f64)>,
     /// A dot at each point.
     pub dots: bool,
 }
@@ -96,6 +98,25 @@ impl Panel {
         for series in &self.series {
             let raw: Vec<_> = series.raw.iter().map(place).collect();
             canvas.line(&raw, Pen { alpha: 0.25, ..Pen::new(series.color, 0.75) });
+        }
+        for series in &self.series {
+            let ends: Vec<_> =
+                series.band.iter().map(|(x, low, high)| [place(&(*x, *low)), place(&(*x, *high))]).collect();
+            if series.dots {
+                for end in ends.iter().filter(|[low, high]| low.1 > high.1) {
+                    canvas.line(end, Pen { alpha: 0.6, ..Pen::new(series.color, 1.25) });
+                    for (x, y) in end {
+                        canvas.line(
+                            &[(x - 3.0, *y), (x + 3.0, *y)],
+                            Pen { alpha: 0.6, ..Pen::new(series.color, 1.25) },
+                        );
+                    }
+                }
+            } else {
+                let outline =
+                    ends.iter().map(|[low, _]| *low).chain(ends.iter().rev().map(|[_, high]| *high));
+                canvas.band(outline.collect(), series.color, 0.18);
+            }
         }
         for series in &self.series {
             let points: Vec<_> = series.points.iter().map(place).collect();

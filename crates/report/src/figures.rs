@@ -4,6 +4,7 @@ mod curves;
 mod grids;
 mod points;
 mod scores;
+mod seeds;
 
 use crate::{
     canvas::Canvas,
@@ -15,6 +16,7 @@ pub use curves::loss_curves;
 pub use grids::{all_grids, first_grids, nearest};
 pub use points::{all_densities, arrows, first_densities, trajectories};
 pub use scores::{score_against_nfe, score_curves};
+pub use seeds::{seeds_against_nfe, seeds_over_images};
 
 /// A figure with what the page says of it.
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ mod diff;
 mod error;
 mod figures;
 mod glossary;
+mod groups;
 mod header;
 mod headline;
 mod log;
@@ -29,6 +30,7 @@ use std::{
 pub use error::ReportError;
 
 use figures::Figure;
+use groups::Group;
 use run::Run;
 use scores::Scores;
 
@@ -63,11 +65,12 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
     let mut runs = runs.iter().map(|dir| Run::read(dir)).collect::<Result<Vec<Run>, _>>()?;
     label(&mut runs);
     let scores = Scores::of(&runs);
+    let groups = groups::groups(&runs);
     fs::create_dir_all(out).map_err(ReportError::io(out))?;
 
     let mut written = Vec::new();
     let mut drawn = Vec::new();
-    for figure in all_figures(&runs, &scores) {
+    for figure in all_figures(&runs, &groups, &scores) {
         let failed = |reason| ReportError::Draw { figure: figure.name.to_owned(), reason };
         let svg = figure.canvas.svg().map_err(failed)?;
         let png = figure.canvas.png().map_err(failed)?;
@@ -75,9 +78,9 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
         written.push(put(out, &format!("{}.png", figure.name), &png)?);
         drawn.push(Drawn { figure, svg });
     }
-    let table = format!("{:#}\n", scores.json(&runs));
+    let table = format!("{:#}\n", scores.json(&runs, &groups));
     let table = put(out, "scores.json", table.as_bytes())?;
-    let page = page::render(&runs, &scores, &drawn).into_string();
+    let page = page::render(&runs, &groups, &scores, &drawn).into_string();
     let index = put(out, "index.html", page.as_bytes())?;
     let notes =
         runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.label))).collect();
@@ -85,16 +88,18 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
 }
 
 /// Every figure that the runs have something for, in the order of the page.
-fn all_figures(runs: &[Run], scores: &Scores) -> Vec<Figure> {
+fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
     let figures = [
         figures::first_grids(runs),
         figures::first_densities(runs),
+        figures::seeds_against_nfe(runs, groups, scores),
         figures::score_against_nfe(runs, scores),
         figures::all_grids(runs),
         figures::nearest(runs),
         figures::all_densities(runs),
         figures::arrows(runs),
         figures::trajectories(runs),
+        figures::seeds_over_images(runs, groups, scores),
         figures::score_curves(runs, scores),
         figures::loss_curves(runs),
     ];

@@ -1,12 +1,15 @@
 //! The page: one HTML file with everything inside it.
 
+mod seeds;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use crate::{
-    Drawn, glossary, header,
+    Drawn, glossary,
+    groups::Group,
+    header,
     headline::headlines,
     run::Run,
     scores::Scores,
@@ -14,7 +17,7 @@ use crate::{
 };
 
 /// Renders the page.
-pub fn render(runs: &[Run], scores: &Scores, figures: &[Drawn]) -> Markup {
+pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]) -> Markup {
     let title = experiments(runs);
     let figure = |name: &str| {
         let at = figures.iter().position(|drawn| drawn.figure.name == name)?;
@@ -42,6 +45,10 @@ pub fn render(runs: &[Run], scores: &Scores, figures: &[Drawn]) -> Markup {
                     @for name in ["samples-first", "densities-first"] { @if let Some(it) = figure(name) { (it) } }
                     section {
                         h2 { "Scores" }
+                        @if !groups.is_empty() {
+                            (seeds::seeds(runs, groups, scores))
+                            @for name in ["seeds-nfe", "seeds-images"] { @if let Some(it) = figure(name) { (it) } }
+                        }
                         (tables::scores(runs, scores))
                         @if let Some(it) = figure("score-nfe") { (it) }
                     }

@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{log::EvalLine, run::Run, style};
+use crate::{
+    groups::{self, Group},
+    log::EvalLine,
+    run::Run,
+    style,
+};
 
 /// A column of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,7 +138,7 @@ impl Scores {
     }
 
     /// The table as JSON, for programs.
-    pub fn json(&self, runs: &[Run]) -> Value {
+    pub fn json(&self, runs: &[Run], groups: &[Group]) -> Value {
         let number = |value: f64| if value.is_finite() { json!(value) } else { Value::Null };
         let rows: Vec<Value> = self
             .rows
@@ -162,6 +167,6 @@ impl Scores {
                 })
             })
             .collect();
-        json!({ "lower_is_better": true, "rows": rows })
+        json!({ "lower_is_better": true, "rows": rows, "seeds": groups::json(runs, groups, self) })
     }
 }

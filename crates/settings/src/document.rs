@@ -1,6 +1,7 @@
 //! Documents that are read as a whole, each variant for itself.
 
 use crate::{
+    children::{Child, KEYS},
     layout::Layout,
     parse,
     problem::{ConfigError, Problem, Where},
@@ -25,8 +26,10 @@ pub struct Document {
 /// One variant's tree.
 #[derive(Clone, Debug)]
 pub struct VariantTree {
-    /// The value of `name` in its `[[variant]]`.
+    /// The value of `name` in its `[[variant]]`, with what its seed and its place in a sweep add to it.
     pub name: Option<Node>,
+    /// What those add, for a variant without a name.
+    pub suffix: String,
     /// Everything that the variant says.
     pub table: Table,
 }
@@ -40,6 +43,17 @@ pub struct Reading<T> {
     pub problems: Vec<Problem>,
 }
 
+impl VariantTree {
+    /// A child of the variant with this name.
+    pub(crate) fn of(name: Option<Node>, Child { suffix, table }: Child) -> Self {
+        let name = name.map(|node| match node.value {
+            Value::String(name) => Node { value: Value::String(format!("{name}{suffix}")), ..node },
+            _ => node,
+        });
+        Self { name, suffix, table }
+    }
+}
+
 impl Document {
     /// The document of a text by itself: without variants, whatever it extends, and with paths relative to the current
     /// folder. It may be empty.
@@ -49,30 +63,32 @@ impl Document {
     pub fn of_text(name: &str, text: &str, layout: Layout) -> Result<Self, ConfigError> {
         let source = Source::file(name, text, "");
         let table = parse::table(&source)?;
-        Ok(Self { source, variants: vec![VariantTree { name: None, table }], layout })
+        Ok(Self { source, variants: vec![VariantTree { name: None, suffix: String::new(), table }], layout })
     }
 
     /// Of the first variant the table `key` alone, whatever else there is.
     pub fn part(mut self, key: &str) -> Self {
         self.variants.truncate(1);
         for variant in &mut self.variants {
-            variant.name = None;
+            (variant.name, variant.suffix) = (None, String::new());
             variant.table.retain(|other, _| other == key);
         }
         self
     }
 
-    /// Reads every variant with `read`, which is given its name and answers `None` after a problem.
-    pub fn read<T>(&self, mut read: impl FnMut(&mut Reader, Option<&Node>) -> Option<T>) -> Reading<T> {
+    /// Reads every variant with `read`, which is given its tree and answers `None` after a problem.
+    pub fn read<T>(&self, mut read: impl FnMut(&mut Reader, &VariantTree) -> Option<T>) -> Reading<T> {
         let (mut shared, mut variants) = (Shared::default(), Vec::new());
         for tree in &self.variants {
             let mut log = Log::new(self.layout.what);
             let value = Reader::document(&mut log, &tree.table, Where::from(&self.source), |root| {
                 // Loading has used them up; they are among the valid names.
-                let _ = (root.node("extends"), root.node("variant"));
-                read(root, tree.name.as_ref())
+                for used in ["extends", "variant"].into_iter().chain(KEYS) {
+                    let _ = root.node(used);
+                }
+                read(root, tree)
             });
-            shared.add(log.problems, tree.name.as_ref());
+            shared.add(log.problems, tree);
             variants.extend(value.map(|value| (value, log.resolved)));
         }
         Reading { variants, problems: shared.of(self.variants.len()) }
@@ -107,10 +123,10 @@ struct Shared {
 }
 
 impl Shared {
-    fn add(&mut self, problems: Vec<Problem>, variant: Option<&Node>) {
-        let name = match variant.map(|node| &node.value) {
+    fn add(&mut self, problems: Vec<Problem>, variant: &VariantTree) {
+        let name = match variant.name.as_ref().map(|node| &node.value) {
             Some(Value::String(name)) => name.clone(),
-            _ => String::new(),
+            _ => variant.suffix.trim_start_matches('+').to_owned(),
         };
         for problem in problems {
             let next = self.problems.len();

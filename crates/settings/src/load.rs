@@ -1,6 +1,7 @@
 //! From files and `--set` arguments to one document tree per variant.
 
 use crate::{
+    children::children,
     document::{Document, VariantTree},
     layout::Layout,
     merge::merge,
@@ -40,8 +41,13 @@ impl Document {
                     *used = true;
                 }
             }
-            variants.push(VariantTree { name, table });
+            match children(table, layout.kinds) {
+                Ok(all) => variants.extend(all.into_iter().map(|child| VariantTree::of(name.clone(), child))),
+                Err(problem) => problems.push(problem),
+            }
         }
+        // Several variants share what stands above them.
+        problems.dedup();
         // Without variants there is a problem already, and nothing could be used.
         for (set, _) in overrides.iter().zip(&used).filter(|(_, used)| !variants.is_empty() && !**used) {
             let message = format!("no variant has `{}`", set.path[..2].join("."));

@@ -34,7 +34,7 @@ use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
 use meanflow_optim::{Lengths, OptimizerConfig};
 use meanflow_score::config::Training;
-use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, Within, quote};
+use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, VariantTree, Within, quote};
 use std::path::{Path, PathBuf};
 
 /// What all experiment files have in common.
@@ -109,10 +109,10 @@ impl<K: Kinds> Comparison<K> {
     fn read(file: &Path, overrides: &[String], known: Option<Description>) -> Result<Self, ConfigError> {
         let document = Document::load(file, overrides, LAYOUT)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut reading = document.read(|root, name| {
+        let mut reading = document.read(|root, tree| {
             let experiment = name::experiment(root, &stem);
-            let variant = Variant::<K>::read(root, name, known)?;
-            Some((experiment, variant, name.cloned()))
+            let variant = Variant::<K>::read(root, tree, known)?;
+            Some((experiment, variant, tree.name.clone()))
         });
         reading.problems.extend(name::twice(document.variants.iter().filter_map(|tree| tree.name.as_ref())));
         let read = reading.done()?.into_iter().map(|((experiment, variant, name), resolved)| {
@@ -137,7 +137,7 @@ impl<K: Kinds> Variant<K> {
     }
 
     /// Reads every section; `None` if one of them could not be read, after a problem.
-    fn read(root: &mut Reader, name: Option<&Node>, known: Option<Description>) -> Option<Self> {
+    fn read(root: &mut Reader, tree: &VariantTree, known: Option<Description>) -> Option<Self> {
         let seed = root.get("seed", Within(0, Within::LARGEST), 0) as u64;
         let data = data::read(root, &K::data(), known);
         let description = data.as_ref().map(|(_, description)| *description);
@@ -160,9 +160,9 @@ impl<K: Kinds> Variant<K> {
         let training = Training { batch: train.batch, steps: train.steps };
         let eval =
             EvalConfig::read(root, seed, training, items, described, objective.as_ref(), &K::metrics());
-        let name = match name {
+        let name = match &tree.name {
             Some(node) => name::variant(root, node),
-            None => objective.as_ref()?.name().to_owned(),
+            None => format!("{}{}", objective.as_ref()?.name(), tree.suffix),
         };
         Some(Self {
             name,

@@ -7,6 +7,7 @@ mod doctor;
 mod eval;
 mod export;
 mod import;
+mod jobs;
 mod kinds;
 mod parity;
 mod progress;

@@ -1,5 +1,6 @@
 //! `meanflow run`: every variant, then the report.
 
+use super::jobs;
 use crate::{
     Done,
     args::{Run, Usage},
@@ -55,8 +56,22 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
         lock_sha256: sha256(include_bytes!("../../../../Cargo.lock")),
         command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     };
+    if args.child {
+        jobs::listen(&stop);
+    }
     let mut failures: Vec<(&str, anyhow::Error)> = Vec::new();
-    for variant in &chosen {
+    let side_by_side = args.jobs.get() > 1 && chosen.len() > 1;
+    if side_by_side {
+        let names = chosen.iter().map(|variant| variant.name.as_str()).collect();
+        let ended = jobs::run(&args, names, args.jobs.get(), &stop)?;
+        failures = ended.failures;
+        if ended.interrupted {
+            say!("stopped; the same command goes on");
+            list(&failures);
+            return Ok(Done::Interrupted);
+        }
+    }
+    for variant in chosen.iter().filter(|_| !side_by_side) {
         let path = &folder.join(&variant.name);
         let train = Train { comparison: &comparison, variant, path, host: &host, stop: &stop };
         let outcome = device::dispatch(args.on.device, train);
@@ -75,7 +90,8 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
             return Ok(Done::Interrupted);
         }
     }
-    if let Err(error) = report(&comparison, &folder) {
+    let reported = if args.child { Ok(()) } else { report(&comparison, &folder) };
+    if let Err(error) = reported {
         failures.push(("report", error));
     }
     match failures.len() {

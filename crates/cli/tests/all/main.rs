@@ -8,6 +8,7 @@ mod data;
 mod eval;
 mod export;
 mod failures;
+mod jobs;
 mod parity;
 mod resume;
 

@@ -68,6 +68,7 @@ fn panel(runs: &[Run], (name, title, scale): Quantity) -> Option<Panel> {
                 dashed: variant_dashed(place),
                 points: smooth(&raw),
                 raw,
+                band: Vec::new(),
                 dots: false,
             }
         })

@@ -55,6 +55,7 @@ pub fn score_against_nfe(runs: &[Run], scores: &Scores) -> Option<Figure> {
                         dashed: variant_dashed(place),
                         points,
                         raw: Vec::new(),
+                        band: Vec::new(),
                         dots: true,
                     }
                 })
@@ -105,6 +106,7 @@ pub fn score_curves(runs: &[Run], scores: &Scores) -> Option<Figure> {
                         .map(|line| (line.images, line.value))
                         .collect(),
                     raw: Vec::new(),
+                    band: Vec::new(),
                     dots: true,
                 })
                 .collect();

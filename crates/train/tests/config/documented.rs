@@ -87,7 +87,9 @@ fn known() -> Keys {
         }
     }
     // These say what is read, so they are used up before anything is resolved.
-    keys.entry(String::new()).or_default().insert("extends".to_owned(), BTreeSet::new());
+    for used in ["extends", "seeds"] {
+        keys.entry(String::new()).or_default().insert(used.to_owned(), BTreeSet::new());
+    }
     keys
 }
 

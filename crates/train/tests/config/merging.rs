@@ -121,3 +121,33 @@ fn paths_are_relative_to_the_file_that_names_them() {
     let comparison = load_in(&folder, "child.toml", &["data.fashion-mnist.path=y"]).unwrap();
     assert_eq!(data(&comparison), std::env::current_dir().unwrap().join("y"));
 }
+
+#[test]
+fn seeds_and_sweeps_are_variants() {
+    let text = format!("seeds = [3, 4]\n{SMALL}{TWO}\n[sweep]\nobjective.meanflow.share = [0.5, 1.0]\n");
+    let comparison = load(&text, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<&str> = comparison.variants.iter().map(|variant| variant.name.as_str()).collect();
+    let expected = [
+        "meanflow+share=0.5+seed=3",
+        "meanflow+share=0.5+seed=4",
+        "meanflow+share=1.0+seed=3",
+        "meanflow+share=1.0+seed=4",
+        "flow-matching+seed=3",
+        "flow-matching+seed=4",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(
+        comparison.variants.iter().map(|variant| variant.seed).collect::<Vec<_>>(),
+        [3, 4, 3, 4, 3, 4]
+    );
+    let shares = ["0.5", "0.5", "1.0", "1.0"].map(|share| Some(share.to_owned()));
+    assert_eq!(values(&comparison, "objective.meanflow.share")[..4], shares);
+    // Each reads back as one run.
+    for variant in &comparison.variants {
+        let again = load(&variant.resolved.to_toml(), &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((again.variants.len(), &again.variants[0].name), (1, &variant.name));
+    }
+    // Without `[[variant]]`, runs are named after the objective.
+    let alone = load(&format!("seeds = [1, 2]\n{SMALL}"), &["seeds=[5]"]).unwrap();
+    assert_eq!(alone.variants[0].name, "meanflow+seed=5");
+}

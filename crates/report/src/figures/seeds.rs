@@ -1,0 +1,136 @@
+//! Means over seeds with their spread, against evaluations and over images seen.
+
+use super::{Figure, union};
+use crate::{
+    axis::{Axis, Scale},
+    chart::{Panel, Series, figure},
+    groups::{Group, Spread, last},
+    run::Run,
+    scores::Scores,
+    style::{Color, variant_color, variant_dashed},
+};
+
+/// Colours of groups, for legends.
+fn entries(groups: &[Group]) -> Vec<(String, Color, bool)> {
+    let of = |(place, group): (usize, &Group)| {
+        let label = format!("{} ({} seeds)", group.label, group.runs.len());
+        (label, variant_color(place), variant_dashed(place))
+    };
+    groups.iter().enumerate().map(of).collect()
+}
+
+/// A line through the means, with a mark from one standard deviation below to one above.
+fn series(place: usize, spreads: &[(f64, Spread)], dots: bool) -> Series {
+    Series {
+        color: variant_color(place),
+        dashed: variant_dashed(place),
+        points: spreads.iter().map(|(x, spread)| (*x, spread.mean)).collect(),
+        raw: Vec::new(),
+        band: spreads.iter().map(|(x, s)| (*x, s.mean - s.std, s.mean + s.std)).collect(),
+        dots,
+    }
+}
+
+fn axis(series: &[Series]) -> Axis {
+    let values = || series.iter().flat_map(|s| &s.band).flat_map(|(_, low, high)| [*low, *high]);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    if low > 0.0 && high > 4.0 * low {
+        Axis::holding(values(), Scale::Log, 0.08)
+    } else {
+        Axis::holding(values().chain([0.0]), Scale::Linear, 0.06)
+    }
+}
+
+const SPREAD: &str =
+    "Marks and bands reach from one standard deviation over seeds below the mean to one above.";
+
+/// Mean score against NFE; nothing without groups.
+pub fn seeds_against_nfe(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<Figure> {
+    let panel = |metric: &String| {
+        let of = |group: &Group| group.runs.iter().flat_map(|run| &runs[*run].evals).collect::<Vec<_>>();
+        let lines = groups.iter().flat_map(of).filter(|line| line.metric == *metric);
+        let nfes = union([lines.map(|line| line.nfe).collect()]);
+        let spreads = |group: &Group| -> Vec<(f64, Spread)> {
+            let at = |nfe: &u64| Some((*nfe as f64, Spread::of(&group.values(runs, metric, *nfe))?));
+            nfes.iter().filter_map(at).collect()
+        };
+        let series: Vec<Series> =
+            groups.iter().enumerate().map(|(place, group)| series(place, &spreads(group), true)).collect();
+        Panel {
+            title: format!("{metric} (lower is better)"),
+            x_label: "network evaluations per sample (NFE)".to_owned(),
+            x: Axis::holding(nfes.iter().map(|nfe| *nfe as f64), Scale::Log, 0.06).with_ticks(nfes),
+            y: axis(&series),
+            series,
+            rules: Vec::new(),
+        }
+    };
+    let panels: Vec<Panel> = scores.metrics().iter().map(panel).collect();
+    (!groups.is_empty() && !panels.is_empty()).then(|| Figure {
+        name: "seeds-nfe",
+        title: "Score over seeds",
+        caption: format!(
+            "Mean of the last scores of all seeds against the number of network evaluations. {SPREAD}"
+        ),
+        canvas: figure(&panels, 2, 274.0, &entries(groups)),
+    })
+}
+
+/// Mean score over images seen, one panel for each metric at its least NFE; nothing without groups.
+pub fn seeds_over_images(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<Figure> {
+    let panel = |metric: &String| {
+        let nfe = scores.columns.iter().filter(|c| c.metric == *metric).map(|c| c.nfe).min()?;
+        let series: Vec<Series> = groups
+            .iter()
+            .enumerate()
+            .map(|(place, group)| series(place, &over_images(runs, group, metric, nfe), false))
+            .collect();
+        let images = series.iter().flat_map(|s| &s.points).map(|point| point.0).chain([0.0]);
+        Some(Panel {
+            title: format!("{metric}, {nfe} NFE"),
+            x_label: "images seen".to_owned(),
+            x: Axis::holding(images, Scale::Linear, 0.03).with_counts(),
+            y: axis(&series),
+            series,
+            rules: Vec::new(),
+        })
+    };
+    let panels: Vec<Panel> = scores.metrics().iter().filter_map(panel).collect();
+    (!groups.is_empty() && !panels.is_empty()).then(|| Figure {
+        name: "seeds-images",
+        title: "Score over training, all seeds",
+        caption: format!(
+            "Mean score of all seeds over images seen, at the least number of evaluations. {SPREAD}"
+        ),
+        canvas: figure(&panels, 2, 240.0, &entries(groups)),
+    })
+}
+
+/// Images seen and spread at every step that all runs of the group have scored.
+fn over_images(runs: &[Run], group: &Group, metric: &str, nfe: u64) -> Vec<(f64, Spread)> {
+    let at = |run: &Run, step: u64| {
+        let ema = run.main_ema();
+        run.evals
+            .iter()
+            .rfind(|line| {
+                line.step == step
+                    && Some(line.ema.as_str()) == ema
+                    && line.metric == metric
+                    && line.nfe == nfe
+            })
+            .map(|line| (line.images, line.value))
+    };
+    let first = &runs[group.runs[0]];
+    let mut steps: Vec<u64> = first.evals.iter().map(|line| line.step).collect();
+    steps.dedup();
+    let last_step = last(first, metric, nfe).map(|line| line.step);
+    let mut spreads = Vec::new();
+    for step in steps.into_iter().filter(|step| Some(*step) <= last_step) {
+        let values: Vec<(f64, f64)> = group.runs.iter().filter_map(|run| at(&runs[*run], step)).collect();
+        if values.len() == group.runs.len() {
+            let spread = Spread::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+            spreads.extend(spread.map(|spread| (values[0].0, spread)));
+        }
+    }
+    spreads
+}
