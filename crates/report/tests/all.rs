@@ -8,8 +8,8 @@ use std::{
 };
 
 use meanflow_report::{ReportError, Summary, write};
-use serde_json::Value;
-use synthetic::{MADE, image_run, point_run};
+use serde_json::{Value, json};
+use synthetic::{MADE, Made, image_run, point_run};
 
 struct Page {
     summary: Summary,
@@ -82,6 +82,62 @@ fn an_image_experiment() {
     let first = &scores(&page.scores, "fd_pca64")[0];
     assert!((first["value"].as_f64().unwrap() - 21.6 * (1.0 + 2.0 * (-3.0f64).exp())).abs() < 1e-9);
     assert_eq!((first["n"].as_u64(), first["step"].as_u64()), (Some(2000), Some(2700)));
+}
+
+/// Three seeds of a run on points: scores of seed 1 are a tenth higher, those of seed 2 two.
+fn seeds(root: &Path, made: &Made) -> Vec<PathBuf> {
+    let one = |seed: i64| {
+        let from = point_run(&root.join(seed.to_string()), made);
+        let config = fs::read_to_string(from.join("config.toml")).unwrap();
+        fs::write(from.join("config.toml"), config.replace("seed = 0", &format!("seed = {seed}"))).unwrap();
+        let line = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            if let Some(value) = line["value"].as_f64() {
+                line["value"] = (value * (1.0 + 0.1 * seed as f64)).into();
+            }
+            format!("{line}\n")
+        };
+        let log = fs::read_to_string(from.join("metrics.jsonl")).unwrap();
+        fs::write(from.join("metrics.jsonl"), log.lines().map(line).collect::<String>()).unwrap();
+        let to = root.join("checkerboard").join(format!("{}+seed={seed}", made.variant));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(from, &to).unwrap();
+        to
+    };
+    [2, 0, 1].map(one).to_vec()
+}
+
+#[test]
+fn runs_of_several_seeds_are_taken_together() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().flat_map(|made| seeds(root.path(), made)).collect();
+    let page = report(&runs, &root.path().join("checkerboard/report"));
+    let groups = page.scores["seeds"].as_array().unwrap();
+    let labels: Vec<&str> = groups.iter().map(|group| group["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["meanflow", "flow-matching"]);
+    assert_eq!(groups[0]["runs"], json!(["meanflow+seed=0", "meanflow+seed=1", "meanflow+seed=2"]));
+    // Of x, 1.1x and 1.2x: mean 1.1x, standard deviation 0.1x.
+    let of = |all: &Value| -> Vec<f64> {
+        let lines = all.as_array().unwrap().iter().filter(|line| line["metric"] == "w2" && line["nfe"] == 1);
+        lines.flat_map(|line| ["mean", "std"].map(|key| line[key].as_f64().unwrap())).collect()
+    };
+    let [mean, std] = of(&groups[0]["scores"])[..] else { panic!("one line") };
+    assert!((std / mean - 0.1 / 1.1).abs() < 1e-12, "{mean} ± {std}");
+    assert_eq!(groups[0]["scores"][0]["n"], 3);
+    let says = "w2 at 1 NFE: meanflow has the lowest mean, lower than flow-matching in 3 of 3 seeds.";
+    assert!(page.html.contains(says), "the verdict is not on the page");
+    let figures = names(&page.summary);
+    assert!(figures.contains(&"seeds-nfe.svg".to_owned()) && figures.contains(&"seeds-images.png".to_owned()));
+    check_self_contained(&page.html);
+}
+
+#[test]
+fn one_seed_is_no_group() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| point_run(root.path(), made)).collect();
+    let page = report(&runs, &root.path().join("report"));
+    assert_eq!(page.scores["seeds"], json!([]));
+    assert!(!page.html.contains("Over seeds"));
 }
 
 fn scores<'a>(all: &'a Value, metric: &str) -> Vec<&'a Value> {
