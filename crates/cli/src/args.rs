@@ -46,6 +46,8 @@ pub enum Command {
     TrainClassifier(TrainClassifier),
     /// Write a run's network to one file that `sample` can use by itself, or that another program reads.
     Export(Export),
+    /// Write one HTML page in which networks of pictures generate, opened from disk.
+    Page(Page),
     /// Turn weights of another program into a file that `sample` can use by itself.
     Import(Import),
     /// Show an experiment file as it is understood.
@@ -370,8 +372,55 @@ pub struct Export {
     /// Whose names and layouts: `meanflow`, or `torch` or `flax` for the official code's, where there is one.
     #[arg(long, default_value = "meanflow", value_name = "CONVENTION")]
     pub names: String,
-    /// The file: .safetensors, or .pth for PyTorch.
+    /// What to write; default: `onnx` for a file that ends in .onnx, else the weights.
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// ONNX: network evaluations a sample, written one after the other.
+    #[arg(long, default_value_t = 1)]
+    pub nfe: usize,
+    /// ONNX: the solver; default: as in the experiment.
+    #[arg(long, value_name = "SOLVER")]
+    pub solver: Option<String>,
+    /// ONNX: scale of guidance; default: as in the experiment.
+    #[arg(long)]
+    pub omega: Option<f64>,
+    /// ONNX: samples as bytes instead of floats in [-1, 1].
+    #[arg(long, conflicts_with = "raw")]
+    pub bytes: bool,
+    /// ONNX: the average velocity u(z, r, t, class) instead of samples.
+    #[arg(long)]
+    pub raw: bool,
+    /// The file: .safetensors, .pth for PyTorch, or .onnx.
     #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// The weights, for `sample` and other programs that know the network.
+    Weights,
+    /// The whole generator, for runtimes of ONNX.
+    Onnx,
+}
+
+/// `page`.
+#[derive(Debug, ClapArgs)]
+pub struct Page {
+    /// Folders like runs/<experiment>/<variant>, or exported files; the first is drawn under the pointer.
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Label of the average of the weights, `none` for the weights themselves; default: the first average.
+    #[arg(long)]
+    pub ema: Option<String>,
+    /// Numbers of evaluations, comma-separated; default: 1,2,4 for average velocities and 1,50 for others.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(usize))]
+    pub nfe: Vec<usize>,
+    /// Where ONNX Runtime Web is, or is fetched to.
+    #[arg(long, value_name = "FOLDER", default_value = "datasets/onnxruntime-web")]
+    pub runtime: PathBuf,
+    /// The file.
+    #[arg(long, value_name = "HTML")]
     pub out: PathBuf,
 }
 

@@ -4,7 +4,7 @@ use crate::{
     batch::label_tensor,
     side_by_side::{self, CHUNK},
 };
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use meanflow_core::{
     Backbone, Condition, Guidance, Prediction, Solver, Streams,
     solver::{Adaptive, ClassifierFree, DormandPrince, Field, Fresh, Grid, Spacing},
@@ -60,21 +60,32 @@ impl Sampling {
         &self,
         net: &'a Net<B, N>,
         rows: usize,
-        labels: Option<&[usize]>,
+        labels: Option<Tensor<B, 1, Int>>,
         device: &B::Device,
     ) -> Field<'a, B, Net<B, N>> {
+        let free = self.guidance.filter(|_| !Backbone::<B>::guided(net));
+        let free = free.map(|SampleGuidance { omega, interval }| ClassifierFree { omega, interval });
+        let condition = self.condition(net, rows, labels, device);
+        Field::new(net, condition).predicting(self.prediction).guided(free)
+    }
+
+    /// What these rows are conditioned on.
+    pub fn condition<B: Backend, N: Networks>(
+        &self,
+        net: &Net<B, N>,
+        rows: usize,
+        labels: Option<Tensor<B, 1, Int>>,
+        device: &B::Device,
+    ) -> Condition<B> {
         let input = Backbone::<B>::guided(net);
-        let condition = Condition {
-            labels: labels.map(|labels| label_tensor(labels, device)),
+        Condition {
+            labels,
             guidance: self
                 .guidance
                 .filter(|_| input)
                 .map(|SampleGuidance { omega, interval }| Guidance::full(rows, omega, interval, device)),
             ..Condition::none()
-        };
-        let free = self.guidance.filter(|_| !input);
-        let free = free.map(|SampleGuidance { omega, interval }| ClassifierFree { omega, interval });
-        Field::new(net, condition).predicting(self.prediction).guided(free)
+        }
     }
 
     /// The time grid of these evaluations.
@@ -105,7 +116,8 @@ impl Sampling {
         let chunk = |(net, start, noise): (Net<B, N>, usize, Vec<f32>)| {
             let rows = noise.len() / dimension;
             let z = Tensor::from_data(TensorData::new(noise, [rows, channels, height, width]), device);
-            let field = self.field(&net, rows, labels.map(|labels| &labels[start..start + rows]), device);
+            let labels = labels.map(|labels| label_tensor(&labels[start..start + rows], device));
+            let field = self.field(&net, rows, labels, device);
             let Adaptive { samples, evaluations, met } = match self.adaptive {
                 Some(adaptive) => adaptive.sample(&field, z),
                 None => {

@@ -30,10 +30,19 @@ pub fn digest(run: &Path) -> Result<Digest, TrainError> {
     add(&mut state, all.clone());
     state.update(checkpoint.progress.step.to_le_bytes());
     state.update(checkpoint.progress.images.to_le_bytes());
-    let mut weights = Sha256::new();
-    add(&mut weights, all.filter_map(|(name, data)| Some((name.strip_prefix("net.")?, data))));
-    let hex = |hash: Sha256| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Digest { weights: hex(weights), state: hex(state), step: checkpoint.progress.step })
+    let weights = of_weights(all.filter_map(|(name, data)| Some((name.strip_prefix("net.")?, data))));
+    Ok(Digest { weights, state: hex(state), step: checkpoint.progress.step })
+}
+
+/// The sha256 over weights in the order of their names.
+pub(crate) fn of_weights<'a>(weights: impl Iterator<Item = (&'a str, &'a TensorData)>) -> String {
+    let mut hash = Sha256::new();
+    add(&mut hash, weights);
+    hex(hash)
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// By name: name, element type, shape, little-endian bytes.

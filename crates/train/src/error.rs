@@ -13,6 +13,9 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Net(#[from] meanflow_nets::NetError),
+    /// The network as an ONNX file.
+    #[error(transparent)]
+    Onnx(#[from] meanflow_onnx::OnnxError),
     /// A score.
     #[error("`{metric}`: {error}")]
     Metric {

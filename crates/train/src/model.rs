@@ -4,7 +4,7 @@ use crate::{
     BuiltIn, Kinds, TrainError,
     checkpoint::{Stored, newest},
     config::{self, SampleGuidance, Variant},
-    folder,
+    digest, folder,
     known::variant_of,
     tensor_file::{self, Metadata},
 };
@@ -280,6 +280,11 @@ impl<K: Kinds> Model<K> {
             table,
             weights,
         })
+    }
+
+    /// The sha256 over the weights, as [`digest`](crate::digest) has it.
+    pub fn digest(&self) -> String {
+        digest::of_weights(self.weights.iter().map(|(name, data)| (name.as_str(), data)))
     }
 
     /// The network with its weights.

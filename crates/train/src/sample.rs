@@ -34,6 +34,23 @@ pub struct Request {
     pub seed: Option<u64>,
 }
 
+impl Request {
+    /// `count` samples as the experiment's evaluation draws them, at so many evaluations.
+    pub fn new(count: usize, nfe: usize) -> Self {
+        Self {
+            count,
+            nfe,
+            solver: None,
+            class: None,
+            omega: None,
+            interval: None,
+            times: None,
+            adaptive: None,
+            seed: None,
+        }
+    }
+}
+
 /// Samples with their shape, `[count, channels, height, width]`, row-major, and what they are of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
@@ -64,9 +81,73 @@ pub fn sample<B: Backend, K: Kinds>(
     model: Model<K>,
     request: &Request,
     device: &B::Device,
+    progress: impl FnMut(usize, usize),
+) -> Result<Samples, TrainError> {
+    let net: Net<B, K::Net> = model.clone().network(device)?;
+    sample_from(&net, &model, request, device, progress)
+}
+
+/// The same from the `net` of `model`.
+pub(crate) fn sample_from<B: Backend, K: Kinds>(
+    net: &Net<B, K::Net>,
+    model: &Model<K>,
+    request: &Request,
+    device: &B::Device,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Samples, TrainError> {
-    let ([channels, height, width], classes) = (model.shape, model.classes);
+    let [channels, height, width] = model.shape;
+    let sampling = sampling(model, request)?;
+    let solver = sampling.solver;
+    let dimension = channels * height * width;
+    if request.count > MOST / dimension {
+        return Err(TrainError::Request(format!(
+            "{} samples of {channels}×{height}×{width}: at most {} at once",
+            request.count,
+            MOST / dimension
+        )));
+    }
+    let labels = match (request.class, model.classes) {
+        (Some(class), Some(classes)) if class < classes => Some(vec![class; request.count]),
+        (Some(class), Some(classes)) => {
+            return Err(TrainError::Request(format!("class {class}: the classes are 0 to {}", classes - 1)));
+        }
+        (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
+        (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
+    };
+    let seed = request.seed.unwrap_or(model.seed);
+    let streams = Streams::new(seed);
+    let (ema, step) = (model.ema.clone(), model.step);
+    let (noise, count) = (streams.normals(NOISE, 0), request.count);
+    let shape = [channels, height, width];
+    let mut values = Vec::with_capacity(count * dimension);
+    let take = |samples: Vec<f32>| {
+        values.extend(samples);
+        progress(values.len() / dimension, count);
+        Ok::<(), Infallible>(())
+    };
+    let labels = labels.as_deref();
+    let Ok(drawn) = sampling.draw(net, &streams, noise, count, shape, labels, device, take);
+    if !drawn.met {
+        let message = "the adaptive solver did not get to the data within its tolerance; allow a larger one";
+        return Err(TrainError::Request(message.to_owned()));
+    }
+    let evaluations = drawn.evaluations;
+    Ok(Samples {
+        evaluations,
+        values,
+        shape: [request.count, channels, height, width],
+        ema,
+        step,
+        solver,
+        seed,
+    })
+}
+
+/// How samples that were asked for are drawn.
+///
+/// # Errors
+/// [`TrainError::Request`] if the network cannot give them.
+pub(crate) fn sampling<K: Kinds>(model: &Model<K>, request: &Request) -> Result<Sampling, TrainError> {
     let solver = request.solver.unwrap_or(model.solver);
     if !solver.samples(model.learns) {
         let able = Solver::ALL.iter().filter(|solver| solver.samples(model.learns));
@@ -77,14 +158,6 @@ pub fn sample<B: Backend, K: Kinds>(
             able.join(", ")
         );
         return Err(TrainError::Request(message));
-    }
-    let dimension = channels * height * width;
-    if request.count > MOST / dimension {
-        return Err(TrainError::Request(format!(
-            "{} samples of {channels}×{height}×{width}: at most {} at once",
-            request.count,
-            MOST / dimension
-        )));
     }
     if let Some(tolerance) = request.adaptive {
         if model.learns == Learns::Consistency {
@@ -113,49 +186,13 @@ pub fn sample<B: Backend, K: Kinds>(
             request.nfe
         )));
     }
-    let labels = match (request.class, classes) {
-        (Some(class), Some(classes)) if class < classes => Some(vec![class; request.count]),
-        (Some(class), Some(classes)) => {
-            return Err(TrainError::Request(format!("class {class}: the classes are 0 to {}", classes - 1)));
-        }
-        (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
-        (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
-    };
-    let sampling = Sampling {
+    Ok(Sampling {
         solver,
         nfe: request.nfe,
         times,
         adaptive: request.adaptive.map(|tolerance| DormandPrince { tolerance }),
         prediction: model.prediction,
-        guidance: guidance(&model, request)?,
-    };
-    let seed = request.seed.unwrap_or(model.seed);
-    let streams = Streams::new(seed);
-    let (ema, step) = (model.ema.clone(), model.step);
-    let net: Net<B, K::Net> = model.network(device)?;
-    let (noise, count) = (streams.normals(NOISE, 0), request.count);
-    let shape = [channels, height, width];
-    let mut values = Vec::with_capacity(count * dimension);
-    let take = |samples: Vec<f32>| {
-        values.extend(samples);
-        progress(values.len() / dimension, count);
-        Ok::<(), Infallible>(())
-    };
-    let labels = labels.as_deref();
-    let Ok(drawn) = sampling.draw(&net, &streams, noise, count, shape, labels, device, take);
-    if !drawn.met {
-        let message = "the adaptive solver did not get to the data within its tolerance; allow a larger one";
-        return Err(TrainError::Request(message.to_owned()));
-    }
-    let evaluations = drawn.evaluations;
-    Ok(Samples {
-        evaluations,
-        values,
-        shape: [request.count, channels, height, width],
-        ema,
-        step,
-        solver,
-        seed,
+        guidance: guidance(model, request)?,
     })
 }
 

@@ -1,16 +1,27 @@
 //! `meanflow export`.
 
+use super::sample::solver;
 use crate::{
     Done,
-    args::{Export, Usage},
+    args::{Export, ExportFormat, Usage},
 };
-use meanflow_train::{Kinds, model::Model};
+use meanflow_train::{
+    Kinds,
+    folder::write_atomic,
+    model::Model,
+    onnx::{Computes, onnx},
+    sample::Request,
+};
 
 /// Writes a run's network to one file.
 pub fn run<K: Kinds>(args: Export) -> anyhow::Result<Done> {
     let kind = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is_onnx = args.format.map_or(kind == "onnx", |format| format == ExportFormat::Onnx);
+    if is_onnx {
+        return run_onnx::<K>(&args);
+    }
     if !["safetensors", "pth", "pt"].contains(&kind) {
-        let message = format!("{}: give a file that ends in .safetensors or .pth", args.out.display());
+        let message = format!("{}: give a file that ends in .safetensors, .pth or .onnx", args.out.display());
         return Err(Usage(message).into());
     }
     let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
@@ -20,6 +31,25 @@ pub fn run<K: Kinds>(args: Export) -> anyhow::Result<Done> {
         model.write_for(&args.names, &args.out)?;
     }
     say!("weights `{}` at step {}", model.ema, model.step);
+    tell!("{}", args.out.display());
+    Ok(Done::Yes)
+}
+
+/// The generator, or the network alone, for runtimes of ONNX.
+fn run_onnx<K: Kinds>(args: &Export) -> anyhow::Result<Done> {
+    let solver = solver(args.solver.as_deref())?;
+    let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
+    let request = Request { solver, omega: args.omega, ..Request::new(1, args.nfe) };
+    let computes = match (args.raw, args.bytes) {
+        (true, _) => Computes::Velocity,
+        (false, true) => Computes::Bytes,
+        (false, false) => Computes::Samples,
+    };
+    let file = onnx(&model, &request, computes)?;
+    let bytes = file.to_bytes();
+    write_atomic(&args.out, &bytes)?;
+    let nodes: usize = file.operators().values().sum();
+    say!("weights `{}` at step {}: {nodes} nodes, {} bytes", model.ema, model.step, bytes.len());
     tell!("{}", args.out.display());
     Ok(Done::Yes)
 }

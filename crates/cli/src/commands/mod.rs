@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod jobs;
 mod kinds;
+mod page;
 mod parity;
 mod progress;
 mod report;
@@ -32,6 +33,7 @@ pub fn run<K: Kinds>(args: Args) -> anyhow::Result<Done> {
         Command::Eval(args) => eval::run::<K>(args),
         Command::TrainClassifier(args) => train_classifier::run::<K>(args),
         Command::Export(args) => export::run::<K>(args),
+        Command::Page(args) => page::run::<K>(args),
         Command::Import(args) => import::run::<K>(args),
         Command::Config { command } => config::run::<K>(command),
         Command::Data { command } => data::run::<K>(command),

@@ -25,18 +25,10 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
     if args.count == 0 {
         return Err(Usage("-n 0: at least one sample".to_owned()).into());
     }
-    let solver = match &args.solver {
-        None => None,
-        Some(name) => {
-            let known: Vec<&str> = Solver::ALL.iter().map(|solver| solver.name()).collect();
-            let unknown = || Usage(format!("no solver is called `{name}`; there are {}", known.join(", ")));
-            Some(Solver::named(name).ok_or_else(unknown)?)
-        }
-    };
     let request = Request {
         count: args.count,
         nfe: args.nfe,
-        solver,
+        solver: solver(args.solver.as_deref())?,
         class: args.class,
         omega: args.omega,
         interval: args.interval.map(|ends| [ends[0], ends[1]]),
@@ -63,6 +55,14 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
     }
     tell!("{}", args.out.display());
     Ok(Done::Yes)
+}
+
+/// The solver of this name.
+pub(super) fn solver(name: Option<&str>) -> Result<Option<Solver>, Usage> {
+    let Some(name) = name else { return Ok(None) };
+    let known: Vec<&str> = Solver::ALL.iter().map(|solver| solver.name()).collect();
+    let unknown = || Usage(format!("no solver is called `{name}`; there are {}", known.join(", ")));
+    Solver::named(name).map(Some).ok_or_else(unknown)
 }
 
 struct Draw<K: Kinds> {

@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod failures;
 mod jobs;
+mod onnx;
 mod parity;
 mod resume;
 

@@ -19,7 +19,9 @@ use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_metrics::{Metric, MetricError, Reference, Scorer, Source};
 use meanflow_nets::Net;
 use meanflow_score::{
-    POINT, most_compared,
+    POINT,
+    batch::label_tensor,
+    most_compared,
     sampling::{NOISE, Sampling},
     side_by_side::CHUNK,
 };
@@ -301,7 +303,7 @@ impl Evaluation {
         let rows = 64.min(self.rows);
         let noise = self.streams.normal(NOISE, 0, rows * 2);
         let z = Tensor::from_data(TensorData::new(noise, [rows, 2, 1, 1]), device);
-        let labels = self.labels.as_deref().map(|labels| &labels[..rows]);
+        let labels = self.labels.as_deref().map(|labels| label_tensor(&labels[..rows], device));
         let field = sampling.field(net, rows, labels, device);
         let states: Vec<Vec<f32>> = variant
             .eval

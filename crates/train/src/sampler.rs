@@ -1,0 +1,96 @@
+//! Sampling from a program of one's own.
+
+use crate::{
+    BuiltIn, Kinds, TrainError,
+    model::Model,
+    sample::{Request, Samples, sample_from},
+};
+use burn::backend::{Flex, flex::FlexDevice};
+use meanflow_core::Solver;
+use meanflow_nets::Net;
+use std::path::Path;
+
+/// A trained generator on the processor: loaded once, asked as often as one likes.
+///
+/// ```no_run
+/// use meanflow_train::sampler::Sampler;
+///
+/// let pictures = Sampler::load("garments.safetensors")?.seed(7).class(3).nfe(1).sample(64)?;
+/// assert_eq!(pictures.shape, [64, 1, 28, 28]);
+/// # Ok::<(), meanflow_train::TrainError>(())
+/// ```
+///
+/// The file is one of `meanflow export`, or a run folder. What is not asked for is as in the experiment: all classes in turn, its
+/// solver, its guidance and its seed, at one evaluation.
+#[derive(Clone, Debug)]
+pub struct Sampler<K: Kinds = BuiltIn> {
+    model: Model<K>,
+    net: Net<Flex, K::Net>,
+    request: Request,
+}
+
+impl Sampler {
+    /// The generator in a file of `meanflow export`, or in a run folder.
+    ///
+    /// # Errors
+    /// See [`Model::open`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        Self::load_of(path)
+    }
+}
+
+impl<K: Kinds> Sampler<K> {
+    /// Like [`Sampler::load`], for networks of one's own list of kinds.
+    ///
+    /// # Errors
+    /// See [`Model::open`].
+    pub fn load_of(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+        let model = Model::<K>::open(path.as_ref(), None)?;
+        let net = model.clone().network(&FlexDevice)?;
+        Ok(Self { model, net, request: Request::new(1, 1) })
+    }
+
+    /// What is known of the generator: shape, classes, what it has learned.
+    pub fn model(&self) -> &Model<K> {
+        &self.model
+    }
+
+    /// With the noise of this seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.request.seed = Some(seed);
+        self
+    }
+
+    /// All samples of this class.
+    pub fn class(mut self, class: usize) -> Self {
+        self.request.class = Some(class);
+        self
+    }
+
+    /// With so many evaluations of the network a sample.
+    pub fn nfe(mut self, nfe: usize) -> Self {
+        self.request.nfe = nfe;
+        self
+    }
+
+    /// With this solver.
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.request.solver = Some(solver);
+        self
+    }
+
+    /// With this scale of guidance.
+    pub fn omega(mut self, omega: f64) -> Self {
+        self.request.omega = Some(omega);
+        self
+    }
+
+    /// Draws `count` samples: the first ones of the seed, as `meanflow sample` draws them.
+    ///
+    /// # Errors
+    /// [`TrainError::Request`] if the network cannot give what was asked for.
+    pub fn sample(&self, count: usize) -> Result<Samples, TrainError> {
+        let request = Request { count, ..self.request.clone() };
+        sample_from(&self.net, &self.model, &request, &FlexDevice, |_, _| ())
+    }
+}
