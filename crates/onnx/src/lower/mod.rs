@@ -59,7 +59,15 @@ pub(crate) fn lower(
     for (id, data) in constants {
         let value = lower.value(data.shape.to_vec(), data.dtype);
         lower.values.insert(id, value);
-        lower.graph.constants.insert(value, data);
+        match repeated(&data) {
+            Some(number) => {
+                let shape = Operand::Sizes(data.shape.iter().map(|&size| size as i64).collect());
+                lower.node("Expand", vec![Operand::Scalar(number, data.dtype), shape], value, Vec::new());
+            }
+            None => {
+                lower.graph.constants.insert(value, data);
+            }
+        }
     }
     for (id, path) in ends.parameters {
         if let Some(&value) = lower.values.get(&id) {
@@ -78,6 +86,16 @@ pub(crate) fn lower(
     }
     lower.graph.prune();
     Ok(lower.graph)
+}
+
+/// The integer that a constant consists of: Burn fills tensors of integers on the host, and such a one may have any batch.
+fn repeated(data: &TensorData) -> Option<f64> {
+    if !data.dtype.is_int() {
+        return None;
+    }
+    let mut values = data.iter::<i64>();
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first as f64)
 }
 
 /// Which operations the outputs come from.

@@ -112,6 +112,8 @@ cases! {
         let (times, ones) = (Tensor::<B, 1>::full([batch], 0.3, device), Tensor::<B, 2>::ones([batch, 3], device));
         let twice = Tensor::cat(vec![x.clone(), x * times.unsqueeze_dim(1) + ones * 2.0], 0);
         let shared = filled::<B, 2>([1, 3], 5, device).expand([2 * batch, 3]);
-        (twice + shared).narrow(0, batch, batch)
+        let second = Tensor::<B, 1, Int>::full([batch], 1, device);
+        let rows = filled::<B, 2>([2, 3], 6, device).select(0, second);
+        (twice + shared).narrow(0, batch, batch) + rows
     };
 }
