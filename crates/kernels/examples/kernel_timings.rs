@@ -6,16 +6,28 @@ use std::time::Instant;
 
 use burn::{
     backend::{Autodiff, Flex},
-    tensor::{Tensor, TensorData, TensorPrimitive, activation::silu, module, ops::ConvOptions},
+    tensor::{
+        Tensor, TensorData, TensorPrimitive,
+        activation::{sigmoid, silu, softmax},
+        module,
+        ops::ConvOptions,
+    },
 };
 use meanflow_jvp::{Dual, Jvp, check::Draws};
-use meanflow_kernels::{Activation, GroupNorm, conv2d, group_norm};
+use meanflow_kernels::{
+    Activation, GroupNorm, attention, conv2d, gated_sum, group_norm, linear, modulated_norm,
+};
 
 type B = Jvp<Autodiff<Flex>>;
 const ROUNDS: usize = 7;
 const BATCH: usize = 16;
 
 fn main() {
+    of_images();
+    of_tokens();
+}
+
+fn of_images() {
     for (channels, side) in [(32, 32), (64, 16), (64, 8)] {
         let image = [BATCH, channels, side, side];
         for k in [3, 1] {
@@ -47,6 +59,54 @@ fn main() {
             },
         );
     }
+}
+
+/// The operations of a block of the yardstick `dit`, half of a batch of 64.
+fn of_tokens() {
+    let [samples, tokens, width, heads] = [32, 64, 192, 3];
+    let x = [1, samples, tokens, width];
+    let (shift, scale) = (numbers::<2>([samples, width]), numbers::<2>([samples, width]));
+    compare(
+        "modulated norm",
+        x,
+        |x| modulated_norm(x.squeeze_dim(0), shift.clone(), scale.clone(), 1e-6).unsqueeze(),
+        |x| {
+            let x = x.clone() - x.mean_dim(3);
+            let variance = (x.clone() * x.clone()).mean_dim(3);
+            let row = |row: &Tensor<B, 2>| row.clone().reshape([1, samples, 1, width]);
+            x * (variance + 1e-6).sqrt().recip() * (row(&scale) + 1.0) + row(&shift)
+        },
+    );
+    let y = numbers::<3>([samples, tokens, width]);
+    compare(
+        "gated sum",
+        x,
+        |x| gated_sum(x.squeeze_dim(0), scale.clone(), y.clone()).unsqueeze(),
+        |x| x + y.clone().unsqueeze() * scale.clone().reshape([1, samples, 1, width]),
+    );
+    let (weight, bias) = (numbers::<2>([width, 4 * width]), numbers::<1>([4 * width]));
+    compare(
+        "linear layer 192 to 768 + GELU",
+        x,
+        |x| linear(x, weight.clone(), Some(bias.clone()), Activation::GeluTanh),
+        |x| {
+            let x = x.matmul(weight.clone().unsqueeze()) + bias.clone().unsqueeze();
+            x.clone() * sigmoid(x.clone() * (x.clone() * x * 0.071_354_816 + 1.595_769_2))
+        },
+    );
+    compare(
+        "attention of 3 heads, 64 tokens",
+        [1, samples, tokens, 3 * width],
+        |qkv| attention(qkv.squeeze_dim(0), heads).unsqueeze(),
+        |qkv| {
+            let [q, k, v] = [0, 1, 2].map(|third| {
+                let x = qkv.clone().narrow(3, third * width, width);
+                x.reshape([samples, tokens, heads, width / heads]).swap_dims(1, 2)
+            });
+            let weights = softmax(q.matmul(k.swap_dims(2, 3)) * ((width / heads) as f64).powf(-0.5), 3);
+            weights.matmul(v).swap_dims(1, 2).reshape([1, samples, tokens, width])
+        },
+    );
 }
 
 /// Numbers that need a gradient.

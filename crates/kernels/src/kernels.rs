@@ -38,6 +38,28 @@ pub struct GroupNormGradients<B: Backend> {
     pub bias: FloatTensor<B>,
 }
 
+/// Directions of a derivative of a modulated normalisation ([`Kernels::modulated_norm`]); `None` is zero.
+#[derive(Clone, Debug)]
+pub struct ModulationDirections<B: Backend> {
+    /// Of `x`, `[samples, tokens, width]`.
+    pub x: Option<FloatTensor<B>>,
+    /// Of the shift, `[samples, width]`.
+    pub shift: Option<FloatTensor<B>>,
+    /// Of the scale, `[samples, width]`.
+    pub scale: Option<FloatTensor<B>>,
+}
+
+/// Gradients of [`Kernels::modulated_norm`].
+#[derive(Clone, Debug)]
+pub struct ModulationGradients<B: Backend> {
+    /// Of `x`, `[samples, tokens, width]`.
+    pub x: FloatTensor<B>,
+    /// Of the shift, `[samples, width]`.
+    pub shift: FloatTensor<B>,
+    /// Of the scale, `[samples, width]`.
+    pub scale: FloatTensor<B>,
+}
+
 /// Fused operations; the defaults compose them of Burn's own.
 pub trait Kernels: Backend {
     /// [`GroupNorm`] of `[batch, channels, height, width]`; `weight` and `bias` are `[channels]`.
@@ -99,6 +121,61 @@ pub trait Kernels: Backend {
     fn resample(x: FloatTensor<Self>, matrix: FloatTensor<Self>) -> FloatTensor<Self> {
         composed::resample::<Self>(x, matrix)
     }
+
+    /// `act(x·weight + bias)` of rows `[rows, inputs]`, with a weight `[inputs, outputs]` and a bias `[outputs]`.
+    fn affine(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        composed::linear::<Self>(x, weight, bias, activation)
+    }
+
+    /// `x̂·(1 + scale) + shift` of `[samples, tokens, width]` with `x̂ = (x − mean)/√(var + ε)` of each token; `shift` and `scale` are
+    /// `[samples, width]`.
+    fn modulated_norm(
+        x: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::modulated_norm::<Self>(x, shift, scale, epsilon)
+    }
+
+    /// The derivative of [`modulated_norm`](Self::modulated_norm).
+    fn modulated_norm_tangent(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        along: ModulationDirections<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::modulated_norm_tangent::<Self>(x, scale, along, epsilon)
+    }
+
+    /// `x + gate·y`, or `gate·y`, of `[samples, tokens, width]` with a gate `[samples, width]`.
+    fn gated_sum(
+        x: Option<FloatTensor<Self>>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        composed::gated_sum::<Self>(x, gate, y)
+    }
+
+    /// Self-attention, `softmax(q·kᵀ/√features)·v` of each of `heads` heads, from queries, keys and values side by side,
+    /// `[samples, tokens, 3·width]`; `[samples, tokens, width]`.
+    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+        composed::attention::<Self>(qkv, heads)
+    }
+
+    /// The derivative of [`self_attention`](Self::self_attention) along `dqkv`.
+    fn self_attention_tangent(
+        qkv: FloatTensor<Self>,
+        dqkv: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self> {
+        composed::attention_tangent::<Self>(qkv, dqkv, heads)
+    }
 }
 
 /// A backend without a tape that has kernels of its own, and their gradients.
@@ -121,4 +198,28 @@ pub trait Fused: Kernels {
     /// Gradient of the weight of [`convolve`](Kernels::convolve) with kernels of side `k`.
     fn convolve_weight_backward(x: FloatTensor<Self>, grad: FloatTensor<Self>, k: usize)
     -> FloatTensor<Self>;
+
+    /// Gradient of the input of [`affine`](Kernels::affine) without an activation.
+    fn affine_x_backward(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of the bias of [`affine`](Kernels::affine) without an activation: the sums of columns.
+    fn affine_bias_backward(grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradients of [`modulated_norm`](Kernels::modulated_norm), from that of its output.
+    fn modulated_norm_backward(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> ModulationGradients<Self>;
+
+    /// Gradient of the gate of [`gated_sum`](Kernels::gated_sum).
+    fn gate_backward(y: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradient of [`self_attention`](Kernels::self_attention), from that of its output.
+    fn self_attention_backward(
+        qkv: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self>;
 }

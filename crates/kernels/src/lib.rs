@@ -1,6 +1,6 @@
 //! Fused operations of networks for Burn, each with its gradient and its Jacobian-vector product.
 //!
-//! A network that is generic over `B: Backend` calls [`conv2d`] and [`group_norm`] as it would call Burn's own operations. Where
+//! A network that is generic over `B: Backend` calls [`conv2d`] or [`attention`] as it would call Burn's own operations. Where
 //! the backend has kernels ([`Kernels`]: Flex, reverse mode on it, forward mode on either), they run; on every other backend, and
 //! for numbers other than `f32`, the same is composed of Burn's operations. A kernel gives the same bits for any number of threads.
 //!
@@ -17,5 +17,9 @@ mod flex;
 mod jvp;
 mod kernels;
 
-pub use call::{activate, conv2d, group_norm, resample, softmax};
-pub use kernels::{Activation, Fused, GroupNorm, GroupNormGradients, Kernels};
+pub use call::{
+    activate, attention, conv2d, gated_sum, group_norm, linear, modulated_norm, resample, softmax,
+};
+pub use kernels::{
+    Activation, Fused, GroupNorm, GroupNormGradients, Kernels, ModulationDirections, ModulationGradients,
+};

@@ -21,6 +21,7 @@ pub mod import;
 pub mod init;
 mod kinds;
 pub mod layout;
+mod linear;
 pub mod mlp;
 mod network;
 pub mod norm;

@@ -9,6 +9,7 @@ use super::{
     BLOCK,
     activation::{Function, Loops},
     fresh::written,
+    moments::Moments,
     sum::sum,
     wide::{Loop, widest},
 };
@@ -30,13 +31,6 @@ struct Group<'a> {
     /// Weights and biases of its channels.
     weight: &'a [f32],
     bias: &'a [f32],
-}
-
-/// Mean and `1/√(var + ε)` of a group.
-#[derive(Clone, Copy)]
-struct Moments {
-    mean: f32,
-    scale: f32,
 }
 
 impl<'a> Normalisation<'a> {
@@ -118,17 +112,7 @@ impl<'a> Normalisation<'a> {
 impl Group<'_> {
     #[inline(always)]
     fn moments(&self, x: &[f32]) -> Moments {
-        let length = x.len() as f32;
-        let mean = sum([x], |[x]| x) / length;
-        let variance = sum([x], |[x]| (x - mean) * (x - mean)) / length;
-        Moments { mean, scale: (1.0 / (f64::from(variance) + self.of.spec.epsilon).sqrt()) as f32 }
-    }
-}
-
-impl Moments {
-    #[inline(always)]
-    fn normal(&self, x: f32) -> f32 {
-        (x - self.mean) * self.scale
+        Moments::of(x, self.of.spec.epsilon)
     }
 }
 

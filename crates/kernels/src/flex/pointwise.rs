@@ -42,6 +42,11 @@ pub(super) fn softmax(x: &[f32], length: usize) -> Vec<f32> {
     y
 }
 
+/// Softmax of `scale·x`, in place of `x`.
+pub(super) fn softmax_in_place(x: &mut [f32], scale: f32) {
+    widest(InPlace { x, scale });
+}
+
 /// `y·(v − Σ y·v)`, the sum along a row of `length` numbers: the derivative of a softmax `y` along `v`, and its gradient too.
 pub(super) fn softmax_product(y: &[f32], v: &[f32], length: usize) -> Vec<f32> {
     let rows = BLOCK.div_ceil(length);
@@ -123,6 +128,28 @@ impl Loop for Softmax<'_> {
         let scale = 1.0 / sum([&*y], |[y]| y);
         for y in y.iter_mut() {
             *y *= scale;
+        }
+    }
+}
+
+struct InPlace<'a> {
+    x: &'a mut [f32],
+    scale: f32,
+}
+
+impl Loop for InPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { x, scale } = self;
+        let largest = max(x);
+        for x in x.iter_mut() {
+            *x = exp(scale * (*x - largest));
+        }
+        let scale = 1.0 / sum([&*x], |[x]| x);
+        for x in x.iter_mut() {
+            *x *= scale;
         }
     }
 }

@@ -6,3 +6,4 @@ mod group_norm;
 mod pointwise;
 mod resample;
 mod threads;
+mod tokens;

@@ -8,7 +8,7 @@ pub(crate) mod torch;
 
 pub use config::DitConfig;
 
-use block::{Block, FinalLayer, Tokens};
+use block::{Block, FinalLayer};
 use burn::{
     module::Module,
     nn::Linear,
@@ -16,10 +16,12 @@ use burn::{
 };
 use meanflow_core::precision::typed_as;
 use meanflow_core::{Backbone, Condition};
+use meanflow_kernels::Activation;
 
 use crate::{
     embed::{LabelEmbedder, NARROW, TimeEmbedder, grid_positions},
     init::{Init, Law},
+    linear::linear,
     patch::{patchify, unpatchify},
 };
 
@@ -36,7 +38,7 @@ pub struct Dit<B: Backend> {
     y_embedder: Option<LabelEmbedder<B>>,
     blocks: Vec<Block<B>>,
     final_layer: FinalLayer<B>,
-    /// Positions of the tokens, `[tokens, 1, width]`; not a parameter.
+    /// Positions of the tokens, `[1, tokens, width]`; not a parameter.
     positions: Tensor<B, 3>,
     patch: usize,
     channels: usize,
@@ -50,7 +52,7 @@ impl<B: Backend> Dit<B> {
         let [channels, height, width] = shape;
         let (d, patch_size) = (config.width, config.patch_size(channels));
         let [rows, columns] = config.grid(shape);
-        let positions = TensorData::new(grid_positions(rows, columns, d), [rows * columns, 1, d]);
+        let positions = TensorData::new(grid_positions(rows, columns, d), [1, rows * columns, d]);
         let embedder = |name: &str| {
             let told = config.clock.names().contains(&name);
             told.then(|| TimeEmbedder::new(&init.at(&format!("{name}_embedder")), d, |_| NARROW))
@@ -86,7 +88,6 @@ impl<B: Backend> Backbone<B> for Dit<B> {
             [self.channels, self.height, self.width],
             "this DiT was made for other samples"
         );
-        let tokens = Tokens { tokens: self.positions.dims()[0], batch };
 
         let told = [(&self.t_embedder, t.clone()), (&self.r_embedder, r.clone()), (&self.h_embedder, t - r)];
         let embedded = told.into_iter().filter_map(|(embedder, time)| Some(embedder.as_ref()?.forward(time)));
@@ -101,15 +102,13 @@ impl<B: Backend> Backbone<B> for Dit<B> {
         // Every modulation starts with silu(c); it is the same for all of them.
         let c = silu(c);
 
-        let x = self.x_embedder.forward(patchify(z, self.patch));
-        let d = x.dims()[1];
-        let positions = self.positions.clone().repeat_dim(1, batch);
-        let positions = typed_as(positions.reshape([tokens.tokens * batch, d]), &x);
+        let x = linear(&self.x_embedder, patchify(z, self.patch), Activation::None);
+        let positions = typed_as(self.positions.clone().repeat_dim(0, batch), &x);
         let mut x = x + positions;
         for block in &self.blocks {
-            x = block.forward(x, c.clone(), tokens);
+            x = block.forward(x, c.clone());
         }
-        let x = self.final_layer.forward(x, c, tokens);
+        let x = self.final_layer.forward(x, c);
         unpatchify(x, self.patch, [channels, height, width])
     }
 

@@ -128,13 +128,17 @@ impl<B: Backend> ImfDit<B> {
             None => Tensor::zeros([batch, self.class_tokens.dims()[1]], (&z.device(), z.dtype())),
         };
         let omega = self.omega_embedder.forward(-guidance.omega.recip() + 1.0);
+        // Here tokens come first, as conditions stand before patches.
+        let patches = patchify(z, self.patch);
+        let [_, count, numbers] = patches.dims();
+        let patches = patches.swap_dims(0, 1).reshape([count * batch, numbers]);
         let sequence = vec![
             carry(&self.class_tokens, class),
             carry(&self.omega_tokens, omega),
             carry(&self.t_min_tokens, self.t_min_embedder.forward(guidance.t_min)),
             carry(&self.t_max_tokens, self.t_max_embedder.forward(guidance.t_max)),
             carry(&self.time_tokens, self.h_embedder.forward(h)),
-            self.x_embedder.forward(patchify(z, self.patch)),
+            self.x_embedder.forward(patches),
         ];
         self.run(Tensor::cat(sequence, 0), &self.shared_blocks)
     }
@@ -148,9 +152,10 @@ impl<B: Backend> ImfDit<B> {
         let x = self.run(x, blocks);
         let (rows, positions) = (x.dims()[0], self.rotary.positions());
         let batch = rows / positions;
-        let patches = (self.height / self.patch) * (self.width / self.patch) * batch;
-        let x = x.narrow(0, rows - patches, patches);
+        let patches = (self.height / self.patch) * (self.width / self.patch);
+        let x = x.narrow(0, rows - patches * batch, patches * batch);
         let x = output.linear.forward(output.norm.forward(x));
+        let x = x.reshape([patches, batch, self.patch * self.patch * self.channels]).swap_dims(0, 1);
         unpatchify(x, self.patch, [self.channels, self.height, self.width])
     }
 }

@@ -1,16 +1,21 @@
 //! Kernels on the tape: an operation is one node, which keeps its operands and nothing else.
 
+mod images;
+mod tokens;
+
 use burn::{
     backend::{
         Autodiff,
         autodiff::{
-            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
-            grads::Gradients,
-            ops::{Backward, Ops, OpsKind, unary},
+            checkpoint::strategy::CheckpointStrategy,
+            ops::{Backward, OpsKind},
         },
     },
-    tensor::{Shape, TensorMetadata, ops::FloatTensor},
+    tensor::{TensorMetadata, ops::FloatTensor},
 };
+
+use images::{Activate, Convolve, Convolved, Normalise, Normalised, Resample, Softmax};
+use tokens::{Attend, Gate, Gated, Linear, Modulate, Modulated, Rows};
 
 use crate::{
     composed,
@@ -93,108 +98,84 @@ impl<B: Fused, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::UnTracked(node) => node.finish(B::resample(x, matrix)),
         }
     }
-}
 
-#[derive(Debug)]
-struct Normalise;
-
-#[derive(Clone, Debug)]
-struct Normalised<T> {
-    x: T,
-    weight: T,
-    bias: T,
-    spec: GroupNorm,
-}
-
-impl<B: Fused> Backward<B, 3> for Normalise {
-    type State = Normalised<FloatTensor<B>>;
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<B>(&ops.node);
-        let Normalised { x, weight, bias, spec } = ops.state;
-        let gradients = B::group_norm_backward(x, weight, bias, grad, spec);
-        let values = [gradients.x, gradients.weight, gradients.bias];
-        for (parent, value) in ops.parents.into_iter().zip(values) {
-            if let Some(parent) = parent {
-                grads.register::<B>(parent.id, value);
+    fn affine(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        if !B::fuses(x.dtype()) {
+            return composed::linear::<Self>(x, weight, bias, activation);
+        }
+        // As for a convolution, a bias that is not there is a constant.
+        let biased = bias.is_some();
+        let bias = bias.unwrap_or_else(|| <FloatTensor<Self>>::new(weight.primitive.clone()));
+        let nodes = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+        let (x, weight, bias) = (x.primitive, weight.primitive, biased.then_some(bias.primitive));
+        match Linear.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(node) => {
+                let y = B::affine(x.clone(), weight.clone(), bias, Activation::None);
+                let y = node.finish(Rows { x, weight }, y);
+                // Its gradient needs its operand, so that is made too.
+                if activation == Activation::None { y } else { Self::activate(y, activation) }
             }
+            OpsKind::UnTracked(node) => node.finish(B::affine(x, weight, bias, activation)),
         }
     }
-}
 
-#[derive(Debug)]
-struct Activate;
-
-impl<B: Fused> Backward<B, 1> for Activate {
-    /// The operand.
-    type State = (FloatTensor<B>, Activation);
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (x, activation) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::activation_product(x, grad, activation));
-    }
-}
-
-#[derive(Debug)]
-struct Softmax;
-
-impl<B: Fused> Backward<B, 1> for Softmax {
-    /// The result.
-    type State = FloatTensor<B>;
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::softmax_product(ops.state, grad));
-    }
-}
-
-#[derive(Debug)]
-struct Resample;
-
-impl<B: Fused> Backward<B, 1> for Resample {
-    /// The matrix.
-    type State = FloatTensor<B>;
-
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let transposed = B::float_transpose(ops.state);
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::resample(grad, transposed));
-    }
-}
-
-#[derive(Debug)]
-struct Convolve;
-
-#[derive(Clone, Debug)]
-struct Convolved<T> {
-    x: T,
-    weight: T,
-    /// Rows of the bias.
-    rows: usize,
-}
-
-impl<B: Fused> Backward<B, 3> for Convolve {
-    type State = Convolved<FloatTensor<B>>;
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<B>(&ops.node);
-        let Convolved { x, weight, rows } = ops.state;
-        let [of_x, of_weight, of_bias] = ops.parents;
-        if let Some(parent) = of_bias {
-            grads.register::<B>(parent.id, bias_gradient::<B>(grad.clone(), rows));
+    fn modulated_norm(
+        x: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        if !B::fuses(x.dtype()) {
+            return composed::modulated_norm::<Self>(x, shift, scale, epsilon);
         }
-        if let Some(parent) = of_weight {
-            let k = weight.shape()[2];
-            grads.register::<B>(parent.id, B::convolve_weight_backward(x, grad.clone(), k));
-        }
-        if let Some(parent) = of_x {
-            grads.register::<B>(parent.id, B::convolve_x_backward(weight, grad));
+        let nodes = [x.node.clone(), shift.node.clone(), scale.node.clone()];
+        let (x, shift, scale) = (x.primitive, shift.primitive, scale.primitive);
+        match Modulate.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(node) => {
+                let y = B::modulated_norm(x.clone(), shift, scale.clone(), epsilon);
+                node.finish(Modulated { x, scale, epsilon }, y)
+            }
+            OpsKind::UnTracked(node) => node.finish(B::modulated_norm(x, shift, scale, epsilon)),
         }
     }
-}
 
-/// The gradient summed over pixels, and over the batch unless each row has a bias; `[rows, outputs]`.
-fn bias_gradient<B: Fused>(grad: FloatTensor<B>, rows: usize) -> FloatTensor<B> {
-    let [batch, outputs, height, width] = grad.shape().dims();
-    let pixels = B::float_reshape(grad, Shape::new([batch * outputs, height * width]));
-    let sums = B::float_reshape(B::float_sum_dim(pixels, 1), Shape::new([batch, outputs]));
-    if rows == 1 { B::float_sum_dim(sums, 0) } else { sums }
+    fn gated_sum(
+        x: Option<FloatTensor<Self>>,
+        gate: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if !B::fuses(y.dtype()) {
+            return composed::gated_sum::<Self>(x, gate, y);
+        }
+        let present = x.is_some();
+        let x = x.unwrap_or_else(|| <FloatTensor<Self>>::new(gate.primitive.clone()));
+        let nodes = [x.node.clone(), gate.node.clone(), y.node.clone()];
+        let (x, gate, y) = (present.then_some(x.primitive), gate.primitive, y.primitive);
+        match Gate.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(node) => {
+                let sum = B::gated_sum(x, gate.clone(), y.clone());
+                node.finish(Gated { gate, y }, sum)
+            }
+            OpsKind::UnTracked(node) => node.finish(B::gated_sum(x, gate, y)),
+        }
+    }
+
+    fn self_attention(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
+        if !B::fuses(qkv.dtype()) {
+            return composed::attention::<Self>(qkv, heads);
+        }
+        let (node, qkv) = (qkv.node.clone(), qkv.primitive);
+        match Attend.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(node) => {
+                let y = B::self_attention(qkv.clone(), heads);
+                node.finish((qkv, heads), y)
+            }
+            OpsKind::UnTracked(node) => node.finish(B::self_attention(qkv, heads)),
+        }
+    }
 }

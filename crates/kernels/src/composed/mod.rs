@@ -1,10 +1,16 @@
 //! The operations composed of Burn's own: for backends without kernels, and what the kernels are compared with.
 
+mod tokens;
+
 use burn::tensor::{
     DType, Tensor, TensorMetadata, TensorPrimitive,
     backend::Backend,
     module,
     ops::{ConvOptions, FloatTensor},
+};
+
+pub(crate) use tokens::{
+    attention, attention_tangent, gated_sum, linear, modulated_norm, modulated_norm_tangent,
 };
 
 use crate::kernels::{Activation, GroupNorm};
@@ -29,8 +35,8 @@ pub(crate) fn group_norm<B: Backend>(
     let rows = x.reshape([batch * spec.groups, channels / spec.groups * height * width]);
     // Sums over many elements are taken in single precision at least.
     let normal = match rows.dtype() {
-        narrow @ (DType::BF16 | DType::F16) => normalised(rows.cast(DType::F32), spec).0.cast(narrow),
-        _ => normalised(rows, spec).0,
+        narrow @ (DType::BF16 | DType::F16) => normalised(rows.cast(DType::F32), spec.epsilon).0.cast(narrow),
+        _ => normalised(rows, spec.epsilon).0,
     };
     let n = normal.reshape([batch, channels, height, width]) * of_channel(weight) + of_channel(bias);
     activate::<B>(primitive(n), spec.activation)
@@ -49,7 +55,7 @@ pub(crate) fn group_norm_tangent<B: Backend>(
     let shape = [batch, channels, height, width];
     let rows = [batch * spec.groups, channels / spec.groups * height * width];
     let of_channel = |a| tensor::<B, 1>(a).reshape([1, channels, 1, 1]);
-    let (normal, scale) = normalised(x.reshape(rows), spec);
+    let (normal, scale) = normalised(x.reshape(rows), spec.epsilon);
     let c = tensor::<B, 4>(dx).reshape(rows);
     let c = c.clone() - c.mean_dim(1);
     let overlap = (normal.clone() * c.clone()).mean_dim(1);
@@ -61,10 +67,10 @@ pub(crate) fn group_norm_tangent<B: Backend>(
 }
 
 /// `x̂` and `1/√(var + ε)` of each row.
-fn normalised<B: Backend>(x: Tensor<B, 2>, spec: GroupNorm) -> (Tensor<B, 2>, Tensor<B, 2>) {
+fn normalised<B: Backend>(x: Tensor<B, 2>, epsilon: f64) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let centered = x.clone() - x.mean_dim(1);
     let variance = (centered.clone() * centered.clone()).mean_dim(1);
-    let scale = (variance + spec.epsilon).sqrt().recip();
+    let scale = (variance + epsilon).sqrt().recip();
     (centered * scale.clone(), scale)
 }
 

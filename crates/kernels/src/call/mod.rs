@@ -1,5 +1,7 @@
 //! The operations for any backend: its kernels where it has some, else Burn's operations.
 
+mod tokens;
+
 use std::any::{Any, TypeId};
 
 use burn::{
@@ -7,6 +9,8 @@ use burn::{
     tensor::{Tensor, backend::Backend, ops::FloatTensor},
 };
 use meanflow_jvp::{Jvp, Taped};
+
+pub use tokens::{attention, gated_sum, linear, modulated_norm};
 
 use crate::{
     composed::{self, primitive, tensor},
