@@ -170,11 +170,11 @@ impl<B: Backend> Backbone<B> for Mixer<B> {
             None => c,
         };
         let (c, x) = (silu(c), self.input.forward(patchify(z, self.patch)));
-        let [rows, features] = x.dims();
-        let x = x.reshape([rows / batch, batch, features]);
+        let [_, tokens, features] = x.dims();
+        let x = x.swap_dims(0, 1);
         let x = self.blocks.iter().fold(x, |x, block| block.forward(x, c.clone()));
-        let x = layer_norm(x.reshape([rows, features]));
-        unpatchify(self.output.forward(x), self.patch, [channels, height, width])
+        let x = layer_norm(x.reshape([tokens * batch, features])).reshape([tokens, batch, features]);
+        unpatchify(self.output.forward(x.swap_dims(0, 1)), self.patch, [channels, height, width])
     }
 
     fn classes(&self) -> Option<usize> {
