@@ -3,7 +3,7 @@
 // Comments are help texts: `runs/<experiment>/<variant>` is printed as it stands.
 #![allow(rustdoc::invalid_html_tags)]
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use clap_complete::Shell;
 use meanflow_metrics::{
     Quantise,
@@ -258,12 +258,12 @@ pub struct Eval {
     /// A classifier of `train-classifier`, for `accuracy` and `class_coverage`.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
-    /// How pictures come to Inception's 299×299.
-    #[arg(long, value_enum, default_value = "tf1")]
-    pub resize: Resize,
-    /// How values become bytes for a network.
-    #[arg(long, value_enum, default_value = "round")]
-    pub quantise: QuantiseRule,
+    /// How pictures come to Inception's 299×299: as in TensorFlow 1 (the original FID, torch-fidelity, ADM, EDM, the MeanFlow code) or as in pytorch-fid.
+    #[arg(long, value_parser = PossibleValuesParser::new(InceptionResize::NAMES.map(|(name, _)| name)), default_value = InceptionResize::default().name())]
+    pub resize: String,
+    /// How values become bytes for a network: to the nearest, or cut off as the official CIFAR-10 code does it.
+    #[arg(long, value_parser = PossibleValuesParser::new(Quantise::NAMES.map(|(name, _)| name)), default_value = Quantise::default().name())]
+    pub quantise: String,
     /// Key of choices, subsets and directions.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -301,42 +301,6 @@ pub struct Eval {
     #[command(flatten)]
     /// Where to compute.
     pub on: OnDevice,
-}
-
-/// How pictures come to Inception's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Resize {
-    /// As in TensorFlow 1: the original FID, torch-fidelity, ADM, EDM, the MeanFlow code.
-    Tf1,
-    /// As in pytorch-fid.
-    PytorchFid,
-}
-
-impl From<Resize> for InceptionResize {
-    fn from(resize: Resize) -> Self {
-        match resize {
-            Resize::Tf1 => Self::Tf1,
-            Resize::PytorchFid => Self::PytorchFid,
-        }
-    }
-}
-
-/// How values become bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum QuantiseRule {
-    /// To the nearest.
-    Round,
-    /// Cut off, as the official CIFAR-10 code does it.
-    Truncate,
-}
-
-impl From<QuantiseRule> for Quantise {
-    fn from(rule: QuantiseRule) -> Self {
-        match rule {
-            QuantiseRule::Round => Self::Round,
-            QuantiseRule::Truncate => Self::Truncate,
-        }
-    }
 }
 
 /// `train-classifier`.

@@ -4,6 +4,7 @@ use crate::args::DeviceKind;
 use burn::backend::{Autodiff, Flex};
 use meanflow_core::objective::TrainBackend;
 use meanflow_jvp::Jvp;
+use meanflow_train::env::nvidia_gpu;
 
 /// Work that runs on any device.
 pub trait Work {
@@ -29,21 +30,11 @@ pub fn dispatch<W: Work>(kind: DeviceKind, work: W) -> anyhow::Result<W::Output>
 pub fn describe(kind: DeviceKind) -> String {
     match kind {
         DeviceKind::Cpu => "cpu (flex)".to_owned(),
-        DeviceKind::Cuda => match nvidia_model() {
+        DeviceKind::Cuda => match nvidia_gpu() {
             Some(model) => format!("cuda:0 ({model})"),
             None => "cuda:0".to_owned(),
         },
     }
-}
-
-/// The model of the first NVIDIA GPU where the driver tells it.
-fn nvidia_model() -> Option<String> {
-    let mut gpus: Vec<_> =
-        std::fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten().map(|gpu| gpu.path()).collect();
-    gpus.sort();
-    let text = std::fs::read_to_string(gpus.first()?.join("information")).ok()?;
-    let line = text.lines().find(|line| line.starts_with("Model:"))?;
-    Some(line["Model:".len()..].trim().to_owned())
 }
 
 /// Features this binary was built with.

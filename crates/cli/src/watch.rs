@@ -90,9 +90,9 @@ impl Observer for Watch {
                     self.task.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
                 }
             }
-            Event::Part => {
-                self.task.inc(1);
-                if self.task.length() == Some(self.task.position()) {
+            Event::Parts { count } => {
+                self.task.inc(count);
+                if self.task.length().is_some_and(|parts| self.task.position() >= parts) {
                     self.task.finish_and_clear();
                 }
             }

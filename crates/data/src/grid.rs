@@ -132,6 +132,28 @@ fn write(picture: &DynamicImage, path: &Path) -> Result<(), DataError> {
     meanflow_files::write(path, png.get_ref()).map_err(DataError::write(path))
 }
 
+/// Writes samples where the ending of the path says how: `.csv` with one a line, else a picture, a density of points or a square grid
+/// of images.
+///
+/// # Errors
+/// [`DataError::Write`] if the file cannot be written.
+///
+/// # Panics
+/// If `samples` does not have the shape or holds none.
+pub fn write_samples(samples: &[f32], shape: [usize; 4], path: &Path) -> Result<(), DataError> {
+    let dimension: usize = shape[1..].iter().product();
+    if path.extension().is_some_and(|ending| ending == "csv") {
+        let line = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",") + "\n";
+        let text: String = samples.chunks_exact(dimension).map(line).collect();
+        return meanflow_files::write(path, text.as_bytes()).map_err(DataError::write(path));
+    }
+    if shape[1..] == [2, 1, 1] {
+        return density_png(samples, path);
+    }
+    let columns = (shape[0] as f64).sqrt().ceil() as usize;
+    grid_png(samples, shape, columns, 64usize.div_ceil(shape[2]), path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,7 +54,7 @@ pub use datasets::two_moons::TwoMoonsConfig;
 pub use datasets::two_spirals::TwoSpiralsConfig;
 pub use error::DataError;
 pub use fetch::fetch;
-pub use grid::{density_png, grid_png};
+pub use grid::{density_png, grid_png, write_samples};
 pub use hdf5::{Floats, array_names, read_floats, read_text, write_floats, write_floats_with};
 pub use idx::Part;
 pub use inspect::{Inspection, contact_sheet, inspect};

@@ -1,6 +1,9 @@
 //! Which kinds of data are present: `data list`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use crate::kind::{Kind, Origin};
 
@@ -18,6 +21,20 @@ pub enum Presence {
     },
     /// Reads a file of the user's.
     YourFile,
+}
+
+impl fmt::Display for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::Here(folder) => write!(f, "in {}", folder.display()),
+            Self::Fetchable { partly_built_in: true } => {
+                f.write_str("10,000 images built in; all with `data fetch`")
+            }
+            Self::Fetchable { partly_built_in: false } => f.write_str("with `data fetch`"),
+            Self::YourFile => f.write_str("your own file"),
+        }
+    }
 }
 
 /// A kind of data and whether it is present.

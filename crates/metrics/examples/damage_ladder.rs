@@ -8,7 +8,7 @@ use std::{error::Error, path::Path, time::Instant};
 use burn::backend::Flex;
 use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
 use meanflow_metrics::{
-    Images, Measure, Quantise, Real, Settings, Source,
+    Images, Metric, Quantise, Real, Settings, Source,
     networks::{EfficientNetLite0, FeatureNetwork, Weights},
 };
 use ndarray::Array2;
@@ -97,8 +97,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let rows = features(damaged())?;
-        let value = |measure: Measure| measure.evaluate(rows.view(), Real::Rows(real.view()), &settings);
-        let (distance, kid) = (value(Measure::Frechet)?, value(Measure::Kid)?);
+        let real = Real::Rows(real.to_shared());
+        let value = |name: &str| {
+            let metric = Metric::named(name).expect("a built-in metric");
+            metric.evaluate(rows.view(), &real, &settings)
+        };
+        let (distance, kid) = (value("fd")?, value("kid")?);
         println!("{name:<12} fd_efflite0 {:>8.2}  kid_efflite0 {:>9.5}", distance[0].value, kid[0].value);
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! The energy distance.
 
-use ndarray::{ArrayView2, CowArray, Ix2};
+use ndarray::ArrayView2;
 
 use crate::{
     MetricError,
     pairs::{Kernel, PairReference, PairSums},
-    samples::check_pair,
+    samples::{Rows, check_pair},
     tiles::mean_row,
 };
 
@@ -29,7 +29,7 @@ pub fn energy_distance<T: Copy + Into<f64> + Sync>(
 }
 
 /// The real side of [`energy_distance`].
-pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: CowArray<'_, T, Ix2>) -> PairReference<'_, T> {
+pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: Rows<'_, T>) -> PairReference<'_, T> {
     let centre = mean_row(real.view());
     PairReference::new(real, centre, Kernel::Distance)
 }

@@ -88,6 +88,20 @@ pub enum MetricError {
     /// Mean and covariance are not enough of the real data.
     #[error("the real data is given by its mean and covariance, and this metric needs the data itself")]
     NeedsRows,
+    /// No density of the real data is known.
+    #[error("this metric needs a density that is known, that of eight-gaussians")]
+    NeedsDensity,
+    /// Samples or real data without classes, or no classifier to look at them.
+    #[error("this metric needs samples whose classes are known, and a classifier")]
+    NeedsClasses,
+    /// What is wrong with the samples of one class.
+    #[error("class {class}: {error}")]
+    OfClass {
+        /// The class.
+        class: usize,
+        /// What is wrong.
+        error: Box<MetricError>,
+    },
     /// A matrix is not of the shape that the others demand.
     #[error("{what} is {rows} × {columns}, expected {expected} × {expected}")]
     NotSquare {

@@ -27,6 +27,14 @@ pub enum Quantise {
 }
 
 impl Quantise {
+    /// The names of the rules.
+    pub const NAMES: [(&str, Self); 2] = [("round", Self::Round), ("truncate", Self::Truncate)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+    }
+
     /// The byte of `value`, which is clipped to [−1, 1].
     pub fn byte(self, value: f32) -> u8 {
         let scaled = match self {

@@ -1,13 +1,13 @@
 //! The kernel inception distance.
 
 use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{ArrayView2, Axis};
 
 use crate::{
     MetricError,
     halves::{halves, squared_error},
     pairs::{Kernel, PairReference},
-    samples::check_pair,
+    samples::{Rows, check_pair},
 };
 
 /// The result of [`kid_subsets`].
@@ -90,7 +90,7 @@ pub(crate) fn with_error<T: Copy + Into<f64> + Sync>(
             set.select(Axis(0), &rows)
         };
         let (a, b) = (some(a), some(b));
-        let sums = reference(b.into()).sums(a.view(), &halves);
+        let sums = reference(b.view().into()).sums(a.view(), &halves);
         let found: Vec<f64> = sums.iter().map(|sums| sums.unbiased()).collect();
         values.push(found[0]);
         squares.extend(squared_error(&found[1..], size / 2, size));
@@ -105,8 +105,8 @@ pub(crate) fn with_error<T: Copy + Into<f64> + Sync>(
 }
 
 /// The real side of [`kid`].
-pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: CowArray<'_, T, Ix2>) -> PairReference<'_, T> {
-    let dimension = real.ncols();
+pub(crate) fn reference<T: Copy + Into<f64> + Sync>(real: Rows<'_, T>) -> PairReference<'_, T> {
+    let dimension = real.view().ncols();
     PairReference::new(real, vec![0.0; dimension], Kernel::Cubic { dimension: dimension as f64 })
 }
 

@@ -5,9 +5,9 @@
 //! Samples come in as rows of a matrix `[n, dimension]` of f32 or f64; a point in the plane has dimension 2, an image has
 //! `channels × height × width`.
 //!
-//! [`METRICS`] is the registry of what an experiment's own evaluation may name; a [`MetricKind`] of another crate can stand beside
-//! them. The
-//! data-against-data floor of a metric is the same function called on two sets of real data.
+//! [`METRICS`] is the registry of what an experiment file and `meanflow eval` may name; a [`MetricKind`] of another crate can stand
+//! beside them. [`Metric::reference`] prepares the real data once, [`Reference::evaluate`] scores samples against it with intervals, and
+//! [`Reference::floor`] other real data.
 
 mod assignment;
 mod draws;
@@ -22,7 +22,6 @@ mod inception_score;
 mod kid;
 mod kinds;
 mod linalg;
-mod measure;
 mod metric;
 mod mixture;
 mod mmd;
@@ -34,7 +33,7 @@ mod origin;
 mod pairs;
 pub mod parity;
 mod prdc;
-mod prepared;
+mod real;
 mod registry;
 mod samples;
 mod scorer;
@@ -42,6 +41,7 @@ mod sliced;
 mod source;
 mod statistics;
 mod tiles;
+mod value;
 mod wasserstein;
 
 pub use assignment::assign;
@@ -54,8 +54,7 @@ pub use images::{Images, Pictures, Quantise};
 pub use inception_score::{InceptionScore, inception_score};
 pub use kid::{KidSubsets, kid, kid_subsets};
 pub use meanflow_transport::Assignment;
-pub use measure::{Measure, Real, Settings, Value};
-pub use metric::{Metric, MetricKind, MetricReference, Reference, Score};
+pub use metric::{Better, Metric, MetricKind, MetricReference, Reference, Taken, Unasked, apart};
 pub use mixture::{Mixture, ModeCoverage};
 pub use mmd::{median_distance, mmd_gaussian};
 pub use moments::Moments;
@@ -63,11 +62,13 @@ pub use named::{Given, InceptionWeights, Named, Space};
 pub use nearest::{Memorisation, Neighbour, memorisation, nearest};
 pub use origin::Origin;
 pub use prdc::{Prdc, prdc};
+pub use real::{Classes, Real, Samples};
 pub use registry::METRICS;
 pub use scorer::Scorer;
 pub use sliced::sliced_wasserstein2;
 pub use source::Source;
 pub use statistics::{Statistics, StatisticsNames};
+pub use value::{Settings, Value};
 pub use wasserstein::wasserstein2;
 
 /// The examples of the README are tests.

@@ -1,30 +1,60 @@
-//! What a metric of an experiment's own evaluation is.
+//! What a metric is: a kind, a kind by reference, and one with its real data.
 
 use core::fmt::Debug;
 use std::{ops::Deref, sync::Arc};
 
-use ndarray::{ArrayView2, ArrayViewD, CowArray, Ix2};
+use ndarray::{ArrayView2, Axis, CowArray, Ix2};
 
-use crate::{FdPca, MetricError};
+use crate::{
+    FdPca, METRICS, MetricError, Real, Samples, Settings, Value,
+    draws::Draw,
+    halves::{halves, interval},
+};
 
-/// A kind of metric, as a registry lists it: a distance from the data, lower is better. Data against data at the same n is its
-/// floor.
+/// A kind of metric, as a registry lists it.
 pub trait MetricKind: Debug + Sync {
-    /// The name in experiment files and logs, snake_case.
+    /// The name in experiment files, commands and logs, snake_case.
     fn name(&self) -> &'static str;
 
     /// What it is, in a line, with its source.
     fn about(&self) -> &'static str;
 
-    /// Whether it is for samples of shape `[channels, height, width]`; points are `[dimension, 1, 1]`.
-    fn applies_to(&self, shape: [usize; 3]) -> bool;
+    /// Of what it is taken, which decides the names it has for pictures.
+    fn taken(&self) -> Taken {
+        Taken::Samples
+    }
 
-    /// Whether the reference must hold exactly as many samples as are scored against it.
+    /// Where it is computed though nobody asked for it by name, of samples that it [applies to](Self::applies_to).
+    fn unasked(&self) -> Unasked {
+        Unasked::Everywhere
+    }
+
+    /// Whether it is meant for samples of shape `[channels, height, width]`; points are `[dimension, 1, 1]`.
+    fn applies_to(&self, _shape: [usize; 3]) -> bool {
+        true
+    }
+
+    /// Which values are better.
+    fn better(&self) -> Better {
+        Better::Lower
+    }
+
+    /// Whether it compares with real data.
+    fn needs_real(&self) -> bool {
+        true
+    }
+
+    /// Whether mean and covariance of the real data are enough.
+    fn takes_statistics(&self) -> bool {
+        false
+    }
+
+    /// Whether it compares sets of equal size only: of the larger, a keyed choice is taken.
     fn needs_equal_sizes(&self) -> bool {
         false
     }
 
-    /// Real samples that it needs at least.
+    /// Real samples that a run needs at least for it.
     fn least(&self) -> usize {
         1
     }
@@ -39,27 +69,103 @@ pub trait MetricKind: Debug + Sync {
         0
     }
 
-    /// Prepares the real data, `[n, dimension]`, so that its part of the work is done once. `seed` keys what is random.
+    /// What a value of it, or of a part of it, can be at least and at most.
+    fn range(&self, _part: &str) -> [f64; 2] {
+        [0.0, f64::INFINITY]
+    }
+
+    /// Prepares the real data, so that its part of the work is done once.
     ///
     /// # Errors
     /// What is wrong with the real data.
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError>;
+    fn reference(&self, real: &Real, settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError>;
+}
+
+/// Of what a metric is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Of points, rows and pixels, under its name.
+    Samples,
+    /// Of points and rows under its name, of pixels as `…_pixels`.
+    Rows,
+    /// The same, and of the features of a network as `…_efflite0` and `…_inception`.
+    Features,
+    /// Of the logits of a network.
+    Logits,
+    /// Of points whose density is known.
+    Density,
+    /// Of pictures whose classes are known, by a classifier.
+    Classes,
+}
+
+/// Where a metric is computed though nobody asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unasked {
+    /// In runs and by `meanflow eval`.
+    Everywhere,
+    /// By `meanflow eval` alone.
+    Eval,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Which values are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Lower ones: a distance.
+    Lower,
+    /// Higher ones.
+    Higher,
+    /// Neither.
+    Neither,
+}
+
+impl Better {
+    /// In a word, as logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Higher => "higher",
+            Self::Neither => "neither",
+        }
+    }
 }
 
 /// The real data as a metric needs it.
 pub trait MetricReference: Debug + Send + Sync {
-    /// The score of samples, `[n, dimension]`, and the number of real samples that it is against.
+    /// The values of samples: one, or one for each part of the metric.
     ///
     /// # Errors
     /// What is wrong with the samples.
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError>;
+    fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError>;
 
-    /// The components that samples are projected on, if that is all that the metric sees of them: samples that come in parts are
-    /// then projected and not kept.
+    /// The values, and for each those of halves of the samples, from which its interval comes. A metric that can do it in one
+    /// pass, or whose values bring their own interval (then there are none of halves), says so here.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    fn with_halves(
+        &self,
+        samples: &Samples<'_>,
+        halves: &[Vec<usize>],
+    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
+        let values = self.values(samples)?;
+        let mut spreads = vec![Vec::new(); values.len()];
+        for half in halves {
+            let found = match self.values(&samples.rows.select(Axis(0), half).view().into()) {
+                // A half is too small for it.
+                Err(MetricError::TooFewSamples { .. }) => return Ok((values, Vec::new())),
+                found => found?,
+            };
+            for (spread, value) in spreads.iter_mut().zip(found) {
+                spread.push(value.value);
+            }
+        }
+        Ok((values, spreads))
+    }
+
+    /// The components that samples are projected on, if a Fréchet distance on them is all that the metric sees: samples that come
+    /// in parts are then projected and not kept.
     fn components(&self) -> Option<&FdPca> {
         None
     }
@@ -84,37 +190,46 @@ impl Deref for Metric {
 }
 
 impl Metric {
-    /// Prepares the reference, see [`MetricKind::reference`].
-    ///
-    /// # Shapes
-    /// `real`: `[n, dimension]`, any trailing axes (`[n, channels, height, width]`) being flattened.
+    /// The built-in metric of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        METRICS.iter().copied().find(|metric| metric.name() == name)
+    }
+
+    /// Prepares the real data, see [`MetricKind::reference`].
     ///
     /// # Errors
-    /// What the metric says of its reference.
-    pub fn reference(self, real: ArrayViewD<'_, f32>, seed: u64) -> Result<Reference, MetricError> {
-        Ok(Reference { metric: self, prepared: self.0.reference(flat(&real).view(), seed)? })
+    /// What the metric says of its real data.
+    pub fn reference(self, real: &Real, settings: &Settings) -> Result<Reference, MetricError> {
+        let prepared = self.0.reference(real, settings)?;
+        Ok(Reference { metric: self, settings: *settings, real: real.len(), prepared })
+    }
+
+    /// The values of samples against real data, see [`Reference::evaluate`].
+    ///
+    /// # Errors
+    /// What the metric says of either.
+    pub fn evaluate(
+        self,
+        samples: ArrayView2<'_, f32>,
+        real: &Real,
+        settings: &Settings,
+    ) -> Result<Vec<Value>, MetricError> {
+        self.reference(real, settings)?.evaluate(&samples.into())
     }
 }
 
-/// A metric with its reference data.
+/// A metric with its real data.
 #[derive(Clone, Debug)]
 pub struct Reference {
     metric: Metric,
-    prepared: Arc<dyn MetricReference>,
+    settings: Settings,
+    /// Rows of the real data.
+    real: Option<usize>,
+    pub(crate) prepared: Arc<dyn MetricReference>,
 }
 
-/// A value with what it was computed from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    /// The metric.
-    pub metric: Metric,
-    /// Its value.
-    pub value: f64,
-    /// Samples scored.
-    pub n: usize,
-    /// Real samples in the reference.
-    pub reference: usize,
-}
+/// Fewer samples have no halves to speak of.
+const FEWEST: usize = 8;
 
 impl Reference {
     /// The metric.
@@ -122,23 +237,75 @@ impl Reference {
         self.metric
     }
 
-    /// See [`MetricReference::components`].
-    pub(crate) fn components(&self) -> Option<&FdPca> {
-        self.prepared.components()
-    }
-
-    /// Scores samples against the reference.
+    /// The values, with intervals from [`Settings::repeats`] random halves of the samples (for KID, of each of its subsets);
+    /// without where there are fewer than eight, or too few in a half.
     ///
-    /// # Shapes
-    /// `samples`: `[n, dimension]` with any trailing axes, as in [`Metric::reference`].
+    /// Metrics of equal sizes take a keyed choice of the larger set; [`Value::with`] says as `n` how many were compared.
     ///
     /// # Errors
-    /// What the metric says of its samples.
-    pub fn score(&self, samples: ArrayViewD<'_, f32>) -> Result<Score, MetricError> {
-        let samples = flat(&samples);
-        let (value, reference) = self.prepared.score(samples.view())?;
-        Ok(Score { metric: self.metric, value, n: samples.nrows(), reference })
+    /// What the metric says of the samples.
+    pub fn evaluate(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        let rows = self.no_more_than_real(samples.rows);
+        let n = rows.nrows();
+        let halves = self.halves(n);
+        let found = self.prepared.with_halves(&Samples { rows: rows.view(), ..*samples }, &halves)?;
+        Ok(self.with_intervals(found, n))
     }
+
+    /// What other real samples score, without intervals: data against data.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn floor(&self, others: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        Self { settings: Settings { repeats: 0, ..self.settings }, ..self.clone() }.evaluate(others)
+    }
+
+    pub(crate) fn halves(&self, n: usize) -> Vec<Vec<usize>> {
+        let repeats = if n < FEWEST { 0 } else { self.settings.repeats };
+        halves(n, repeats, self.settings.seed)
+    }
+
+    /// Values of `n` samples with the intervals that those of halves give.
+    pub(crate) fn with_intervals(
+        &self,
+        (mut values, spreads): (Vec<Value>, Vec<Vec<f64>>),
+        n: usize,
+    ) -> Vec<Value> {
+        for (place, value) in values.iter_mut().enumerate() {
+            let [least, most] = self.metric.range(value.part);
+            let spread = spreads.get(place).map(Vec::as_slice).unwrap_or_default();
+            let found = value.interval.or(interval(value.value, spread, n / 2, n));
+            value.interval = found.map(|[low, high]| [low.max(least), high.min(most)]);
+        }
+        values
+    }
+
+    /// For metrics of equal sizes, a keyed choice of as many samples as there are real ones.
+    fn no_more_than_real<'b>(&self, samples: ArrayView2<'b, f32>) -> CowArray<'b, f32, Ix2> {
+        match self.real {
+            Some(real) if self.metric.needs_equal_sizes() && samples.nrows() > real => {
+                let chosen = Draw::Fewer.choice(samples.nrows(), real, self.settings.seed);
+                samples.select(Axis(0), &chosen).into()
+            }
+            _ => samples.into(),
+        }
+    }
+}
+
+/// Real samples apart: a keyed choice of `n` of them, at most half, and the rest to score it against.
+pub fn apart(rows: usize, n: usize, seed: u64) -> [Vec<usize>; 2] {
+    let chosen = Draw::Floor.choice(rows, n.min(rows / 2), seed);
+    let rest = crate::Source::rest(rows, &chosen);
+    [chosen, rest]
+}
+
+/// As many real rows as there are samples, which are no more: a keyed choice.
+pub(crate) fn as_many<'a>(real: ArrayView2<'a, f32>, n: usize, seed: u64) -> CowArray<'a, f32, Ix2> {
+    if n == real.nrows() {
+        return real.into();
+    }
+    let chosen = Draw::Real.choice(real.nrows(), n, seed);
+    real.select(Axis(0), &chosen).into()
 }
 
 /// Whether samples of this shape are points.
@@ -146,9 +313,18 @@ pub(crate) fn are_points(shape: [usize; 3]) -> bool {
     shape[1..] == [1, 1]
 }
 
-/// The first axis as rows, all others flattened.
-fn flat<'a>(samples: &'a ArrayViewD<'_, f32>) -> CowArray<'a, f32, Ix2> {
-    let n = samples.shape().first().copied().unwrap_or(0);
-    let dimension: usize = samples.shape().iter().skip(1).product();
-    samples.to_shape((n, dimension)).expect("the product of the axes")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of two points against the other, and not against both.
+    #[test]
+    fn the_floor_compares_with_the_rest() {
+        let real = ndarray::array![[0.0f32], [1.0]];
+        let [chosen, rest] = apart(2, 10, 0);
+        let rest = Real::Rows(real.select(Axis(0), &rest).into_shared());
+        let energy = Metric::named("energy").unwrap().reference(&rest, &Settings::default()).unwrap();
+        let found = energy.floor(&real.select(Axis(0), &chosen).view().into()).unwrap();
+        assert_eq!((found[0].value, found[0].interval), (2.0, None));
+    }
 }

@@ -1,12 +1,12 @@
 //! The maximum mean discrepancy with a Gaussian kernel.
 
-use ndarray::{ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{ArrayView2, Axis};
 
 use crate::{
     MetricError,
     draws::Draw,
     pairs::{Kernel, PairReference},
-    samples::{SAMPLES, check, check_pair},
+    samples::{Rows, SAMPLES, check, check_pair},
     tiles::{mean_row, over_pairs},
 };
 
@@ -31,7 +31,7 @@ pub fn mmd_gaussian<T: Copy + Into<f64> + Sync>(
 
 /// The real side of [`mmd_gaussian`].
 pub(crate) fn reference<T: Copy + Into<f64> + Sync>(
-    real: CowArray<'_, T, Ix2>,
+    real: Rows<'_, T>,
     bandwidth: f64,
 ) -> Result<PairReference<'_, T>, MetricError> {
     if !(bandwidth > 0.0 && bandwidth.is_finite()) {

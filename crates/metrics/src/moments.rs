@@ -4,7 +4,7 @@ use faer::Mat;
 use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::{MetricError, linalg::add_product, samples::checked};
+use crate::{MetricError, Statistics, linalg::add_product, samples::checked};
 
 /// Samples that are converted to f64 at a time, and columns of the outer product that one task adds to. Both fixed, so
 /// that the order of additions does not depend on the number of threads.
@@ -108,6 +108,16 @@ impl Moments {
         }
         self.n += other.n;
         Ok(())
+    }
+
+    /// Mean and covariance of these samples.
+    ///
+    /// # Errors
+    /// Fewer than two, values that are not finite.
+    pub fn statistics<T: Copy + Into<f64>>(samples: ArrayView2<'_, T>) -> Result<Statistics, MetricError> {
+        let mut moments = Self::new(samples.ncols());
+        moments.add(samples)?;
+        Statistics::of(&moments)
     }
 
     /// Columns of the samples.

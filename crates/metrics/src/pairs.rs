@@ -1,10 +1,11 @@
 //! Sums of a kernel over all pairs of two sets, also for parts of the first, in one pass.
 
 use faer::Mat;
-use ndarray::{ArrayView2, CowArray, Ix2};
+use ndarray::ArrayView2;
 
 use crate::{
     linalg::set_product,
+    samples::Rows,
     tiles::{Tile, over_some_pairs},
 };
 
@@ -34,9 +35,9 @@ impl Kernel {
 
 /// The real side of a score that is made of sums over pairs, with the sum over its own pairs.
 #[derive(Clone, Debug)]
-pub(crate) struct PairReference<'a, T: Clone> {
+pub(crate) struct PairReference<'a, T> {
     kernel: Kernel,
-    real: CowArray<'a, T, Ix2>,
+    real: Rows<'a, T>,
     centre: Vec<f64>,
     within: f64,
 }
@@ -67,8 +68,8 @@ impl PairSums {
 
 impl<'a, T: Copy + Into<f64> + Sync> PairReference<'a, T> {
     /// `centre` is subtracted from all rows, on both sides.
-    pub fn new(real: CowArray<'a, T, Ix2>, centre: Vec<f64>, kernel: Kernel) -> Self {
-        let whole = members(real.nrows(), &[]);
+    pub fn new(real: Rows<'a, T>, centre: Vec<f64>, kernel: Kernel) -> Self {
+        let whole = members(real.view().nrows(), &[]);
         let within = sums(real.view(), real.view(), &whole, true, &centre, kernel)[0];
         Self { kernel, real, centre, within }
     }
@@ -84,7 +85,7 @@ impl<'a, T: Copy + Into<f64> + Sync> PairReference<'a, T> {
         let sums = |other, same| sums(samples, other, &members, same, &self.centre, self.kernel);
         let (within, across) = (sums(samples, true), sums(self.real(), false));
         let sizes = std::iter::once(samples.nrows()).chain(parts.iter().map(Vec::len));
-        let m = self.real.nrows() as f64;
+        let m = self.real().nrows() as f64;
         sizes
             .zip(within.into_iter().zip(across))
             .map(|(n, (samples, across))| PairSums { n: n as f64, m, samples, real: self.within, across })

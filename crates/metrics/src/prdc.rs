@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 
 use crate::{
     MetricError,
-    samples::{REAL, check, check_pair},
+    samples::{REAL, Rows, check, check_pair},
     tiles::{direct, mean_row, over_pairs},
 };
 
@@ -38,13 +38,13 @@ pub fn prdc<T: Copy + Into<f64> + Sync>(
     samples: ArrayView2<'_, T>,
     k: usize,
 ) -> Result<Prdc, MetricError> {
-    PrdcReference::new(real, k)?.score(samples)
+    PrdcReference::new(real.into(), k)?.score(samples)
 }
 
 /// The real side of [`prdc`] with its balls.
 #[derive(Clone, Debug)]
 pub(crate) struct PrdcReference<'a, T> {
-    real: ArrayView2<'a, T>,
+    real: Rows<'a, T>,
     k: usize,
     centre: Vec<f64>,
     /// Squared.
@@ -52,18 +52,18 @@ pub(crate) struct PrdcReference<'a, T> {
 }
 
 impl<'a, T: Copy + Into<f64> + Sync> PrdcReference<'a, T> {
-    pub(crate) fn new(real: ArrayView2<'a, T>, k: usize) -> Result<Self, MetricError> {
+    pub(crate) fn new(real: Rows<'a, T>, k: usize) -> Result<Self, MetricError> {
         if k == 0 {
             return Err(MetricError::Zero("neighbours"));
         }
-        check(real, REAL, k + 1)?;
-        let centre = mean_row(real);
-        let radii = radii(real, k, &centre);
+        check(real.view(), REAL, k + 1)?;
+        let centre = mean_row(real.view());
+        let radii = radii(real.view(), k, &centre);
         Ok(Self { real, k, centre, radii })
     }
 
     pub(crate) fn score(&self, samples: ArrayView2<'_, T>) -> Result<Prdc, MetricError> {
-        let Self { real, k, .. } = *self;
+        let (real, k, real_radii) = (self.real.view(), self.k, &self.radii);
         check_pair(samples, real, k + 1)?;
         let sample_radii = radii(samples, k, &self.centre);
         // One row of tiles holds some samples and meets every real one.
@@ -80,7 +80,7 @@ impl<'a, T: Copy + Into<f64> + Sync> PrdcReference<'a, T> {
                 let rounding = tile.rounding();
                 for (j, of_real) in tile.columns.clone().enumerate() {
                     for (i, sample) in tile.rows.clone().enumerate() {
-                        let (real_radius, sample_radius) = (self.radii[of_real], sample_radii[sample]);
+                        let (real_radius, sample_radius) = (real_radii[of_real], sample_radii[sample]);
                         let mut squared = tile.squared_distance(i, j);
                         // On a surface rounding would decide.
                         if (squared - real_radius).abs() <= rounding

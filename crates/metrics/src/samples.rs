@@ -1,8 +1,36 @@
 //! The one check that every metric makes of its input, and the conversion to f64.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{ArcArray2, Array2, ArrayView2};
 
 use crate::MetricError;
+
+/// Rows of a set, borrowed for a function or shared by those who keep them.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows<'a, T> {
+    Borrowed(ArrayView2<'a, T>),
+    Shared(ArcArray2<T>),
+}
+
+impl<T> Rows<'_, T> {
+    pub(crate) fn view(&self) -> ArrayView2<'_, T> {
+        match self {
+            Self::Borrowed(rows) => rows.view(),
+            Self::Shared(rows) => rows.view(),
+        }
+    }
+}
+
+impl<'a, T> From<ArrayView2<'a, T>> for Rows<'a, T> {
+    fn from(rows: ArrayView2<'a, T>) -> Self {
+        Self::Borrowed(rows)
+    }
+}
+
+impl<T> From<ArcArray2<T>> for Rows<'_, T> {
+    fn from(rows: ArcArray2<T>) -> Self {
+        Self::Shared(rows)
+    }
+}
 
 /// Samples that are wanted as they are, and not copied: all finite, at least `needed` of them.
 pub(crate) fn check<T: Copy + Into<f64>>(

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::{FdPca, MetricError, Reference, Score, fd_pca, moments::at};
+use crate::{FdPca, MetricError, Reference, Value, fd_pca, kinds::fd_pca64::of_projected, moments::at};
 
 /// Samples that are projected at a time: whole tasks of a projection, so that the parts they come in change no bit.
 const ROWS: usize = 4 * fd_pca::ROWS;
@@ -38,7 +38,7 @@ impl<'a> Scorer<'a> {
     /// If `values` are no whole rows.
     pub fn add(&mut self, values: &[f32]) -> Result<(), MetricError> {
         assert!(values.len().is_multiple_of(self.dimension), "{} values are no whole rows", values.len());
-        let Some(pca) = self.reference.components() else {
+        let Some(pca) = self.reference.prepared.components() else {
             self.values.extend_from_slice(values);
             return Ok(());
         };
@@ -55,22 +55,22 @@ impl<'a> Scorer<'a> {
         Ok(())
     }
 
-    /// The score of all samples so far.
+    /// The values of all samples so far.
     ///
     /// # Errors
-    /// As [`Reference::score`].
-    pub fn finish(mut self) -> Result<Score, MetricError> {
-        match self.reference.components() {
-            None => self.reference.score(rows(&self.values, self.dimension).into_dyn()),
+    /// As [`Reference::evaluate`].
+    pub fn finish(mut self) -> Result<Vec<Value>, MetricError> {
+        match self.reference.prepared.components() {
+            None => self.reference.evaluate(&rows(&self.values, self.dimension).into()),
             Some(pca) => {
                 if !self.values.is_empty() {
                     self.project(pca)?;
                 }
                 let shape = (self.projected.len() / pca.components(), pca.components());
                 let projected = Array2::from_shape_vec(shape, self.projected).expect("whole rows");
-                let found = pca.distance_of_projected(projected.view())?;
-                let value = found.frechet.distance;
-                Ok(Score { metric: self.reference.metric(), value, n: found.n, reference: found.reference })
+                let n = projected.nrows();
+                let found = of_projected(pca, projected.view(), &self.reference.halves(n))?;
+                Ok(self.reference.with_intervals(found, n))
             }
         }
     }
@@ -90,10 +90,7 @@ fn rows(values: &[f32], dimension: usize) -> ArrayView2<'_, f32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        Metric,
-        kinds::{energy::Energy, fd_pca64::FdPca64, w2::W2},
-    };
+    use crate::{Metric, Real, Settings};
 
     use super::*;
 
@@ -103,29 +100,28 @@ mod tests {
 
     #[test]
     fn parts_of_any_size_give_the_same_bits() {
-        for (metric, dimension, n) in
-            [(Metric(&FdPca64), 80, 2500), (Metric(&Energy), 2, 300), (Metric(&W2), 2, 300)]
-        {
+        for (metric, dimension, n) in [("fd_pca64", 80, 2500), ("energy", 2, 300), ("w2", 2, 300)] {
             let (real, fake) = (samples(n, dimension, 17), samples(n, dimension, 23));
-            let reference = metric.reference(real.view().into_dyn(), 0).unwrap();
-            let whole = reference.score(fake.view().into_dyn()).unwrap();
+            let real = Real::Rows(real.into_shared());
+            let reference = Metric::named(metric).unwrap().reference(&real, &Settings::default()).unwrap();
+            let whole = reference.evaluate(&fake.view().into()).unwrap();
+            assert!(whole[0].interval.is_some());
             for part in [1, 250, 1024, n] {
                 let mut scorer = Scorer::new(&reference, dimension);
                 for values in fake.as_slice().unwrap().chunks(part * dimension) {
                     scorer.add(values).unwrap();
-                    let kept = if metric == Metric(&FdPca64) { ROWS } else { n };
+                    let kept = if metric == "fd_pca64" { ROWS } else { n };
                     assert!(scorer.values.len() <= kept * dimension);
                 }
-                let score = scorer.finish().unwrap();
-                assert_eq!(score.value.to_bits(), whole.value.to_bits(), "{metric:?} in parts of {part}");
-                assert_eq!(score, whole);
+                assert_eq!(scorer.finish().unwrap(), whole, "{metric} in parts of {part}");
             }
         }
     }
 
     #[test]
     fn what_is_no_number_is_named_by_its_row() {
-        let reference = Metric(&FdPca64).reference(samples(100, 64, 17).view().into_dyn(), 0).unwrap();
+        let real = Real::Rows(samples(100, 64, 17).into_shared());
+        let reference = Metric::named("fd_pca64").unwrap().reference(&real, &Settings::default()).unwrap();
         let mut fake = samples(1500, 64, 23);
         fake[[1400, 3]] = f32::NAN;
         let mut scorer = Scorer::new(&reference, 64);

@@ -147,7 +147,7 @@ impl Source {
     }
 
     /// `n` of `all` indices, rising: a choice without replacement keyed by `seed`, or all of them. Under the same seed it has
-    /// nothing in common with the choices that [`Measure::evaluate`](crate::Measure::evaluate) makes.
+    /// nothing in common with the choices that [`Reference::evaluate`](crate::Reference::evaluate) makes.
     ///
     /// # Panics
     /// If `n` is larger than `all`.

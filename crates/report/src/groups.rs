@@ -2,7 +2,7 @@
 
 use crate::{
     diff::flatten,
-    log::EvalLine,
+    log::{Better, EvalLine},
     run::Run,
     scores::{Column, Scores},
 };
@@ -101,6 +101,10 @@ pub fn verdicts(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Verdict>
 }
 
 fn verdict(runs: &[Run], groups: &[Group], scores: &Scores, metric: &str) -> Option<Verdict> {
+    // Its words are of distances.
+    if scores.better(metric) != Better::Lower {
+        return None;
+    }
     let nfe =
         scores.columns.iter().filter(|column| column.metric == metric).map(|column| column.nfe).min()?;
     let mean = |group: &Group| Spread::of(&group.values(runs, metric, nfe)).map(|spread| spread.mean);
@@ -115,7 +119,7 @@ fn verdict(runs: &[Run], groups: &[Group], scores: &Scores, metric: &str) -> Opt
         let pairs = groups[best].runs.iter().filter_map(|run| {
             let seed = seed(&runs[*run]);
             let (ours, theirs) = (of_seed(&groups[best], seed)?, of_seed(&groups[*place], seed)?);
-            (ours.reference == theirs.reference).then_some(ours.value < theirs.value)
+            ours.compares_with(theirs).then_some(ours.value < theirs.value)
         });
         let pairs: Vec<bool> = pairs.collect();
         (*place, pairs.iter().filter(|lower| **lower).count(), pairs.len())

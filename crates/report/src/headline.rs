@@ -1,6 +1,6 @@
 //! The first thing a reader wants to know: who is best with the fewest evaluations, and by how much.
 
-use crate::{run::Run, scores::Scores, style};
+use crate::{log::EvalLine, run::Run, scores::Scores, style};
 
 /// The winner of a metric at the least NFE, with its competitors.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,17 +27,24 @@ pub fn headlines(runs: &[Run], scores: &Scores) -> Vec<Headline> {
 
 fn headline(runs: &[Run], scores: &Scores, metric: &str) -> Option<Headline> {
     // (run, nfe, value) of the main EMA of every run.
-    let values: Vec<(usize, u64, f64)> = scores
+    let lines: Vec<(usize, &EvalLine)> = scores
         .rows
         .iter()
         .filter(|row| Some(row.ema.as_str()) == runs[row.run].main_ema())
         .flat_map(|row| row.cells.iter().flatten().map(|cell| (row.run, &cell.line)))
         .filter(|(_, line)| line.metric == metric && line.value.is_finite())
-        .map(|(run, line)| (run, line.nfe, line.value))
         .collect();
+    // Numbers of different references have no winner, and neither have those of which none is better.
+    if !lines.windows(2).all(|pair| pair[0].1.compares_with(pair[1].1)) {
+        return None;
+    }
+    let better = scores.better(metric);
+    let values: Vec<(usize, u64, f64)> =
+        lines.iter().map(|(run, line)| (*run, line.nfe, line.value)).collect();
     let nfe = values.iter().map(|(_, nfe, _)| *nfe).min()?;
     let least = |wanted: &dyn Fn(&(usize, u64, f64)) -> bool| {
-        values.iter().filter(|entry| wanted(entry)).min_by(|a, b| a.2.total_cmp(&b.2))
+        let best = better.best(values.iter().filter(|entry| wanted(entry)).map(|entry| entry.2))?;
+        values.iter().find(|entry| wanted(entry) && entry.2 == best)
     };
     let (run, _, value) = *least(&|entry| entry.1 == nfe)?;
     let say = |other: usize, at: u64, theirs: f64| {

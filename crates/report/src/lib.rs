@@ -15,6 +15,7 @@ mod glossary;
 mod groups;
 mod header;
 mod headline;
+mod kept;
 mod log;
 mod page;
 mod run;

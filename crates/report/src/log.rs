@@ -46,10 +46,71 @@ pub struct EvalLine {
     pub n: Option<u64>,
     /// What they were scored against, in words.
     pub reference: Option<String>,
+    /// Digest of the data set.
+    pub digest: Option<String>,
+    /// Which values are better.
+    pub better: Better,
     /// Data against data at the same n.
     pub floor: Option<f64>,
     /// Why the score could not be computed, if it could not.
     pub failed: Option<String>,
+}
+
+/// Which values of a metric are better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Better {
+    /// Lower ones; also where a log of an older version does not say.
+    #[default]
+    Lower,
+    /// Higher ones.
+    Higher,
+    /// Neither.
+    Neither,
+}
+
+impl Better {
+    pub(crate) fn of(line: &Value) -> Self {
+        match line["better"].as_str() {
+            Some("higher") => Self::Higher,
+            Some("neither") => Self::Neither,
+            _ => Self::Lower,
+        }
+    }
+
+    /// The best of some values, where there is such a thing.
+    pub fn best(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+        let values = values.filter(|value| value.is_finite());
+        match self {
+            Self::Lower => values.min_by(f64::total_cmp),
+            Self::Higher => values.max_by(f64::total_cmp),
+            Self::Neither => None,
+        }
+    }
+
+    /// Beside the name of a metric.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Self::Lower => " ↓",
+            Self::Higher => " ↑",
+            Self::Neither => "",
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Lower => "lower is better",
+            Self::Higher => "higher is better",
+            Self::Neither => "neither low nor high is better",
+        }
+    }
+}
+
+impl EvalLine {
+    /// Whether the two were scored against the same real data with as many samples, so that one can be better.
+    pub fn compares_with(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.reference == other.reference && self.n == other.n
+    }
 }
 
 /// What a log says, and the lines that could not be read.
@@ -113,6 +174,8 @@ fn eval(value: &Value) -> Option<EvalLine> {
         value: number(&value["value"]).unwrap_or(f64::NAN),
         n: value["n"].as_u64(),
         reference: text("reference"),
+        digest: text("digest"),
+        better: Better::of(value),
         floor: number(&value["floor"]),
         failed: (value["kind"] == "score-failed").then(|| text("error").unwrap_or_default()),
     })

@@ -52,6 +52,7 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                         (tables::scores(runs, scores))
                         @if let Some(it) = figure("score-nfe") { (it) }
                     }
+                    (tables::kept(runs))
                     @for name in ["samples", "nearest", "densities", "arrows", "trajectories", "score-images", "loss"] {
                         @if let Some(it) = figure(name) { (it) }
                     }
@@ -169,7 +170,7 @@ fn metrics(scores: &Scores) -> Markup {
                         dt { code { (metric) } }
                         dd {
                             (glossary::metric(&metric).unwrap_or("A metric that this version of the report does not know."))
-                            " Lower is better."
+                            " " (sentence(scores.better(&metric).words()))
                         }
                     }
                     dt { "NFE" }
@@ -183,6 +184,13 @@ fn metrics(scores: &Scores) -> Markup {
             }
         }
     }
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// A JSON value as plain text: strings bare, lists of strings as words of a command line.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     ReportError,
+    kept::{self, KeptLine},
     log::{self, EvalLine, TrainLine},
     samples::{Grid, Points, Samples},
 };
@@ -36,6 +37,8 @@ pub struct Run {
     pub train: Vec<TrainLine>,
     /// Evaluation lines of the log.
     pub evals: Vec<EvalLine>,
+    /// Lines of `scores.jsonl`, which `meanflow eval` adds.
+    pub kept: Vec<KeptLine>,
     /// Files of `samples/`.
     pub samples: Samples,
     /// What is missing or unreadable, in sentences.
@@ -90,6 +93,9 @@ impl Run {
             .and_then(toml::Value::as_str)
             .map_or_else(|| name(dir.parent()), str::to_owned);
         let samples = Samples::read(&dir.join("samples"));
+        // Only where the run was scored so.
+        let kept =
+            fs::read_to_string(dir.join("scores.jsonl")).map(|text| kept::parse(&text)).unwrap_or_default();
         let mut run = Self {
             label: variant.clone(),
             experiment,
@@ -100,6 +106,7 @@ impl Run {
             status,
             train: log.train,
             evals: log.evals,
+            kept,
             samples,
             notes,
             dir,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     groups::{self, Group},
-    log::EvalLine,
+    log::{Better, EvalLine},
     run::Run,
     style,
 };
@@ -52,7 +52,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Collects the last line of every (run, EMA, solver, NFE, metric). Lower is better.
+    /// Collects the last line of every (run, EMA, solver, NFE, metric).
     pub fn of(runs: &[Run]) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         let mut metrics: Vec<&str> = Vec::new();
@@ -89,10 +89,13 @@ impl Scores {
         }
 
         for (index, column) in columns.iter().enumerate() {
-            let values = rows.iter().filter_map(|row| row.cells[index].as_ref()).map(|cell| cell.line.value);
-            let best = values.clone().fold(f64::INFINITY, f64::min);
-            // With a single value there is nothing to be best of.
-            if best.is_finite() && values.count() > 1 {
+            let cells = rows.iter().filter_map(|row| row.cells[index].as_ref()).map(|cell| &cell.line);
+            let lines: Vec<&EvalLine> = cells.filter(|line| line.failed.is_none()).collect();
+            let alike = lines.windows(2).all(|pair| pair[0].compares_with(pair[1]));
+            let better = lines.first().map(|line| line.better).unwrap_or_default();
+            let best = better.best(lines.iter().map(|line| line.value));
+            // With a single value there is nothing to be best of, and numbers of different references are not compared.
+            if let Some(best) = best.filter(|_| alike && lines.len() > 1) {
                 for cell in rows.iter_mut().filter_map(|row| row.cells[index].as_mut()) {
                     cell.best =
                         style::short(cell.line.value) == style::short(best) && column.nfe == cell.line.nfe;
@@ -121,6 +124,11 @@ impl Scores {
     pub fn of_metric<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = &'a EvalLine> {
         let cells = self.rows.iter().flat_map(|row| row.cells.iter().flatten());
         cells.map(|cell| &cell.line).filter(move |line| line.metric == metric)
+    }
+
+    /// Which values of a metric are better.
+    pub fn better(&self, metric: &str) -> Better {
+        self.of_metric(metric).map(|line| line.better).next().unwrap_or_default()
     }
 
     /// Data against data of a metric: the first value that the logs give.
@@ -152,9 +160,12 @@ impl Scores {
                     .map(|Cell { line, best }| {
                         let mut score = json!({
                             "metric": line.metric, "nfe": line.nfe, "value": number(line.value), "best": best,
-                            "n": line.n, "reference": line.reference, "floor": line.floor.map(number),
+                            "n": line.n, "reference": line.reference, "digest": line.digest, "floor": line.floor.map(number),
                             "step": line.step, "images": line.images,
                         });
+                        if line.better != Better::Lower {
+                            score["better"] = json!(line.better.words());
+                        }
                         if let Some(reason) = &line.failed {
                             score["failed"] = json!(reason);
                         }

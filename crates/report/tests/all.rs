@@ -127,7 +127,9 @@ fn runs_of_several_seeds_are_taken_together() {
     let says = "w2 at 1 NFE: meanflow has the lowest mean, lower than flow-matching in 3 of 3 seeds.";
     assert!(page.html.contains(says), "the verdict is not on the page");
     let figures = names(&page.summary);
-    assert!(figures.contains(&"seeds-nfe.svg".to_owned()) && figures.contains(&"seeds-images.png".to_owned()));
+    assert!(
+        figures.contains(&"seeds-nfe.svg".to_owned()) && figures.contains(&"seeds-images.png".to_owned())
+    );
     check_self_contained(&page.html);
 }
 

@@ -1,17 +1,19 @@
 //! `[eval]`: how a run is scored on the way and at its end.
 
-use crate::sampling::SampleGuidance;
+use crate::{request::Networks, sampling::SampleGuidance, within::LITE};
 use meanflow_core::{
     objective::{Learns, Objectives, interval},
     solver::{Solver, Spacing},
 };
 use meanflow_data::{DataConfig, Description};
-use meanflow_metrics::Metric;
+use meanflow_metrics::{
+    Given, InceptionWeights, METRICS, Metric, Named, Settings, Space, networks::LITE0_PATH,
+};
 use meanflow_settings::{
     Choice, Length, List, Node, Number, PathTo, Problem, Reader, Scalar, Steps, Value, Where, Within, Wrong,
     quote,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Samples that a score is computed from, unless the file says otherwise.
 const SAMPLES: usize = 2000;
@@ -43,11 +45,17 @@ pub struct EvalConfig {
     /// Guidance of samples: an input of a network that takes it, classifier-free otherwise.
     pub guidance: Option<SampleGuidance>,
     /// What is computed.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<Named>,
+    /// Random halves of the samples that intervals come from; below 2, no intervals.
+    pub repeats: usize,
     /// Images in a sample grid.
     pub grid: usize,
     /// Weights for `fd_efflite0` at the end.
     pub efflite0: Lite0,
+    /// Weights of Inception-v3.
+    pub inception: Option<PathBuf>,
+    /// A file with a classifier.
+    pub classifier: Option<PathBuf>,
 }
 
 /// Where the weights of EfficientNet-Lite0 are.
@@ -97,7 +105,65 @@ impl Scalar for Lite0File {
     }
 }
 
+/// `"off"` or a path.
+struct FileOrOff;
+
+impl Scalar for FileOrOff {
+    type Out = Option<PathBuf>;
+
+    fn expected(&self) -> String {
+        "a path or \"off\"".to_owned()
+    }
+
+    fn read(&self, node: &Node) -> Result<Option<PathBuf>, Wrong> {
+        match &node.value {
+            Value::String(word) if word == "off" => Ok(None),
+            _ => PathTo.read(node).map(Some),
+        }
+    }
+
+    fn show(&self, value: &Option<PathBuf>) -> String {
+        value.as_ref().map_or_else(|| quote("off"), |path| PathTo.show(path))
+    }
+
+    fn blank(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn is_path(&self) -> bool {
+        true
+    }
+}
+
 impl EvalConfig {
+    /// What values depend on.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { seed: self.seed, repeats: self.repeats, ..Settings::default() }
+    }
+
+    /// Where the weights of feature networks are.
+    pub(crate) fn networks(&self) -> Networks {
+        let efflite0 = match &self.efflite0 {
+            Lite0::File(path) => path.clone(),
+            Lite0::Auto | Lite0::Off => PathBuf::from(LITE0_PATH),
+        };
+        // Nothing is kept on the disk: real pictures are looked at once in a run.
+        Networks { inception: self.inception.clone(), efflite0, ..Networks::default() }
+    }
+
+    /// The score that is added at the end of a run, if the weights of its network are at hand.
+    pub(crate) fn at_the_end(&self, shape: [usize; 3]) -> Option<Named> {
+        // Without any metric, nothing but what was asked for is scored.
+        let pictures = matches!(shape[0], 1 | 3) && shape[1] * shape[2] > 1 && !self.metrics.is_empty();
+        let wanted = match &self.efflite0 {
+            Lite0::Auto => pictures && Path::new(LITE0_PATH).is_file(),
+            Lite0::Off => false,
+            Lite0::File(_) => true,
+        };
+        let named = || Named::resolve(METRICS, LITE, Given::Images, InceptionWeights::None).ok();
+        wanted.then(named).flatten()
+    }
+
     /// Reads the table; what could not be read of the rest (`None`) is not compared with.
     pub fn read(
         root: &mut Reader,
@@ -146,12 +212,31 @@ impl EvalConfig {
             }
             let seed = r.get("seed", Within(0, Within::LARGEST), seed as usize) as u64;
             let guidance = guidance(r, data.is_none_or(|(_, data)| data.classes.is_some()));
-            let metrics = metrics(r, known, data.map(|(_, description)| description), samples);
-            let grid = r.get("grid", Within(1, 4096), 64);
-            // Of pictures; points have no such score, and no such key.
+            // Networks look at pictures; points have no such scores, and no such keys.
             let points = data.is_some_and(|(_, description)| description.shape[1..] == [1, 1]);
+            let mut file = |key| if points { None } else { r.get(key, FileOrOff, None) };
+            let (inception, classifier) = (file("inception"), file("classifier"));
             let efflite0 = if points { Lite0::Off } else { r.get("efflite0", Lite0File, Lite0::Auto) };
-            Self { every, samples, nfe, solver, times, seed, guidance, metrics, grid, efflite0 }
+            let description = data.map(|(_, description)| description);
+            let at_hand = AtHand { inception: inception.is_some(), classifier: classifier.is_some() };
+            let metrics = metrics(r, known, description, samples, at_hand);
+            let repeats = r.get("repeats", Within(0, 1000), Settings::default().repeats);
+            let grid = r.get("grid", Within(1, 4096), 64);
+            Self {
+                every,
+                samples,
+                nfe,
+                solver,
+                times,
+                seed,
+                guidance,
+                metrics,
+                repeats,
+                grid,
+                efflite0,
+                inception,
+                classifier,
+            }
         })
     }
 }
@@ -195,37 +280,155 @@ fn guidance(r: &mut Reader, classes: bool) -> Option<SampleGuidance> {
     Some(guidance)
 }
 
-fn metrics(r: &mut Reader, known: &[Metric], data: Option<&Description>, samples: usize) -> Vec<Metric> {
-    let applies = |metric: &Metric| data.is_none_or(|data| metric.applies_to(data.shape));
-    let default: Vec<Metric> = known.iter().copied().filter(applies).collect();
-    let names = Choice(known.iter().map(|metric| (metric.name(), *metric)).collect());
-    let metrics = r.get("metrics", List { of: names, empty: true }, default.clone());
+/// Which files a metric may need that the settings name.
+#[derive(Clone, Copy)]
+struct AtHand {
+    inception: bool,
+    classifier: bool,
+}
+
+fn metrics(
+    r: &mut Reader,
+    known: &[Metric],
+    data: Option<&Description>,
+    samples: usize,
+    at_hand: AtHand,
+) -> Vec<Named> {
+    // Whether they are the published ones is seen when they are read.
+    let weights = if at_hand.inception { InceptionWeights::Published } else { InceptionWeights::None };
+    let names = MetricName { known, given: data.map(|data| given(data.shape)), weights };
+    let default = data.map(|data| Named::unasked(known, data.shape, true)).unwrap_or_default();
+    let default = default.iter().filter_map(|name| names.resolve(name).ok()).collect();
+    let metrics: Vec<Named> = r.get("metrics", List { of: names, empty: true }, default);
+    let path = r.path("metrics");
+    let mut problem = |message: String, help: &str| {
+        let place: Where = r.at("metrics");
+        r.problem(Problem::new(place, message).help(help));
+    };
     let items = data.and_then(|data| data.items).unwrap_or(usize::MAX);
-    for metric in metrics.iter().filter(|metric| applies(metric) && items < metric.least()) {
-        let (path, name, least) = (r.path("metrics"), metric.name(), metric.least());
-        let message =
-            format!("`{path}`: `{name}` needs {least} samples to compare with, the data has {items}");
-        r.problem(Problem::new(r.at("metrics"), message).help("set it to []"));
-    }
-    for metric in metrics.iter().filter(|metric| applies(metric)) {
-        let Some(most) = metric.most().filter(|most| samples > *most) else { continue };
-        let (path, name) = (r.path("samples"), metric.name());
-        let message = format!("`{path}` = {samples}: `{name}` takes at most {most} samples");
-        let help = format!("ask for fewer, or leave `{name}` out of `metrics`");
-        r.problem(Problem::new(r.at("samples"), message).help(help));
-    }
-    if let Some(data) = data {
-        for metric in metrics.iter().filter(|metric| !applies(metric)) {
-            let [c, h, w] = data.shape;
-            let message = format!(
-                "`{}`: `{}` does not apply to samples of {c}×{h}×{w}",
-                r.path("metrics"),
-                metric.name()
-            );
-            let names: Vec<String> = default.iter().map(|metric| format!("`{}`", metric.name())).collect();
-            let place: Where = r.at("metrics");
-            r.problem(Problem::new(place, message).help(format!("use {}", names.join(", "))));
+    for Named { metric, label, .. } in &metrics {
+        if items < metric.least() {
+            let least = metric.least();
+            let message =
+                format!("`{path}`: `{label}` needs {least} samples to compare with, the data has {items}");
+            problem(message, "set it to []");
         }
     }
+    for Named { space, label, metric } in metrics.iter() {
+        let Some(Description { shape: [channels, ..], classes, .. }) = data else { break };
+        match space {
+            Space::Given => {}
+            Space::Classifier if classes.is_none() => {
+                problem(format!("`{path}`: `{label}` needs classes, the data has none"), "leave it out");
+            }
+            Space::Classifier if !at_hand.classifier => {
+                let help = "`meanflow train-classifier` makes one, and `eval.classifier` names it";
+                problem(format!("`{path}`: `{label}` needs a classifier"), help);
+            }
+            Space::Classifier => {}
+            _ if !matches!(channels, 1 | 3) => {
+                let message = format!(
+                    "`{path}`: `{label}` looks at pictures of 1 or 3 channels, the data has {channels}"
+                );
+                problem(message, &format!("leave `{}` out", metric.name()));
+            }
+            _ => {}
+        }
+    }
+    for Named { metric, label, .. } in &metrics {
+        let Some(most) = metric.most().filter(|most| samples > *most) else { continue };
+        let path = r.path("samples");
+        let message = format!("`{path}` = {samples}: `{label}` takes at most {most} samples");
+        let help = format!("ask for fewer, or leave `{label}` out of `metrics`");
+        r.problem(Problem::new(r.at("samples"), message).help(help));
+    }
     metrics
+}
+
+/// What samples of this shape are to a metric.
+fn given(shape: [usize; 3]) -> Given {
+    if shape[1..] == [1, 1] { Given::Rows } else { Given::Images }
+}
+
+/// The name of a score, as `meanflow eval --metrics` takes it.
+struct MetricName<'a> {
+    known: &'a [Metric],
+    /// `None` where the data could not be read.
+    given: Option<Given>,
+    weights: InceptionWeights,
+}
+
+impl MetricName<'_> {
+    fn given(&self) -> Vec<Given> {
+        self.given.map_or(vec![Given::Rows, Given::Images], |given| vec![given])
+    }
+
+    fn resolve(&self, name: &str) -> Result<Named, String> {
+        let mut found =
+            self.given().into_iter().map(|given| Named::resolve(self.known, name, given, self.weights));
+        let first = found.next().expect("at least one kind of samples");
+        first.or_else(|error| found.next().unwrap_or(Err(error)))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.given().into_iter().flat_map(|given| Named::names(self.known, given)).collect()
+    }
+}
+
+impl Scalar for MetricName<'_> {
+    type Out = Named;
+
+    fn expected(&self) -> String {
+        "the name of a score".to_owned()
+    }
+
+    fn read(&self, node: &Node) -> Result<Named, Wrong> {
+        let Value::String(name) = &node.value else { return Err(Wrong::Type("a string".into())) };
+        self.resolve(name).map_err(|message| match self.names().contains(name) {
+            true => Wrong::Because(message, "`eval.inception` names a file of weights".to_owned()),
+            false => Wrong::Name(self.names()),
+        })
+    }
+
+    fn show(&self, value: &Named) -> String {
+        quote(&value.label)
+    }
+
+    fn blank(&self) -> Named {
+        Named { metric: self.known[0], space: Space::Given, label: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_images_have_a_score_at_the_end_and_only_with_weights() {
+        let of = |efflite0, shape| {
+            let metrics = Named::resolve(METRICS, "fd_pca64", Given::Images, InceptionWeights::None);
+            let config = EvalConfig {
+                every: 1,
+                samples: 2,
+                nfe: vec![1],
+                solver: Solver::MeanFlow,
+                guidance: None,
+                times: Spacing::default(),
+                seed: 0,
+                metrics: metrics.into_iter().collect(),
+                repeats: 0,
+                grid: 1,
+                efflite0,
+                inception: None,
+                classifier: None,
+            };
+            config.at_the_end(shape).map(|named| named.label)
+        };
+        let file = || Lite0::File(PathBuf::from("x.pth"));
+        assert_eq!(of(file(), [1, 28, 28]).as_deref(), Some("fd_efflite0"));
+        assert_eq!(of(Lite0::Off, [3, 32, 32]), None);
+        // The tests run where no weights are.
+        assert_eq!(of(Lite0::Auto, [3, 32, 32]), None);
+        assert_eq!(of(Lite0::Auto, [4, 32, 32]), None);
+    }
 }

@@ -2,18 +2,18 @@
 
 use crate::{
     Machine, ScoreError,
-    density::Asked,
     error::{Of, ensure, ensure_request, twice},
     features::{Extractor, Part, Side},
     home::{Home, Run},
-    judge::{Judge, Labelled, labels_of},
+    judge::{Judge, labels_of},
+    kept,
     nearest::{self, Drawn},
     output::Output,
     request::{AUTO, Request},
-    scores::{Reference, score},
+    scores::{Against, RealData, Scoring},
     source,
 };
-use meanflow_metrics::{Given, Measure, Named, Source, Statistics};
+use meanflow_metrics::{Given, Metric, Named, Source, Statistics, Taken};
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 
@@ -28,21 +28,20 @@ pub fn eval(
     mut done: impl FnMut(&Output, bool),
 ) -> Result<Vec<ScoreError>, ScoreError> {
     request.check()?;
-    let extractor = Extractor::new(&request.networks)?;
-    let judge = Judge::new(home, &mut request)?;
-    let density = Asked::new(&mut request.metrics);
-    // A classifier, a density or the inception score alone compares with nothing.
+    let extractor = Extractor::new(&request.networks, judge(home, &request)?)?;
+    // Accuracy, a density or the inception score alone compares with nothing.
     let names = request.metrics.as_ref();
-    let compares = names.is_none_or(|names| names.iter().any(|name| Named::is_comparison(name)));
+    let compares =
+        names.is_none_or(|names| names.iter().any(|name| Named::is_comparison(&request.known, name)));
     let jobs = jobs(home, &request, compares)?;
     let takes_real = compares || request.nearest.is_some();
     let real = request.real.as_deref().filter(|_| takes_real);
-    let real = real.map(|path| Reference::open(home, machine, &request, path)).transpose()?;
+    let real = real.map(|path| RealData::open(home, machine, &request, path)).transpose()?;
     let statistics = real.as_ref().is_some_and(|real| matches!(real.side.source, Source::Statistics(_)));
     ensure_request(!(request.floor && statistics), || {
         "--floor needs the real data itself, and --real holds statistics".to_owned()
     })?;
-    let scorer = Scorer { home, machine, request: &request, extractor, judge, density, real, compares };
+    let scorer = Scorer { home, machine, request: &request, extractor, real, compares };
     let several = jobs.iter().map(|job| job.nfe.len().max(1)).sum::<usize>() > 1;
     let mut failures = Vec::new();
     for job in &jobs {
@@ -55,6 +54,25 @@ pub fn eval(
         failures.extend(ended.err());
     }
     Ok(failures)
+}
+
+/// The classifier, if a score asks for one.
+fn judge(home: &impl Home, request: &Request) -> Result<Option<Judge>, ScoreError> {
+    let asks = |metric: &&Metric| metric.taken() == Taken::Classes;
+    let of_classes: Vec<&str> = request.known.iter().filter(asks).map(|metric| metric.name()).collect();
+    let asked = request.metrics.iter().flatten().find(|name| of_classes.contains(&name.as_str()));
+    match (asked, &request.classifier) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let names = of_classes.join(" and ");
+            Err(ScoreError::Request(format!("--classifier is for --metrics {names}")))
+        }
+        (Some(name), None) => Err(ScoreError::Request(format!(
+            "`{name}` needs a classifier: `meanflow train-classifier EXPERIMENT.toml --out FILE` makes one, and \
+             --classifier FILE gives it"
+        ))),
+        (Some(_), Some(path)) => Judge::new(home.classifier(path)?, path).map(Some),
+    }
 }
 
 /// One input.
@@ -113,10 +131,8 @@ struct Scorer<'a, H, M> {
     machine: &'a M,
     request: &'a Request,
     extractor: Extractor,
-    judge: Option<Judge>,
-    density: Option<Asked>,
     /// The real data of `--real`.
-    real: Option<Reference>,
+    real: Option<RealData>,
     /// Whether there are scores that compare with real data.
     compares: bool,
 }
@@ -138,7 +154,7 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
         let real = match &self.real {
             Some(real) => Some(real),
             None if self.compares => {
-                own = Reference::of_run(request, run, count)?;
+                own = RealData::of_run(request, run, count)?;
                 Some(&own)
             }
             None => None,
@@ -153,22 +169,34 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
             ];
             let of: Map<_, _> = of.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             let step = drawn.step;
-            let samples = Side::new(source::of_values(drawn.values, drawn.shape), (0..count).collect(), None);
-            let scored = score(self.machine, request, &self.extractor, input, &samples, real)?;
+            let all: Vec<usize> = (0..count).collect();
+            // Their classes were asked for in turn.
+            let labels =
+                run.classes().map(|classes| (all.iter().map(|row| row % classes).collect(), classes));
+            let samples = Side::new(source::of_values(drawn.values, drawn.shape), all, None);
+            let samples = match labels {
+                Some((labels, classes)) => samples.labelled(labels, classes),
+                None => samples,
+            };
+            ensure(run.classes().is_some() || !request.asks(Taken::Classes), || {
+                "its samples have no classes".to_owned()
+            })
+            .of(of_input)?;
+            let labelled = || match &request.real {
+                Some(path) => source::labelled(self.home, path),
+                None => {
+                    let data = run.data()?;
+                    Ok(data.set_aside().unwrap_or(data))
+                }
+            };
+            let density = || match &request.real {
+                Some(path) => source::labelled(self.home, path),
+                None => run.data(),
+            };
+            let against = Against { real, labelled: &labelled, density: &density };
+            let scored = self.scoring(input).score(&samples, &against)?;
             let mut output =
                 Output { nfe: Some(nfe), of: of.into_iter().chain(scored.of.clone()).collect(), ..scored };
-            if let Some(judge) = &self.judge {
-                let judged = self.judge_run(judge, run, &samples, &mut output).of(of_input);
-                output.failures.extend(judged.err());
-            }
-            if let Some(density) = &self.density {
-                let data = || match &request.real {
-                    Some(path) => source::labelled(self.home, path),
-                    None => run.data(),
-                };
-                let found = data().and_then(|data| output.of_density(density, &samples, &*data));
-                output.failures.extend(found.of(of_input).err());
-            }
             // Of the fewest evaluations, which are given first.
             if let Some(path) = request.nearest.as_ref().filter(|_| place == 0) {
                 let path =
@@ -178,6 +206,9 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
                     Err(error) => output.failures.push(error),
                 }
             }
+            if let Err(error) = kept::append(input, &output, request) {
+                self.machine.note(&format!("note: {error}"));
+            }
             done(output);
         }
         Ok(())
@@ -186,18 +217,19 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
     fn of_data(&self, input: &Path, done: &mut dyn FnMut(Output)) -> Result<(), ScoreError> {
         let of_input = || input.display().to_string();
         let (request, real) = (self.request, self.real.as_ref());
-        let samples = side(self.home, self.machine, request, input)?;
-        let mut output = score(self.machine, request, &self.extractor, input, &samples, real)?;
-        if let Some(judge) = &self.judge {
-            let judged = self.judge_data(judge, input, &samples, &mut output);
-            output.failures.extend(judged.err());
+        let mut samples = side(self.home, self.machine, request, input)?;
+        if request.asks(Taken::Classes) {
+            let data = source::labelled(self.home, input)?;
+            let labels = labels_of(&*data, samples.indices.iter().copied()).of(of_input)?;
+            samples = samples.labelled(labels, data.classes().unwrap_or(0));
         }
-        if let Some(density) = &self.density {
-            density.points(&samples.source).of(of_input)?;
-            let data = source::labelled(self.home, request.real.as_deref().unwrap_or(input));
-            let found = data.and_then(|data| output.of_density(density, &samples, &*data));
-            output.failures.extend(found.of(of_input).err());
-        }
+        let labelled = || match &request.real {
+            Some(path) => source::labelled(self.home, path),
+            None => Err(self.needs_real(input)),
+        };
+        let density = || source::labelled(self.home, request.real.as_deref().unwrap_or(input));
+        let against = Against { real, labelled: &labelled, density: &density };
+        let mut output = self.scoring(input).score(&samples, &against)?;
         if let Some(path) = &request.nearest {
             let real = real.ok_or_else(|| self.needs_real(input))?;
             let (machine, extractor) = (self.machine, &self.extractor);
@@ -206,6 +238,10 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
         }
         done(output);
         Ok(())
+    }
+
+    fn scoring<'b>(&'b self, input: &'b Path) -> Scoring<'b, M> {
+        Scoring { machine: self.machine, request: self.request, extractor: &self.extractor, input }
     }
 
     fn needs_real(&self, input: &Path) -> ScoreError {
@@ -231,51 +267,6 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
         let training = Side::new(source::of_dataset(data)?, chosen, Some(digest));
         let (machine, extractor) = (self.machine, &self.extractor);
         nearest::write(machine, extractor, samples, &training, held.as_ref(), Some(drawn), path)
-    }
-
-    /// What the classifier says of a run's samples, whose classes were asked for in turn. Real pictures are those that the run's
-    /// data sets aside, else all of it.
-    fn judge_run(
-        &self,
-        judge: &Judge,
-        run: &dyn Run,
-        samples: &Side,
-        output: &mut Output,
-    ) -> Result<(), ScoreError> {
-        let no_classes = || ScoreError::Unfit("its samples have no classes".to_owned());
-        let classes = run.classes().ok_or_else(no_classes)?;
-        let labels = samples.indices.iter().map(|row| row % classes).collect();
-        let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
-        let real = || match &self.request.real {
-            Some(path) => source::labelled(self.home, path),
-            None => {
-                let data = run.data()?;
-                Ok(data.set_aside().unwrap_or(data))
-            }
-        };
-        output.judged(judge.scores(self.machine, &labelled, classes, real)?, samples.indices.len());
-        Ok(())
-    }
-
-    /// What the classifier says of data with labels.
-    fn judge_data(
-        &self,
-        judge: &Judge,
-        input: &Path,
-        samples: &Side,
-        output: &mut Output,
-    ) -> Result<(), ScoreError> {
-        let of_input = || input.display().to_string();
-        let data = source::labelled(self.home, input)?;
-        let labels = labels_of(&*data, samples.indices.iter().copied()).of(of_input)?;
-        let labelled = Labelled { source: &samples.source, indices: &samples.indices, labels };
-        let real = || match &self.request.real {
-            Some(path) => source::labelled(self.home, path),
-            None => Err(self.needs_real(input)),
-        };
-        let scores = judge.scores(self.machine, &labelled, data.classes().unwrap_or(0), real).of(of_input)?;
-        output.judged(scores, samples.indices.len());
-        Ok(())
     }
 }
 
@@ -323,7 +314,7 @@ pub fn write_statistics(
     path: &Path,
 ) -> Result<Option<Written>, ScoreError> {
     request.check()?;
-    let extractor = Extractor::new(&request.networks)?;
+    let extractor = Extractor::new(&request.networks, None)?;
     ensure_request(source::takes_statistics(path), || {
         format!("--write-stats {}: statistics go into an .npz, .h5 or .hdf5 file", path.display())
     })?;
@@ -352,8 +343,11 @@ pub fn write_statistics(
         let message = "--write-stats takes one Fréchet distance in --metrics";
         return Err(ScoreError::Request(message.to_owned()));
     };
-    let named = Named::resolve(name, given, extractor.inception()).map_err(ScoreError::Request)?;
-    ensure_request(named.measure == Measure::Frechet, || format!("{name} does not compare statistics"))?;
+    let named =
+        Named::resolve(&request.known, name, given, extractor.inception()).map_err(ScoreError::Request)?;
+    ensure_request(named.metric.takes_statistics() && named.metric.needs_real(), || {
+        format!("{name} does not compare statistics")
+    })?;
     let statistics = extractor.statistics(machine, &side, Part::of(&named))?;
     let origin = Some(extractor.origin(&side, named.space));
     let statistics = Statistics { origin, ..(*statistics).clone() };

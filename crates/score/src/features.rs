@@ -3,15 +3,18 @@
 use crate::{
     Machine, ScoreError, Work,
     cache::{Cache, Entry},
-    error::ensure,
+    classifier::Seen,
+    error::{Of, ensure},
+    judge::Judge,
     request::Networks,
 };
 use burn::tensor::backend::Backend;
 use meanflow_metrics::{
-    Images, InceptionWeights, Measure, Moments, Named, Origin, Quantise, Source, Space, Statistics,
+    Images, InceptionWeights, MetricError, Moments, Named, Origin, Quantise, Source, Space, Statistics,
+    Taken,
     networks::{EfficientNetLite0, FeatureNetwork, Features, Inception, InceptionResize, Weights},
 };
-use ndarray::{Array2, Axis};
+use ndarray::{ArcArray2, Array2, Axis};
 use serde_json::{Map, json};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -31,17 +34,20 @@ pub enum Part {
     InceptionLogits,
     /// 1,280 features of EfficientNet-Lite0.
     Lite0,
+    /// 128 features of a classifier.
+    Classes,
 }
 
 impl Part {
     /// What this score is taken of.
     pub fn of(named: &Named) -> Self {
-        match (named.space, named.measure) {
+        match (named.space, named.metric.taken()) {
             (Space::Given, _) => Self::Given,
-            (Space::Inception, Measure::InceptionScore) => Self::InceptionLogits,
+            (Space::Inception, Taken::Logits) => Self::InceptionLogits,
             (Space::Inception, _) => Self::Inception,
             (Space::InceptionSpatial, _) => Self::InceptionSpatial,
             (Space::EfficientNetLite0, _) => Self::Lite0,
+            (Space::Classifier, _) => Self::Classes,
         }
     }
 
@@ -52,13 +58,14 @@ impl Part {
             Self::InceptionSpatial => "inception-spatial",
             Self::InceptionLogits => "inception-logits",
             Self::Lite0 => "efficientnet-lite0",
+            Self::Classes => "classes",
         }
     }
 
     /// Columns of its rows; `None` where the samples say.
     fn columns(self) -> Option<usize> {
         match self {
-            Self::Given => None,
+            Self::Given | Self::Classes => None,
             Self::Inception => Some(Inception::<Any>::FEATURES),
             Self::InceptionSpatial => Some(Inception::<Any>::SPATIAL_FEATURES),
             Self::InceptionLogits => Some(Inception::<Any>::LOGITS),
@@ -75,6 +82,14 @@ impl Part {
     }
 }
 
+/// The classes of samples.
+pub struct Labels {
+    /// Of each.
+    pub of: Vec<usize>,
+    /// How many classes there are.
+    pub count: usize,
+}
+
 /// Some samples of a source, with what was computed of them.
 pub struct Side {
     /// Where they are from.
@@ -83,7 +98,11 @@ pub struct Side {
     pub indices: Vec<usize>,
     /// Digest of the source; without, nothing of them is kept on disk.
     pub digest: Option<String>,
-    rows: RefCell<BTreeMap<Part, Rc<Array2<f32>>>>,
+    /// Their classes.
+    pub labels: Option<Labels>,
+    /// The class that a classifier takes each for.
+    seen: RefCell<Rc<Vec<usize>>>,
+    rows: RefCell<BTreeMap<Part, ArcArray2<f32>>>,
     statistics: RefCell<BTreeMap<Part, Rc<Statistics>>>,
 }
 
@@ -94,7 +113,25 @@ impl Side {
     }
 
     pub fn new(source: Source, indices: Vec<usize>, digest: Option<String>) -> Self {
-        Self { source, indices, digest, rows: RefCell::default(), statistics: RefCell::default() }
+        Self {
+            source,
+            indices,
+            digest,
+            labels: None,
+            seen: RefCell::default(),
+            rows: RefCell::default(),
+            statistics: RefCell::default(),
+        }
+    }
+
+    /// With the classes of the samples.
+    pub fn labelled(self, of: Vec<usize>, count: usize) -> Self {
+        Self { labels: Some(Labels { of, count }), ..self }
+    }
+
+    /// What a classifier takes them for, once their features are there.
+    pub fn seen(&self) -> Rc<Vec<usize>> {
+        self.seen.borrow().clone()
     }
 }
 
@@ -114,6 +151,7 @@ pub struct Extractor {
     rule: Quantise,
     device: String,
     cache: Cache,
+    judge: Option<Judge>,
 }
 
 impl Extractor {
@@ -121,7 +159,7 @@ impl Extractor {
     ///
     /// # Errors
     /// A file that holds no such weights.
-    pub fn new(networks: &Networks) -> Result<Self, ScoreError> {
+    pub fn new(networks: &Networks, judge: Option<Judge>) -> Result<Self, ScoreError> {
         Ok(Self {
             inception: networks.inception.as_deref().map(Weights::read).transpose()?,
             lite: OnceCell::new(),
@@ -130,6 +168,7 @@ impl Extractor {
             rule: networks.quantise,
             device: networks.device.clone(),
             cache: Cache(networks.cache.clone()),
+            judge,
         })
     }
 
@@ -139,6 +178,17 @@ impl Extractor {
             None => InceptionWeights::None,
             Some(weights) if weights.digest().starts_with(PUBLISHED) => InceptionWeights::Published,
             Some(_) => InceptionWeights::Other,
+        }
+    }
+
+    /// Whether the network of a score is there with the weights that its name means.
+    ///
+    /// # Errors
+    /// What is missing or other than it should be.
+    pub fn ready(&self, named: &Named) -> Result<(), ScoreError> {
+        match Part::of(named) {
+            Part::Given | Part::Classes => Ok(()),
+            part => self.weights(part == Part::Lite0).map(drop).of(|| format!("`{}`", named.label)),
         }
     }
 
@@ -153,7 +203,7 @@ impl Extractor {
         machine: &impl Machine,
         side: &Side,
         part: Part,
-    ) -> Result<Rc<Array2<f32>>, ScoreError> {
+    ) -> Result<ArcArray2<f32>, ScoreError> {
         self.prepare(machine, side, &[Need { part, rows: true }])?;
         Ok(side.rows.borrow()[&part].clone())
     }
@@ -192,16 +242,50 @@ impl Extractor {
                     return Err(ScoreError::Unfit("statistics hold no samples".to_owned()));
                 }
             };
-            side.rows.borrow_mut().insert(Part::Given, Rc::new(rows));
+            side.rows.borrow_mut().insert(Part::Given, rows.into_shared());
+        }
+        if needs.iter().filter(missing).any(|need| need.part == Part::Classes) {
+            self.classify(machine, side)?;
         }
         for lite in [false, true] {
-            let of = |need: &&Need| need.part != Part::Given && (need.part == Part::Lite0) == lite;
+            let network = |part| !matches!(part, Part::Given | Part::Classes);
+            let of = |need: &&Need| network(need.part) && (need.part == Part::Lite0) == lite;
             let missing: Vec<Need> = needs.iter().filter(of).filter(missing).copied().collect();
             if !missing.is_empty() {
                 self.compute(machine, side, lite, missing)?;
             }
         }
         Ok(())
+    }
+
+    /// Looks at labelled pictures with the classifier.
+    fn classify(&self, machine: &impl Machine, side: &Side) -> Result<(), ScoreError> {
+        let Source::Images(images) = &side.source else {
+            return Err(ScoreError::Unfit("a classifier looks at pictures, and these are none".to_owned()));
+        };
+        let count = side.labels.as_ref().map_or(0, |labels| labels.count);
+        let Seen { classes, features } = self.seen(machine, images, &side.indices, count)?;
+        let width = features.len() / classes.len().max(1);
+        let rows = Array2::from_shape_vec((classes.len(), width), features).expect("whole rows");
+        side.rows.borrow_mut().insert(Part::Classes, rows.into_shared());
+        *side.seen.borrow_mut() = Rc::new(classes);
+        Ok(())
+    }
+
+    /// What the classifier sees in pictures of so many classes.
+    pub fn seen(
+        &self,
+        machine: &impl Machine,
+        images: &Images,
+        indices: &[usize],
+        classes: usize,
+    ) -> Result<Seen, ScoreError> {
+        let judge = self.judge.as_ref().ok_or(MetricError::NeedsClasses)?;
+        judge.fits("these are", images.shape(), classes)?;
+        machine.begin("classifying", indices.len());
+        let seen = judge.look(machine, images, indices);
+        machine.end();
+        seen
     }
 
     fn compute(
@@ -236,7 +320,7 @@ impl Extractor {
                 .rows(part.name())
                 .filter(|rows| Some(rows.ncols()) == columns && rows.nrows() == side.indices.len())
             {
-                side.rows.borrow_mut().insert(part, Rc::new(rows));
+                side.rows.borrow_mut().insert(part, rows.into_shared());
             } else {
                 return true;
             }
@@ -247,7 +331,9 @@ impl Extractor {
         }
         let (resize, rule, indices) = (self.resize, self.rule, &side.indices);
         machine.begin("features of pictures", indices.len());
-        let extract = Extract { machine, lite, weights, resize, rule, images, indices, needs: needs.clone() };
+        let (so_far, wanted) = (needs.iter().map(|_| Found::Nothing).collect(), needs.clone());
+        let extract =
+            Extract { machine, lite, weights, resize, rule, images, indices, needs: wanted, so_far };
         let found = machine.run(extract);
         machine.end();
         let found = found?;
@@ -255,8 +341,9 @@ impl Extractor {
             match found {
                 Found::Rows(rows) => {
                     self.unless_full(machine, entry.put_rows(part.name(), &rows));
-                    side.rows.borrow_mut().insert(part, Rc::new(rows));
+                    side.rows.borrow_mut().insert(part, rows.into_shared());
                 }
+                Found::Nothing => {}
                 Found::Moments(moments) => {
                     let statistics = Statistics::of(&moments)?;
                     self.unless_full(machine, entry.put_statistics(part.name(), &statistics));
@@ -281,29 +368,15 @@ impl Extractor {
     fn entry(&self, side: &Side, digest: &str, lite: bool, weights: &Weights) -> Entry {
         let all = side.source.len() == Some(side.indices.len());
         let chosen = if all { "all".to_owned() } else { format!("{:?}", side.indices) };
-        let resize = if lite { "" } else { self.resize_name() };
+        let resize = if lite { "" } else { self.resize.name() };
         self.cache.entry(&[
             digest.to_owned(),
             chosen,
             weights.digest().to_owned(),
             resize.to_owned(),
-            self.rule_name().to_owned(),
+            self.rule.name().to_owned(),
             self.device.clone(),
         ])
-    }
-
-    fn resize_name(&self) -> &'static str {
-        match self.resize {
-            InceptionResize::Tf1 => "tf1",
-            InceptionResize::PytorchFid => "pytorch-fid",
-        }
-    }
-
-    fn rule_name(&self) -> &'static str {
-        match self.rule {
-            Quantise::Round => "round",
-            Quantise::Truncate => "truncate",
-        }
     }
 
     /// What the numbers of a space depend on.
@@ -311,13 +384,14 @@ impl Extractor {
         let mut how = Map::new();
         let weights = match space {
             Space::Given => return how,
+            Space::Classifier => return self.judge.as_ref().map(Judge::how).unwrap_or_default(),
             Space::Inception | Space::InceptionSpatial => {
-                how.insert("resize".to_owned(), json!(self.resize_name()));
+                how.insert("resize".to_owned(), json!(self.resize.name()));
                 self.inception.as_ref()
             }
             Space::EfficientNetLite0 => self.lite.get(),
         };
-        how.insert("quantise".to_owned(), json!(self.rule_name()));
+        how.insert("quantise".to_owned(), json!(self.rule.name()));
         how.insert("weights".to_owned(), json!(weights.map(Weights::digest)));
         how
     }
@@ -334,12 +408,13 @@ impl Extractor {
                 let pixels = matches!(side.source, Source::Images(_)).then(|| "pixels".to_owned());
                 return Origin { space: pixels, n, ..Origin::default() };
             }
+            Space::Classifier => return Origin { n, ..Origin::default() },
             Space::Inception => (digest("inception", self.inception.as_ref()), true),
             Space::InceptionSpatial => (digest("inception-spatial", self.inception.as_ref()), true),
             Space::EfficientNetLite0 => (digest("efflite0", self.lite.get()), false),
         };
-        let resize = resized.then(|| self.resize_name().to_owned());
-        Origin { space, resize, quantise: Some(self.rule_name().to_owned()), n }
+        let resize = resized.then(|| self.resize.name().to_owned());
+        Origin { space, resize, quantise: Some(self.rule.name().to_owned()), n }
     }
 
     /// Whether the statistics may be compared with those of these samples in the space of a score, before anything is computed.
@@ -362,6 +437,33 @@ impl Extractor {
         })
     }
 
+    /// The features of pictures that come in parts, added to what was found of those before.
+    pub fn add(
+        &self,
+        machine: &impl Machine,
+        images: &Images,
+        needs: &[Need],
+        found: &mut [Found],
+    ) -> Result<(), ScoreError> {
+        let all: Vec<usize> = (0..images.len()).collect();
+        for lite in [false, true] {
+            let of = |place: &usize| (needs[*place].part == Part::Lite0) == lite;
+            let places: Vec<usize> = (0..needs.len()).filter(of).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let needs = places.iter().map(|&place| needs[place]).collect();
+            let weights = self.weights(lite)?;
+            let so_far = places.iter().map(|&place| std::mem::take(&mut found[place])).collect();
+            let (resize, rule, indices) = (self.resize, self.rule, &all[..]);
+            let extract = Extract { machine, lite, weights, resize, rule, images, indices, needs, so_far };
+            for (place, more) in places.into_iter().zip(machine.run(extract)?) {
+                found[place] = more;
+            }
+        }
+        Ok(())
+    }
+
     fn weights(&self, lite: bool) -> Result<&Weights, ScoreError> {
         if !lite {
             let none = || ScoreError::Unfit("Inception-v3 has no weights here".to_owned());
@@ -379,7 +481,10 @@ impl Extractor {
         let weights = Weights::read(&self.lite_path)?;
         let (found, expected) = (weights.digest(), LITE_SHA256);
         ensure(found == expected, || {
-            format!("{path} has the sha256 {found}; the published weights have {expected}")
+            format!(
+                "{path}: its sha256 is {found}; the published weights have {expected}, and \
+                 `meanflow data fetch efficientnet-lite0` gets them"
+            )
         })?;
         Ok(self.lite.get_or_init(|| weights))
     }
@@ -399,10 +504,18 @@ struct Extract<'a, M> {
     images: &'a Images,
     indices: &'a [usize],
     needs: Vec<Need>,
+    so_far: Vec<Found>,
 }
 
-enum Found {
+/// What was found of a need.
+#[derive(Default)]
+pub enum Found {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// Rows of features.
     Rows(Array2<f32>),
+    /// Their moments.
     Moments(Moments),
 }
 
@@ -415,25 +528,51 @@ impl<M: Machine> Work for Extract<'_, M> {
         } else {
             FeatureNetwork::Inception(Box::new(Inception::new(self.weights, device)?), self.resize)
         };
-        let mut found: Vec<Found> = Vec::new();
+        let mut found = self.so_far;
         network.visit(self.images, self.indices, self.rule, device, |some| {
-            if found.is_empty() {
-                found.extend(self.needs.iter().map(|need| {
-                    match (need.part.from(&some).ncols(), need.rows) {
-                        (columns, true) => Found::Rows(Array2::zeros((0, columns))),
-                        (columns, false) => Found::Moments(Moments::new(columns)),
-                    }
-                }));
-            }
             for (need, found) in self.needs.iter().zip(&mut found) {
                 let rows = need.part.from(&some);
+                let columns = rows.ncols();
+                if let Found::Nothing = found {
+                    *found = match need.rows {
+                        true => Found::Rows(Array2::zeros((0, columns))),
+                        false => Found::Moments(Moments::new(columns)),
+                    };
+                }
                 match found {
                     Found::Rows(all) => all.append(Axis(0), rows.view()).expect("as many columns"),
                     Found::Moments(moments) => moments.add(rows.view())?,
+                    Found::Nothing => {}
                 }
             }
             self.machine.more(some.pooled.nrows())
         })?;
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meanflow_metrics::{Given, METRICS};
+
+    #[test]
+    fn a_file_of_something_else_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |path: PathBuf| {
+            let networks = Networks { efflite0: path, ..Networks::default() };
+            let none = InceptionWeights::None;
+            let named = Named::resolve(METRICS, "fd_efflite0", Given::Images, none).unwrap();
+            Extractor::new(&networks, None).unwrap().ready(&named).unwrap_err().to_string()
+        };
+        let path = folder.path().join("weights.pth");
+        assert!(said(path.clone()).contains("weights.pth"));
+        std::fs::write(&path, b"no weights").unwrap();
+        assert!(said(path.clone()).contains("weights.pth"));
+        // Whole, and not the published ones.
+        let path = path.with_extension("safetensors");
+        std::fs::write(&path, b"\x02\0\0\0\0\0\0\0{}").unwrap();
+        let said = said(path);
+        assert!(said.contains("weights.safetensors") && said.contains("sha256"), "{said}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::ScoreError;
 use burn::tensor::backend::Backend;
+use serde_json::Value;
 
 /// A device with somebody who is told how far the work has come.
 pub trait Machine {
@@ -14,7 +15,7 @@ pub trait Machine {
     /// Work of so many parts begins.
     fn begin(&self, what: &str, parts: usize);
 
-    /// So many more parts are done.
+    /// So many more parts are done; 0 asks whether to go on.
     ///
     /// # Errors
     /// [`ScoreError::Stopped`] if there shall be no others.
@@ -25,6 +26,9 @@ pub trait Machine {
 
     /// Something that the user ought to know, a sentence without a full stop.
     fn note(&self, text: &str);
+
+    /// A line of a run's log, as it will be written.
+    fn told(&self, _line: &Value) {}
 }
 
 /// Work on any device.

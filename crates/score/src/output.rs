@@ -1,8 +1,7 @@
 //! What was computed of an input, and how it is told.
 
-use crate::{ScoreError, density::Asked, features::Side, judge::Judged, nearest};
-use meanflow_data::Dataset;
-use meanflow_metrics::Value;
+use crate::{ScoreError, nearest};
+use meanflow_metrics::{Better, Value};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 
@@ -27,32 +26,6 @@ pub struct Output {
     pub failures: Vec<ScoreError>,
 }
 
-impl Output {
-    /// Adds what a classifier said of `n` samples.
-    pub(crate) fn judged(&mut self, scores: Vec<Judged>, n: usize) {
-        self.n = Some(n);
-        let scores = scores.into_iter();
-        self.scores.extend(scores.map(|Judged { name, value, reference, how }| Score {
-            reference,
-            how,
-            ..Score::new(name, value)
-        }));
-    }
-
-    /// Adds what a density says.
-    pub(crate) fn of_density(
-        &mut self,
-        asked: &Asked,
-        samples: &Side,
-        data: &dyn Dataset,
-    ) -> Result<(), ScoreError> {
-        let scores = asked.scores(asked.points(&samples.source)?, &samples.indices, data)?;
-        self.scores.extend(scores.into_iter().map(|(name, value)| Score::new(name, value)));
-        self.n = Some(samples.indices.len());
-        Ok(())
-    }
-}
-
 /// One score.
 #[derive(Clone, Debug)]
 pub struct Score {
@@ -68,12 +41,14 @@ pub struct Score {
     pub real: Option<usize>,
     /// How pictures came to the network, in words.
     pub how: Map<String, Json>,
+    /// Which values are better.
+    pub better: Better,
 }
 
 impl Score {
-    /// A score that compares with nothing.
+    /// A distance of which no more is known.
     pub(crate) fn new(name: String, value: Value) -> Self {
-        Self { name, value, floor: None, reference: None, real: None, how: Map::new() }
+        Self { name, value, floor: None, reference: None, real: None, how: Map::new(), better: Better::Lower }
     }
 }
 
@@ -162,10 +137,7 @@ impl Output {
         object.insert("reference".to_owned(), json!(score.reference));
         object.insert("reference_n".to_owned(), json!(score.real));
         for (name, value) in &score.value.with {
-            // Counts and keys are whole.
-            let whole = value.fract() == 0.0 && value.abs() < 1e15;
-            let value = if whole { json!(*value as i64) } else { json!(value) };
-            object.insert((*name).to_owned(), value);
+            object.insert((*name).to_owned(), number(*value));
         }
         object.extend(score.floor.map(|floor| ("floor".to_owned(), json!(floor))));
         if let Some(nfe) = self.nfe {
@@ -175,4 +147,10 @@ impl Output {
         object.extend(score.how.clone());
         object
     }
+}
+
+/// A setting; counts and keys are whole.
+pub(crate) fn number(value: f64) -> Json {
+    let whole = value.fract() == 0.0 && value.abs() < 1e15;
+    if whole { json!(value as i64) } else { json!(value) }
 }

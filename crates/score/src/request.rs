@@ -5,7 +5,7 @@ use crate::{
     error::{ensure_request, twice},
 };
 use meanflow_metrics::{
-    Quantise, Settings,
+    METRICS, Metric, Quantise, Settings, Taken,
     networks::{InceptionResize, LITE0_PATH},
 };
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub struct Request {
     pub inputs: Vec<PathBuf>,
     /// The real data; of a run, `None` is what it is scored against itself.
     pub real: Option<PathBuf>,
+    /// The metrics that names stand for.
+    pub known: Vec<Metric>,
     /// Names of scores; `None`: the defaults of such samples.
     pub metrics: Option<Vec<String>>,
     /// Samples to score, of all.
@@ -59,7 +61,40 @@ pub struct Networks {
     pub device: String,
 }
 
+impl Default for Networks {
+    /// EfficientNet-Lite0 where it is fetched to; nothing is kept.
+    fn default() -> Self {
+        Self {
+            inception: None,
+            efflite0: PathBuf::from(LITE0_PATH),
+            resize: InceptionResize::default(),
+            quantise: Quantise::default(),
+            cache: None,
+            device: String::new(),
+        }
+    }
+}
+
 impl Request {
+    /// The default scores of these inputs.
+    pub fn new(inputs: Vec<PathBuf>) -> Self {
+        Self {
+            inputs,
+            real: None,
+            known: METRICS.to_vec(),
+            metrics: None,
+            samples: None,
+            real_samples: None,
+            floor: false,
+            nfe: None,
+            networks: Networks::default(),
+            classifier: None,
+            settings: Settings::default(),
+            nearest: None,
+            nearest_of: 10_000,
+        }
+    }
+
     /// Names without blanks around them; options that contradict each other are found before any work.
     pub(crate) fn check(&mut self) -> Result<(), ScoreError> {
         for name in self.metrics.iter_mut().flatten() {
@@ -88,14 +123,11 @@ impl Request {
         }
         Ok(())
     }
-}
 
-/// Takes `own` names out of a list.
-pub(crate) fn take(metrics: &mut Option<Vec<String>>, own: &[&str]) -> Vec<String> {
-    let is_own = |name: &String| own.contains(&name.as_str());
-    let names = metrics.iter().flatten().filter(|name| is_own(name)).cloned().collect();
-    if let Some(metrics) = metrics {
-        metrics.retain(|name| !is_own(name));
+    /// Whether a metric of this kind is asked for by name.
+    pub(crate) fn asks(&self, taken: Taken) -> bool {
+        let of_kind = |metric: &&Metric| metric.taken() == taken;
+        let asked = |metric: &Metric| self.metrics.iter().flatten().any(|name| name == metric.name());
+        self.known.iter().filter(of_kind).any(asked)
     }
-    names
 }

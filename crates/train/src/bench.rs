@@ -11,7 +11,7 @@ use burn::{
     module::AutodiffModule,
     optim::GradientsParams,
     tensor::{
-        Tensor, TensorData,
+        Distribution, Tensor, TensorData,
         backend::{AutodiffBackend, Backend},
     },
 };
@@ -152,8 +152,11 @@ impl Yardstick {
                 times: Spacing::Uniform,
                 seed: 0,
                 metrics: Vec::new(),
+                repeats: 0,
                 grid: 1,
                 efflite0: Lite0::Off,
+                inception: None,
+                classifier: None,
             },
             resolved: Resolved::default(),
         }
@@ -355,4 +358,26 @@ impl<B: AutodiffBackend> Timed for Plain<B> {
 /// Waits for the device; a device that failed has said so in the read before.
 fn sync<B: Backend>(device: &B::Device) {
     B::sync(device).expect("the device still answers");
+}
+
+/// Median time of a 1024×1024×1024 product on the processor with so many threads, in milliseconds.
+///
+/// # Errors
+/// A system that gives no such threads.
+pub fn product_in(threads: usize) -> Result<f64, rayon::ThreadPoolBuildError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    Ok(pool.install(|| {
+        let device = Default::default();
+        let make = || Tensor::<burn::backend::Flex, 2>::random([1024, 1024], Distribution::Default, &device);
+        let (a, b) = (make(), make());
+        let mut times: Vec<f64> = (0..9)
+            .map(|_| {
+                let start = Instant::now();
+                let _ = a.clone().matmul(b.clone()).into_data();
+                1e3 * start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }))
 }

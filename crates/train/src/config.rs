@@ -29,7 +29,7 @@ pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{EmaConfig, TrainConfig};
 
-use crate::{BuiltIn, Kinds};
+use crate::{BuiltIn, Kinds, TrainError};
 use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
 use meanflow_optim::{Lengths, OptimizerConfig};
@@ -104,6 +104,24 @@ impl<K: Kinds> Comparison<K> {
     /// As [`load`](Self::load).
     pub fn load_described(file: &Path, description: Description) -> Result<Self, ConfigError> {
         Self::read(file, &[], Some(description))
+    }
+
+    /// The variants with these names, all if there are none.
+    ///
+    /// # Errors
+    /// [`TrainError::Request`] for a name that no variant has.
+    pub fn chosen(&self, names: &[String]) -> Result<Vec<&Variant<K>>, TrainError> {
+        if names.is_empty() {
+            return Ok(self.variants.iter().collect());
+        }
+        let find = |name: &String| {
+            self.variants.iter().find(|variant| variant.name == *name).ok_or_else(|| {
+                let known: Vec<&str> = self.variants.iter().map(|variant| variant.name.as_str()).collect();
+                let known = known.join(", ");
+                TrainError::Request(format!("no variant is called `{name}`; there are {known}"))
+            })
+        };
+        names.iter().map(find).collect()
     }
 
     fn read(file: &Path, overrides: &[String], known: Option<Description>) -> Result<Self, ConfigError> {

@@ -2,6 +2,7 @@
 
 use crate::config::Difference;
 use meanflow_optim::state::StateError;
+use meanflow_score::ScoreError;
 use std::path::{Path, PathBuf};
 
 /// An error of training, evaluation or a run folder.
@@ -16,14 +17,9 @@ pub enum TrainError {
     /// The network as an ONNX file.
     #[error(transparent)]
     Onnx(#[from] meanflow_onnx::OnnxError),
-    /// A score.
-    #[error("`{metric}`: {error}")]
-    Metric {
-        /// Its name.
-        metric: &'static str,
-        /// What is wrong.
-        error: meanflow_metrics::MetricError,
-    },
+    /// A score, or what it is of.
+    #[error(transparent)]
+    Score(ScoreError),
     /// A file could not be written.
     #[error("cannot write {path}: {error}")]
     Write {
@@ -147,6 +143,17 @@ pub enum TrainError {
     /// Asked for something the run does not have.
     #[error("{0}")]
     Request(String),
+}
+
+impl From<ScoreError> for TrainError {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::Stopped => Self::Stopped,
+            ScoreError::Request(message) => Self::Request(message),
+            ScoreError::Data(error) => Self::Data(error),
+            other => Self::Score(other),
+        }
+    }
 }
 
 impl TrainError {

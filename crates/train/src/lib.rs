@@ -8,7 +8,6 @@ pub mod config;
 pub mod digest;
 pub mod env;
 mod error;
-pub mod eval;
 pub mod folder;
 pub mod home;
 mod inputs;

@@ -1,7 +1,12 @@
 //! What a run tells whoever watches it, and whether it is to stop.
 
-use crate::TrainError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use burn::tensor::backend::Backend;
+use meanflow_score::{Machine, ScoreError, Work};
+use serde_json::Value;
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// Events of a run, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +62,11 @@ pub enum Event<'a> {
         /// Parts of it in all.
         parts: u64,
     },
-    /// A part of the current task is done.
-    Part,
+    /// Parts of the current task are done.
+    Parts {
+        /// How many more.
+        count: u64,
+    },
     /// A score.
     Score {
         /// Updates so far.
@@ -98,22 +106,58 @@ pub trait Observer {
     fn on(&mut self, event: Event<'_>);
 }
 
-/// An observer of something that takes a while, with the wish to stop it.
-pub struct Watched<'a> {
-    /// Who watches.
-    pub observer: &'a mut dyn Observer,
+/// A device, whoever watches what it does, and the wish to stop it.
+pub struct Watched<'a, B: Backend> {
+    /// The device.
+    pub device: &'a B::Device,
+    observer: RefCell<&'a mut dyn Observer>,
     /// Becomes true when it is to stop.
     pub stop: &'a AtomicBool,
 }
 
-impl Watched<'_> {
-    /// A part of the current task is done.
-    ///
-    /// # Errors
-    /// [`TrainError::Stopped`] if there shall be no other.
-    pub fn part(&mut self) -> Result<(), TrainError> {
-        self.observer.on(Event::Part);
-        if self.stop.load(Ordering::Relaxed) { Err(TrainError::Stopped) } else { Ok(()) }
+impl<'a, B: Backend> Watched<'a, B> {
+    /// On this device, for this observer.
+    pub fn new(device: &'a B::Device, observer: &'a mut dyn Observer, stop: &'a AtomicBool) -> Self {
+        Self { device, observer: RefCell::new(observer), stop }
+    }
+
+    /// Tells the observer.
+    pub fn on(&self, event: Event<'_>) {
+        self.observer.borrow_mut().on(event);
+    }
+}
+
+/// Scores are computed where the run is, and told as its events.
+impl<B: Backend> Machine for Watched<'_, B> {
+    fn run<W: Work>(&self, work: W) -> Result<W::Output, ScoreError> {
+        work.on::<B>(self.device)
+    }
+
+    fn begin(&self, what: &str, parts: usize) {
+        self.on(Event::Task { what: what.to_owned(), parts: parts as u64 });
+    }
+
+    fn more(&self, parts: usize) -> Result<(), ScoreError> {
+        if parts > 0 {
+            self.on(Event::Parts { count: parts as u64 });
+        }
+        if self.stop.load(Ordering::Relaxed) { Err(ScoreError::Stopped) } else { Ok(()) }
+    }
+
+    fn end(&self) {}
+
+    fn note(&self, text: &str) {
+        self.on(Event::Note { text });
+    }
+
+    fn told(&self, line: &Value) {
+        let (step, nfe) = (line["step"].as_u64().unwrap_or(0), line["nfe"].as_u64().unwrap_or(0) as usize);
+        let text = |key: &str| line[key].as_str().unwrap_or_default();
+        let (ema, metric) = (text("ema"), text("metric"));
+        self.on(match line["value"].as_f64() {
+            Some(value) => Event::Score { step, ema, nfe, metric, value },
+            None => Event::ScoreFailed { step, ema, nfe, metric, error: text("error") },
+        });
     }
 }
 

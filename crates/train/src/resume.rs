@@ -75,7 +75,8 @@ pub(crate) fn finished<K: Kinds>(path: &Path, variant: &Variant<K>) -> Result<Op
 
 /// What belongs to a run and is moved aside when it begins again; the status comes last, because it tells that there is
 /// something to move.
-const PARTS: [&str; 6] = ["samples", "metrics.jsonl", "data.json", "env.json", "config.toml", "status.json"];
+const PARTS: [&str; 7] =
+    ["samples", "metrics.jsonl", "scores.jsonl", "data.json", "env.json", "config.toml", "status.json"];
 
 /// Where a run has no checkpoint any more, moves what is left of it into a folder `before-<n>` and says which.
 ///

@@ -3,9 +3,9 @@
 use crate::{
     Kinds, TrainError,
     checkpoint::{self, Checkpoint, Expected, Progress},
+    classifier,
     config::{Comparison, Difference, Variant},
     env::{self, Host},
-    eval::{self, Evaluation, Labelled},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
     inputs, known,
     progress::{Event, Observer, Watched},
@@ -17,12 +17,20 @@ use burn::{
     module::{AutodiffModule, Module},
     tensor::{DType, Tensor},
 };
-use meanflow_core::{Streams, objective::TrainBackend, precision::Precision};
+use meanflow_core::{
+    Streams,
+    objective::{Objectives, TrainBackend},
+    precision::Precision,
+};
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
 use meanflow_nets::{Net, Networks as _};
 use meanflow_optim::{
     idle_pattern,
     state::{Named, StateError, parameters, with_parameters},
+};
+use meanflow_score::{
+    Judge, ScoreError,
+    within::{self, At, Evaluation, Labelled},
 };
 use serde_json::{Value, json};
 use std::{
@@ -133,7 +141,14 @@ fn go_on<B: TrainBackend, K: Kinds>(
         inputs::check_data(folder.path(), data.as_ref())?;
     }
     let mut run = Run::<B, K>::open(variant, folder, data.clone(), device, observer)?;
-    let evaluation = Evaluation::new(variant, data.as_ref(), observer)?;
+    let judge = variant
+        .eval
+        .classifier
+        .as_ref()
+        .map(|path| -> Result<Judge, TrainError> { Ok(Judge::new(classifier::read(path)?, path)?) });
+    let watched = Watched::<B::InnerBackend>::new(device, observer, stop);
+    let prediction = variant.objective.facts().prediction();
+    let evaluation = Evaluation::new(&variant.eval, prediction, judge.transpose()?, &data, &watched)?;
     known::write(folder, variant.description)?;
     let from = run.checkpoint.map_or(env::From::Scratch, env::From::Checkpoint);
     env::add_start(folder.path(), host, comparison, variant, data.as_ref(), from, changes)?;
@@ -141,15 +156,15 @@ fn go_on<B: TrainBackend, K: Kinds>(
     if read_if_present(&config)?.is_none_or(|bytes| bytes != resolved.as_bytes()) {
         write_atomic(&config, resolved.as_bytes())?;
     }
-    observer.on(Event::Start {
+    watched.on(Event::Start {
         variant: &variant.name,
         parameters: run.parameters,
         step: run.progress.step,
         steps: variant.train.steps,
         batch: variant.train.batch,
     });
-    evaluation.real_grid(data.as_ref(), variant.eval.grid, folder)?;
-    let outcome = run.train(&evaluation, &mut Watched { observer, stop })?;
+    evaluation.real_grid(data.as_ref(), variant.eval.grid, folder.path())?;
+    let outcome = run.train(&evaluation, &watched)?;
     run.write_status(match outcome {
         Outcome::Interrupted { .. } => "interrupted",
         Outcome::Finished { .. } | Outcome::Unchanged { .. } => "finished",
@@ -257,7 +272,11 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         })
     }
 
-    fn train(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<Outcome, TrainError> {
+    fn train(
+        &mut self,
+        evaluation: &Evaluation,
+        watched: &Watched<'_, B::InnerBackend>,
+    ) -> Result<Outcome, TrainError> {
         let (train, eval) = (&self.variant.train, &self.variant.eval);
         self.write_status("running")?;
         if self.progress.unscored && !self.score(evaluation, watched)? {
@@ -273,7 +292,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             self.progress.step += 1;
             self.progress.images += train.batch as u64;
             let step = self.progress.step;
-            watched.observer.on(Event::Step { step });
+            watched.on(Event::Step { step });
 
             let last = step == train.steps;
             let (logs, scores) =
@@ -284,11 +303,11 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
                 self.read_measured()?;
                 self.progress.secs += clock.elapsed().as_secs_f64();
                 if logs {
-                    self.write_log(watched.observer)?;
+                    self.write_log(watched)?;
                 }
                 if saves {
                     self.progress.unscored = scores;
-                    self.save(watched.observer)?;
+                    self.save(watched)?;
                 }
                 if interrupted || scores && !self.score(evaluation, watched)? {
                     return Ok(Outcome::Interrupted { step });
@@ -321,7 +340,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
     }
 
     /// One line with the means of the steps since the last one.
-    fn write_log(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn write_log(&mut self, watched: &Watched<'_, B::InnerBackend>) -> Result<(), TrainError> {
         let window = std::mem::take(&mut self.progress.window);
         let mean = |name: &str| {
             let index = self.progress.names.iter().position(|known| known == name)?;
@@ -337,14 +356,18 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         line["lr"] = json!(self.variant.optimizer.learning_rate(step - 1));
         self.log.append(&line)?;
         if let (Some(loss), Some(raw)) = (mean("loss"), mean("raw")) {
-            observer.on(Event::Train { step, loss, raw });
+            watched.on(Event::Train { step, loss, raw });
         }
         Ok(())
     }
 
     /// Scores the step of the newest checkpoint and marks it as scored. `false`: it was asked to stop before that, and the
     /// scores are still due.
-    fn score(&mut self, evaluation: &Evaluation, watched: &mut Watched<'_>) -> Result<bool, TrainError> {
+    fn score(
+        &mut self,
+        evaluation: &Evaluation,
+        watched: &Watched<'_, B::InnerBackend>,
+    ) -> Result<bool, TrainError> {
         let trainer = self.trainer.as_ref().expect("present between steps");
         let raw = trainer.net.valid();
         let mut nets: Vec<Labelled<'_, B::InnerBackend, K::Net>> =
@@ -352,21 +375,22 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         if nets.is_empty() {
             nets.push(("none", &raw));
         }
-        let step = self.progress.step;
-        let lines = match evaluation.run(&nets, self.variant, step, self.folder, self.device, watched) {
-            Err(TrainError::Stopped) => return Ok(false),
+        let Progress { step, images, .. } = self.progress;
+        let at = At { step, images, last: step == self.variant.train.steps };
+        let lines = match evaluation.run(&nets, at, self.folder.path(), self.device, watched) {
+            Err(ScoreError::Stopped) => return Ok(false),
             lines => lines?,
         };
         lines.iter().try_for_each(|line| self.log.append(line))?;
         self.progress.log_bytes = self.log.sync()?;
         self.progress.failed_scores +=
-            lines.iter().filter(|line| line["kind"] == eval::FAILED).count() as u64;
+            lines.iter().filter(|line| line["kind"] == within::FAILED).count() as u64;
         self.progress.unscored = false;
         scored::mark(&self.folder.join("checkpoints"), &self.progress)?;
         Ok(true)
     }
 
-    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn save(&mut self, watched: &Watched<'_, B::InnerBackend>) -> Result<(), TrainError> {
         self.progress.log_bytes = self.log.sync()?;
         let trainer = self.trainer.as_ref().expect("present between steps");
         let mut tensors = Named::new();
@@ -390,7 +414,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         Checkpoint { progress: self.progress.clone(), ema, tensors }.save(&folder)?;
         self.checkpoint = Some(self.progress.step);
         checkpoint::prune(&folder, self.variant.train.keep_last, self.variant.train.keep_every)?;
-        observer.on(Event::Checkpoint { step: self.progress.step });
+        watched.on(Event::Checkpoint { step: self.progress.step });
         self.write_status("running")
     }
 

@@ -9,6 +9,7 @@ use crate::{
     known::variant_of,
     resume::has_checkpoints,
 };
+use meanflow_score::kept;
 use serde_json::Value;
 use std::{
     fs::{self, File},
@@ -43,6 +44,9 @@ pub fn verify<K: Kinds>(run: &Path) -> Result<Vec<Finding>, TrainError> {
     add("env.json", &|| record(run));
     add("status.json", &|| status(run, &variant, busy));
     add("metrics.jsonl", &|| log(run));
+    if run.join(kept::FILE).exists() {
+        findings.push(found(kept::FILE, scores(&run.join(kept::FILE))));
+    }
     for path in files(&run.join("checkpoints"))? {
         let result = match path.extension().and_then(|ending| ending.to_str()) {
             Some("safetensors") => stored(&path, run, &variant),
@@ -154,6 +158,18 @@ fn log(run: &Path) -> Said {
         // Scores stand after the training line of their step.
         last = if kind == "train" { step } else { last };
     }
+}
+
+/// Every line is JSON, but for one that was torn.
+fn scores(path: &Path) -> Said {
+    let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let torn = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
+    let lines = text.lines().count() - torn;
+    Ok(Some(if torn == 0 {
+        format!("{lines} scores")
+    } else {
+        format!("{lines} scores, and {torn} torn lines")
+    }))
 }
 
 fn stored<K: Kinds>(path: &Path, run: &Path, variant: &Variant<K>) -> Said {

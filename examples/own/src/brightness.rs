@@ -1,6 +1,6 @@
 //! A metric of one's own: how far the brightness of pictures is distributed from that of the data.
 
-use meanflow::metrics::{MetricError, MetricKind, MetricReference};
+use meanflow::metrics::{MetricError, MetricKind, MetricReference, Real, Samples, Settings, Value};
 use ndarray::{ArrayView2, Axis};
 use std::sync::Arc;
 
@@ -21,27 +21,23 @@ impl MetricKind for Brightness {
         shape[1..] != [1, 1]
     }
 
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        _seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError> {
-        Ok(Arc::new(Real(sorted(real)?)))
+    fn reference(&self, real: &Real, _settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError> {
+        Ok(Arc::new(Brightnesses(sorted(real.rows(1)?.view())?)))
     }
 }
 
 /// The brightness of the real pictures, ascending.
 #[derive(Debug)]
-struct Real(Vec<f64>);
+struct Brightnesses(Vec<f64>);
 
-impl MetricReference for Real {
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError> {
-        let (real, fake) = (&self.0, sorted(samples)?);
+impl MetricReference for Brightnesses {
+    fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        let (real, fake) = (&self.0, sorted(samples.rows)?);
         // ∫ |F⁻¹(q) − G⁻¹(q)| dq at as many quantiles as the larger set has values.
         let n = real.len().max(fake.len());
         let at = |values: &[f64], i: usize| values[i * values.len() / n];
         let sum: f64 = (0..n).map(|i| (at(real, i) - at(&fake, i)).abs()).sum();
-        Ok((sum / n as f64, real.len()))
+        Ok(vec![Value::alone(sum / n as f64)])
     }
 }
 

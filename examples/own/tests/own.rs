@@ -66,9 +66,16 @@ fn every_command_knows_them() {
     own(folder, &["sample", "again.safetensors", "-n", "4", "--seed", "0", "--out", "c.png"])
         .assert()
         .success();
-    let scores =
-        stdout(&mut own(folder, &["eval", run, "--samples", "70", "--metrics", "fd_pca64", "--nfe", "1"]));
-    assert!(scores.contains("fd_pca64"), "{scores}");
+    let asked = ["eval", run, "--metrics", "fd_pca64,brightness_w1", "--nfe", "1"];
+    let scores = stdout(&mut own(folder, &asked));
+    assert!(scores.contains("fd_pca64 ") && scores.contains("brightness_w1 "), "{scores}");
+    // They stay with the run, and on its page.
+    let kept = fs::read_to_string(folder.join(run).join("scores.jsonl")).expect("kept scores");
+    let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).expect("json")).collect();
+    assert_eq!((kept.len(), &kept[1]["metric"], &kept[1]["n"]), (2, &"brightness_w1".into(), &70.into()));
+    own(folder, &["report", "runs/own"]).assert().success();
+    let page = fs::read_to_string(folder.join("runs/own/report/index.html")).expect("a report");
+    assert!(page.contains("Scored afterwards"));
     let shown = stdout(&mut own(folder, &["config", "show", "own.toml"]));
     assert!(shown.contains("[net.mixer]") && shown.contains("mixing = 64"), "{shown}");
     let kinds = stdout(&mut own(folder, &["kinds", "mixer"]));

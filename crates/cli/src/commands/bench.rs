@@ -1,9 +1,8 @@
 //! `meanflow bench`.
 
-use super::run::chosen;
 use crate::{
     Done,
-    args::{Bench, DeviceKind, Objective, Usage},
+    args::{Bench, DeviceKind, Objective, Usage, ensure_usage},
     device::{Cpu, Work, describe, dispatch},
 };
 use burn::backend::{Autodiff, Flex};
@@ -14,6 +13,7 @@ use meanflow_train::{
     Kinds,
     bench::{Job, Plain, Product, Timed, Yardstick, pairs, time},
     config::{Comparison, Variant},
+    env::peak_memory,
 };
 use std::path::Path;
 
@@ -31,11 +31,8 @@ pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
         .unwrap_or(if args.on.device == DeviceKind::Cpu { 2 } else { 1 })
         .clamp(1, args.batch.max(1));
     if let Some(count) = args.pairs {
-        if args.on.device != DeviceKind::Cpu {
-            return Err(
-                Usage("--pairs compares backends of the processor; leave out --device".to_owned()).into()
-            );
-        }
+        let words = "--pairs compares backends of the processor; leave out --device";
+        ensure_usage(args.on.device == DeviceKind::Cpu, || words.to_owned())?;
         return ratios(&yardstick, args.batch, microbatches, count);
     }
     let objectives = match args.objective {
@@ -70,7 +67,7 @@ pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
 /// The step of every chosen variant, and how often it evaluates the network.
 fn variants<K: Kinds>(args: &Bench, file: &Path) -> anyhow::Result<Done> {
     let comparison = Comparison::<K>::load(file, &[])?;
-    for variant in chosen(&comparison, &args.variant)? {
+    for variant in comparison.chosen(&args.variant)? {
         let cost = variant.objective.facts().cost();
         let times = dispatch(args.on.device, Step { variant, steps: args.steps })?;
         tell!(
@@ -112,16 +109,9 @@ fn measured(mut job: impl Timed, steps: usize) -> Vec<f64> {
     times
 }
 
-/// [`peak_memory`] in millions of bytes.
+/// The most memory that this process has held, in millions of bytes.
 fn peak() -> String {
     peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string())
-}
-
-/// The most memory that this process has held since it began, in bytes, where the system tells it.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
 }
 
 struct Measure<'a> {

@@ -1,13 +1,13 @@
 //! `meanflow config show`.
 
-use crate::{Done, args::Config, commands::run::chosen};
+use crate::{Done, args::Config};
 use meanflow_train::{Kinds, config::Comparison};
 
 /// Prints every variant in full.
 pub fn run<K: Kinds>(command: Config) -> anyhow::Result<Done> {
     let Config::Show { experiment, variant, set, origin } = command;
     let comparison = Comparison::<K>::load(&experiment, &set)?;
-    for (index, variant) in chosen(&comparison, &variant)?.into_iter().enumerate() {
+    for (index, variant) in comparison.chosen(&variant)?.into_iter().enumerate() {
         if index > 0 {
             tell!();
         }

@@ -1,7 +1,7 @@
 //! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Conversion, DataError, Presence, contact_sheet, convert, fetch, inspect, list};
+use meanflow_data::{Conversion, DataError, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
 use meanflow_train::{Kinds, config::data_of_file};
 use serde_json::json;
@@ -45,25 +45,16 @@ pub fn run<K: Kinds>(command: Data) -> anyhow::Result<Done> {
 
 fn show_list<K: Kinds>(datasets: &Path, as_json: bool) {
     let kinds = list(&K::data(), datasets);
-    let presence = |presence: &Presence| match presence {
-        Presence::BuiltIn => "built in".to_owned(),
-        Presence::Here(folder) => format!("in {}", folder.display()),
-        Presence::Fetchable { partly_built_in: true } => {
-            "10,000 images built in; all with `data fetch`".to_owned()
-        }
-        Presence::Fetchable { partly_built_in: false } => "with `data fetch`".to_owned(),
-        Presence::YourFile => "your own file".to_owned(),
-    };
     if as_json {
         let rows: Vec<_> = kinds
             .iter()
-            .map(|kind| json!({"name": kind.name, "description": kind.description, "presence": presence(&kind.presence)}))
+            .map(|kind| json!({"name": kind.name, "description": kind.description, "presence": kind.presence.to_string()}))
             .collect();
         tell!("{:#}", serde_json::Value::from(rows));
         return;
     }
     for kind in kinds {
-        tell!("{:<16} {}  [{}]", kind.name, kind.description, presence(&kind.presence));
+        tell!("{:<16} {}  [{}]", kind.name, kind.description, kind.presence);
     }
 }
 

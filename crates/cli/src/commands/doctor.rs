@@ -5,12 +5,9 @@ use crate::{
     args::{DeviceKind, Doctor},
     device::{Work, describe, dispatch, features},
 };
-use burn::{
-    backend::Flex,
-    tensor::{Distribution, Tensor},
-};
+use burn::tensor::Tensor;
 use meanflow_core::objective::TrainBackend;
-use meanflow_train::{Kinds, home::runs_within, verify::verify};
+use meanflow_train::{Kinds, bench::product_in, home::runs_within, verify::verify};
 use std::{path::PathBuf, time::Instant};
 
 /// Checks run folders if there are any, else the machine.
@@ -59,25 +56,6 @@ fn machine(device: DeviceKind) -> anyhow::Result<Done> {
         tell!("{}    answers in {:.1} ms", describe(device), 1e3 * secs);
     }
     Ok(Done::Yes)
-}
-
-/// Median time of a 1024×1024×1024 product on the processor with so many threads, in milliseconds.
-fn product_in(threads: usize) -> anyhow::Result<f64> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    Ok(pool.install(|| {
-        let device = Default::default();
-        let make = || Tensor::<Flex, 2>::random([1024, 1024], Distribution::Default, &device);
-        let (a, b) = (make(), make());
-        let mut times: Vec<f64> = (0..9)
-            .map(|_| {
-                let start = Instant::now();
-                let _ = a.clone().matmul(b.clone()).into_data();
-                1e3 * start.elapsed().as_secs_f64()
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    }))
 }
 
 /// A small product on another device.

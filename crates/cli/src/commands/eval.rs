@@ -1,18 +1,19 @@
 //! `meanflow eval`.
 
 use crate::{Done, args::Eval, commands::progress::Shown};
-use meanflow_metrics::Settings;
-use meanflow_score::{Networks, Output, Request, eval, write_statistics};
+use meanflow_metrics::{Quantise, Settings, networks::InceptionResize};
+use meanflow_score::{Networks, Request, eval, write_statistics};
 use meanflow_train::{Kinds, home::Runs};
 use serde_json::{Map, Value};
 
 /// Scores every input and prints the numbers, each input's when they are there.
 pub fn run<K: Kinds>(args: Eval) -> anyhow::Result<Done> {
     let machine = Shown::new(args.on.device);
-    let runs = Runs::<K, _>::new(&machine, args.ema.as_deref(), args.noise);
-    let request = request(&args);
-    if let Some(path) = &args.write_stats {
-        if let Some(written) = write_statistics(&runs, &machine, request, path)? {
+    let (json, ema, statistics) = (args.json, args.ema.clone(), args.write_stats.clone());
+    let runs = Runs::<K, _>::new(&machine, ema.as_deref(), args.noise);
+    let request = request::<K>(args);
+    if let Some(path) = statistics {
+        if let Some(written) = write_statistics(&runs, &machine, request, &path)? {
             tell!("dimension {}", written.dimension);
             tell!("n {}", written.n);
             tell!("statistics {}", written.digest);
@@ -21,10 +22,13 @@ pub fn run<K: Kinds>(args: Eval) -> anyhow::Result<Done> {
     }
     let mut all = Vec::new();
     let mut failures = eval(&runs, &machine, request, |output, several| {
-        if args.json {
+        if json {
             all.push((output.key(), output.json()));
         } else {
-            print(output, several);
+            output.lines(several).iter().for_each(|line| tell!("{line}"));
+            if let Some(nearest) = &output.nearest {
+                say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
+            }
         }
     })?;
     match &all[..] {
@@ -42,36 +46,30 @@ pub fn run<K: Kinds>(args: Eval) -> anyhow::Result<Done> {
     }
 }
 
-fn print(output: &Output, several: bool) {
-    for line in output.lines(several) {
-        tell!("{line}");
-    }
-    if let Some(nearest) = &output.nearest {
-        say!("{}: nearest of {} by {}", nearest.path.display(), nearest.searched, nearest.space);
-    }
-}
-
-fn request(args: &Eval) -> Request {
-    let Eval { seed, repeats, neighbours, kid_subsets, kid_size, .. } = *args;
+fn request<K: Kinds>(args: Eval) -> Request {
+    let Eval { seed, repeats, neighbours, kid_subsets, kid_size, .. } = args;
+    let resize = InceptionResize::NAMES.into_iter().find(|(name, _)| *name == args.resize);
+    let quantise = Quantise::NAMES.into_iter().find(|(name, _)| *name == args.quantise);
     Request {
-        inputs: args.inputs.clone(),
-        real: args.real.clone(),
-        metrics: args.metrics.clone(),
+        known: K::metrics(),
+        real: args.real,
+        metrics: args.metrics,
         samples: args.samples,
         real_samples: args.real_samples,
         floor: args.floor,
-        nfe: args.nfe.clone(),
+        nfe: args.nfe,
         networks: Networks {
-            inception: args.inception.clone(),
-            efflite0: args.efflite0.clone(),
-            resize: args.resize.into(),
-            quantise: args.quantise.into(),
-            cache: (!args.no_cache).then(|| args.cache.clone()),
+            inception: args.inception,
+            efflite0: args.efflite0,
+            resize: resize.map_or_else(Default::default, |(_, rule)| rule),
+            quantise: quantise.map_or_else(Default::default, |(_, rule)| rule),
+            cache: (!args.no_cache).then_some(args.cache),
             device: format!("{:?}", args.on.device),
         },
-        classifier: args.classifier.clone(),
+        classifier: args.classifier,
         settings: Settings { seed, repeats, neighbours, kid_subsets, kid_size, ..Settings::default() },
-        nearest: args.nearest.clone(),
+        nearest: args.nearest,
         nearest_of: args.nearest_of,
+        ..Request::new(args.inputs)
     }
 }

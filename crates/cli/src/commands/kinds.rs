@@ -2,7 +2,7 @@
 
 use crate::{
     Done,
-    args::{Kinds as Asked, Usage},
+    args::{Kinds as Asked, ensure_usage},
 };
 use meanflow_train::{
     Kinds,
@@ -14,10 +14,10 @@ pub fn run<K: Kinds>(args: Asked) -> anyhow::Result<Done> {
     let all = kinds::<K>();
     let chosen: Vec<&Kind> =
         all.iter().filter(|kind| args.name.as_ref().is_none_or(|name| *name == kind.name)).collect();
-    if let (Some(name), true) = (&args.name, chosen.is_empty()) {
+    ensure_usage(!chosen.is_empty(), || {
         let known: Vec<&str> = all.iter().map(|kind| kind.name).collect();
-        return Err(Usage(format!("nothing is called `{name}`; there are {}", known.join(", "))).into());
-    }
+        format!("nothing is called `{}`; there are {}", args.name.as_deref().unwrap_or(""), known.join(", "))
+    })?;
     if args.json {
         tell!("{:#}", serde_json::to_value(&chosen)?);
         return Ok(Done::Yes);

@@ -3,8 +3,9 @@
 use super::jobs;
 use crate::{
     Done,
-    args::{Run, Usage},
+    args::Run,
     chain,
+    commands::report::tell_written,
     device::{self, Work},
     watch::Watch,
 };
@@ -38,7 +39,7 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
         }
         return Ok(Done::Yes);
     }
-    let chosen = chosen(&comparison, &args.variant)?;
+    let chosen = comparison.chosen(&args.variant)?;
     let folder = args.runs_dir.join(&comparison.name);
     // A changed file is refused before anything is trained; a folder that cannot be read is no concern of the other variants.
     for variant in &chosen {
@@ -130,10 +131,7 @@ fn report<K: Kinds>(comparison: &Comparison<K>, folder: &Path) -> anyhow::Result
     }
     let summary = meanflow_report::write(&paths, &folder.join("report"))
         .context("what was trained is kept, but there is no report")?;
-    for note in &summary.notes {
-        say!("note: {note}");
-    }
-    tell!("{}", summary.index.display());
+    tell_written(&summary);
     Ok(())
 }
 
@@ -163,23 +161,6 @@ impl<K: Kinds> Work for Train<'_, K> {
         let Self { comparison, variant, path, host, stop } = self;
         Ok(run::run::<B, K>(comparison, variant, path, host, device, &mut watch, stop)?)
     }
-}
-
-/// The variants with these names, all if there are none.
-pub fn chosen<'a, K: Kinds>(
-    comparison: &'a Comparison<K>,
-    names: &[String],
-) -> anyhow::Result<Vec<&'a Variant<K>>> {
-    if names.is_empty() {
-        return Ok(comparison.variants.iter().collect());
-    }
-    let find = |name: &String| {
-        comparison.variants.iter().find(|variant| variant.name == *name).ok_or_else(|| {
-            let known: Vec<&str> = comparison.variants.iter().map(|variant| variant.name.as_str()).collect();
-            Usage(format!("no variant is called `{name}`; there are {}", known.join(", "))).into()
-        })
-    };
-    names.iter().map(find).collect()
 }
 
 /// The first Ctrl-C or SIGTERM asks for a checkpoint, the second ends the process at once: every file of a run is whole at

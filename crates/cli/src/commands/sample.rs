@@ -2,29 +2,25 @@
 
 use crate::{
     Done,
-    args::{Sample, Usage},
+    args::{Sample, Usage, ensure_usage},
     device::{Work, dispatch},
 };
 use indicatif::ProgressBar;
 use meanflow_core::{Solver, objective::TrainBackend, solver::Spacing};
-use meanflow_data::{density_png, grid_png};
+use meanflow_data::write_samples;
 use meanflow_train::{
     Kinds,
-    folder::write_atomic,
     model::Model,
     sample::{self, Request, Samples},
 };
-use std::path::Path;
 
 /// Draws samples and writes them.
 pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
-    let kind = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_owned();
-    if !["png", "csv"].contains(&kind.as_str()) {
-        return Err(Usage(format!("{}: give a file that ends in .png or .csv", args.out.display())).into());
-    }
-    if args.count == 0 {
-        return Err(Usage("-n 0: at least one sample".to_owned()).into());
-    }
+    let kind = args.out.extension().and_then(|extension| extension.to_str());
+    ensure_usage(matches!(kind, Some("png" | "csv")), || {
+        format!("{}: give a file that ends in .png or .csv", args.out.display())
+    })?;
+    ensure_usage(args.count > 0, || "-n 0: at least one sample".to_owned())?;
     let request = Request {
         count: args.count,
         nfe: args.nfe,
@@ -41,15 +37,7 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
     };
     let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
     let samples = dispatch(args.on.device, Draw { model, request })?;
-    if kind == "csv" {
-        write_csv(&samples, &args.out)?;
-    } else if samples.shape[1..] == [2, 1, 1] {
-        density_png(&samples.values, &args.out)?;
-    } else {
-        let columns = (args.count as f64).sqrt().ceil() as usize;
-        let scale = 64usize.div_ceil(samples.shape[2]);
-        grid_png(&samples.values, samples.shape, columns, scale, &args.out)?;
-    }
+    write_samples(&samples.values, samples.shape, &args.out)?;
     if args.adaptive.is_some() {
         say!("{} evaluations a sample", samples.evaluations);
     }
@@ -81,12 +69,4 @@ impl<K: Kinds> Work for Draw<K> {
         bar.finish_and_clear();
         Ok(samples)
     }
-}
-
-/// One sample a line, comma-separated.
-fn write_csv(samples: &Samples, out: &Path) -> anyhow::Result<()> {
-    let dimension: usize = samples.shape[1..].iter().product();
-    let line = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",") + "\n";
-    let text: String = samples.values.chunks_exact(dimension).map(line).collect();
-    Ok(write_atomic(out, text.as_bytes())?)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Done,
-    args::{TrainClassifier, Usage},
+    args::{TrainClassifier, ensure_usage},
     device::{Work, dispatch},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,15 +20,15 @@ use std::{
 
 /// Trains, prints the accuracy of the test and writes the file.
 pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
-    if args.out.extension().is_none_or(|ending| ending != "safetensors") {
-        let message = format!("--out {}: give a file that ends in .safetensors", args.out.display());
-        return Err(Usage(message).into());
-    }
+    let out = args.out.display();
+    ensure_usage(args.out.extension().is_some_and(|ending| ending == "safetensors"), || {
+        format!("--out {out}: give a file that ends in .safetensors")
+    })?;
     // Said now, not after the training.
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Usage(format!("--out {}: there is no such folder", args.out.display())).into());
-    }
+    ensure_usage(folder.is_none_or(|folder| folder.is_dir()), || {
+        format!("--out {out}: there is no such folder")
+    })?;
     let comparison = Comparison::<K>::load(&args.experiment, &args.set)?;
     let data = &comparison.variants[0].data;
     let training =

@@ -219,6 +219,45 @@ fn a_run_scores_as_it_scored_itself() {
     assert!(both.contains("nfe 1\n") && both.contains("nfe 2\n") && both.contains("sliced_w2 "), "{both}");
 }
 
+/// Every score of points that `meanflow eval` gives stands in the log of a run with the same value.
+#[test]
+fn a_run_takes_every_name_and_keeps_what_eval_finds() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let names = "w2,sliced_w2,energy,fd_pca64,sw2,mmd,fd,kid,kid_full,prdc";
+    let listed = format!("{:?}", names.split(',').collect::<Vec<_>>());
+    let text = SMALL.replace("steps = 400", "steps = 2").replace("[\"energy\"]", &listed);
+    fs::write(folder.join("x.toml"), text).unwrap();
+    meanflow(folder).args(["run", "x.toml"]).assert().success();
+    let path = find(&folder.join("runs"), "metrics.jsonl");
+    let run = path.parent().unwrap();
+    let log = fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| line.parse().unwrap()).collect();
+    let arguments = [run.to_str().unwrap(), "--nfe", "2", "--metrics", names, "--json", "--floor"];
+    let json: Value = serde_json::from_str(&eval(folder, &arguments)).unwrap();
+    let scores = json.as_object().unwrap();
+    assert_eq!(scores.len(), 13);
+    for (name, score) in scores {
+        let line = lines.iter().rfind(|line| line["metric"] == *name && line["nfe"] == 2).unwrap();
+        // Directions, subsets and choices are keyed by the run's seed, which is the default of `--seed`.
+        assert_eq!((&line["value"], &line["interval"]), (&score["value"], &score["interval"]), "{name}");
+        assert!(line["floor"].is_number() && score["floor"].is_number(), "{name}");
+        assert_eq!(
+            line["better"] == "higher",
+            ["precision", "recall", "density", "coverage"].contains(&&**name)
+        );
+    }
+    let kept = || -> Vec<Value> {
+        let text = fs::read_to_string(run.join("scores.jsonl")).unwrap();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    };
+    assert_eq!(kept().len(), 13);
+    assert_eq!((&kept()[0]["reference"], &kept()[0]["n"]), (&json["w2"]["reference"], &100.into()));
+    eval(folder, &[run.to_str().unwrap(), "--nfe", "1", "--metrics", "w2"]);
+    assert_eq!((kept().len(), &kept()[13]["nfe"]), (14, &1.into()));
+    meanflow(folder).args(["doctor", run.to_str().unwrap()]).assert().success();
+}
+
 /// Of two points one is scored against the other, and not against both.
 #[test]
 fn the_floor_of_a_run_compares_with_the_rest_of_its_data() {

@@ -55,7 +55,7 @@ impl Attention {
     pub(super) fn forward(&self, qkv: &[f32]) -> Vec<f32> {
         self.by_queries(qkv, |sample, head, queries| {
             let [q, k, v] = self.head(self.sample(qkv, sample), head);
-            let p = self.weights(q.from_row(queries, self.queries()), k);
+            let p = self.weights(q.starting_at(queries, self.queries()), k);
             times(Matrix::new(&p, self.tokens), v)
         })
     }
@@ -65,7 +65,7 @@ impl Attention {
         self.by_queries(qkv, |sample, head, queries| {
             let [q, k, v] = self.head(self.sample(qkv, sample), head);
             let [dq, dk, dv] = self.head(self.sample(dqkv, sample), head);
-            let [q, dq] = [q, dq].map(|q| q.from_row(queries, self.queries()));
+            let [q, dq] = [q, dq].map(|q| q.starting_at(queries, self.queries()));
             let p = self.weights(q, k);
             let mut ds = times(dq, k.transposed());
             add(&mut ds, &times(q, dk.transposed()));
@@ -87,7 +87,7 @@ impl Attention {
                 let first = head * self.features();
                 let grad = grad.narrow(first, self.features());
                 for queries in (0..tokens).step_by(QUERIES) {
-                    let [q, grad] = [q, grad].map(|x| x.from_row(queries, QUERIES));
+                    let [q, grad] = [q, grad].map(|x| x.starting_at(queries, QUERIES));
                     let p = self.weights(q, k);
                     let mut ds = times(grad, v.transposed());
                     self.through_softmax(&p, &mut ds);

@@ -1,14 +1,11 @@
-//! `energy` of an experiment's own evaluation.
+//! `energy`.
 
 use std::sync::Arc;
 
-use ndarray::ArrayView2;
-
+use super::pairs::Pairs;
 use crate::{
-    MetricError, energy,
-    metric::{MetricKind, MetricReference, are_points},
-    pairs::PairReference,
-    samples::{REAL, check, check_pair},
+    MetricError, MetricKind, MetricReference, Real, Settings, energy,
+    metric::{Taken, are_points},
 };
 
 /// The energy distance, [`energy_distance`](crate::energy_distance).
@@ -24,27 +21,16 @@ impl MetricKind for Energy {
         "energy distance of points"
     }
 
+    fn taken(&self) -> Taken {
+        Taken::Rows
+    }
+
     fn applies_to(&self, shape: [usize; 3]) -> bool {
         are_points(shape)
     }
 
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        _seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError> {
-        check(real, REAL, 1)?;
-        Ok(Arc::new(Real(energy::reference(real.to_owned().into()))))
-    }
-}
-
-#[derive(Debug)]
-struct Real(PairReference<'static, f32>);
-
-impl MetricReference for Real {
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError> {
-        check_pair(samples, self.0.real(), 1)?;
-        let sums = self.0.sums(samples, &[]);
-        Ok((energy::of(&sums[0]), self.0.real().nrows()))
+    fn reference(&self, real: &Real, _settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError> {
+        let reference = energy::reference(real.rows(1)?.into());
+        Ok(Arc::new(Pairs { reference, of: energy::of, least: 1, with: Vec::new() }))
     }
 }

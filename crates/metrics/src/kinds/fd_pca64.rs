@@ -1,18 +1,17 @@
-//! `fd_pca64` of an experiment's own evaluation.
+//! `fd_pca64`.
 
 use std::sync::Arc;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 
 use crate::{
-    FdPca, MetricError,
-    metric::{MetricKind, MetricReference, are_points},
+    FdPca, MetricError, MetricKind, MetricReference, Real, Samples, Settings, Value, metric::are_points,
 };
 
-/// Components that samples are projected on.
+/// Components that samples are projected on, where the real data has so many.
 const COMPONENTS: usize = 64;
 
-/// The Fréchet distance on 64 principal components of the real data, [`FdPca`].
+/// The Fréchet distance on the real data's first min(64, n − 1, dimension) principal components, [`FdPca`].
 #[derive(Debug)]
 pub struct FdPca64;
 
@@ -38,24 +37,44 @@ impl MetricKind for FdPca64 {
         3 * dimension * dimension + COMPONENTS * samples
     }
 
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        _seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError> {
-        Ok(Arc::new(Real(FdPca::fit(real, COMPONENTS)?)))
+    fn reference(&self, real: &Real, _settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError> {
+        let rows = real.rows(2)?;
+        let components = COMPONENTS.min(rows.nrows() - 1).min(rows.ncols());
+        Ok(Arc::new(Components(FdPca::fit(rows.view(), components)?)))
     }
 }
 
 #[derive(Debug)]
-struct Real(FdPca);
+struct Components(FdPca);
 
-impl MetricReference for Real {
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError> {
-        Ok((self.0.distance(samples)?.frechet.distance, self.0.reference()))
+impl MetricReference for Components {
+    fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        Ok(self.with_halves(samples, &[])?.0)
+    }
+
+    /// Samples are projected once.
+    fn with_halves(
+        &self,
+        samples: &Samples<'_>,
+        halves: &[Vec<usize>],
+    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
+        of_projected(&self.0, self.0.project(samples.rows)?.view(), halves)
     }
 
     fn components(&self) -> Option<&FdPca> {
         Some(&self.0)
     }
+}
+
+/// The distance of samples, and of halves of them, whose coordinates are these.
+pub(crate) fn of_projected(
+    pca: &FdPca,
+    projected: ArrayView2<'_, f64>,
+    halves: &[Vec<usize>],
+) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
+    let distance = |rows: ArrayView2<'_, f64>| Ok(pca.distance_of_projected(rows)?.frechet.distance);
+    let with = vec![("components", pca.components() as f64), ("explained", pca.explained())];
+    let value = Value::alone(distance(projected)?).with(with);
+    let spread = halves.iter().map(|half| distance(projected.select(Axis(0), half).view()));
+    Ok((vec![value], vec![spread.collect::<Result<_, MetricError>>()?]))
 }

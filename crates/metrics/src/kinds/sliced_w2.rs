@@ -1,12 +1,12 @@
-//! `sliced_w2` of an experiment's own evaluation.
+//! `sliced_w2`.
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArcArray2;
 
 use crate::{
-    MetricError,
-    metric::{MetricKind, MetricReference, are_points},
+    MetricError, MetricKind, MetricReference, Real, Samples, Settings, Value,
+    metric::{Taken, are_points, as_many},
     sliced::{PROJECTIONS, sliced_wasserstein2},
 };
 
@@ -23,6 +23,10 @@ impl MetricKind for SlicedW2 {
         "sliced 2-Wasserstein distance of points, 256 directions"
     }
 
+    fn taken(&self) -> Taken {
+        Taken::Rows
+    }
+
     fn applies_to(&self, shape: [usize; 3]) -> bool {
         are_points(shape)
     }
@@ -31,24 +35,24 @@ impl MetricKind for SlicedW2 {
         true
     }
 
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError> {
-        Ok(Arc::new(Real { real: real.to_owned(), seed }))
+    fn reference(&self, real: &Real, settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError> {
+        Ok(Arc::new(Slices { real: real.rows(1)?, seed: settings.seed }))
     }
 }
 
+/// The real data, of which as many rows are taken as there are samples.
 #[derive(Debug)]
-struct Real {
-    real: Array2<f32>,
-    seed: u64,
+pub(super) struct Slices {
+    pub(super) real: ArcArray2<f32>,
+    pub(super) seed: u64,
 }
 
-impl MetricReference for Real {
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError> {
-        let value = sliced_wasserstein2(samples, self.real.view(), PROJECTIONS, self.seed)?;
-        Ok((value, self.real.nrows()))
+impl MetricReference for Slices {
+    fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        let n = samples.rows.nrows();
+        let real = as_many(self.real.view(), n, self.seed);
+        let value = sliced_wasserstein2(samples.rows, real.view(), PROJECTIONS, self.seed)?;
+        let with = vec![("n", n as f64), ("projections", PROJECTIONS as f64), ("seed", self.seed as f64)];
+        Ok(vec![Value::alone(value).with(with)])
     }
 }

@@ -1,12 +1,12 @@
-//! `w2` of an experiment's own evaluation.
+//! `w2`.
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArcArray2;
 
 use crate::{
-    MetricError,
-    metric::{MetricKind, MetricReference, are_points},
+    MetricError, MetricKind, MetricReference, Real, Samples, Settings, Value,
+    metric::{Taken, are_points, as_many},
     wasserstein::{W2_MOST, wasserstein2},
 };
 
@@ -21,6 +21,10 @@ impl MetricKind for W2 {
 
     fn about(&self) -> &'static str {
         "exact 2-Wasserstein distance of points"
+    }
+
+    fn taken(&self) -> Taken {
+        Taken::Rows
     }
 
     fn applies_to(&self, shape: [usize; 3]) -> bool {
@@ -40,20 +44,22 @@ impl MetricKind for W2 {
         samples * samples
     }
 
-    fn reference(
-        &self,
-        real: ArrayView2<'_, f32>,
-        _seed: u64,
-    ) -> Result<Arc<dyn MetricReference>, MetricError> {
-        Ok(Arc::new(Real(real.to_owned())))
+    fn reference(&self, real: &Real, settings: &Settings) -> Result<Arc<dyn MetricReference>, MetricError> {
+        Ok(Arc::new(Points { real: real.rows(1)?, seed: settings.seed }))
     }
 }
 
+/// The real data, of which as many rows are taken as there are samples.
 #[derive(Debug)]
-struct Real(Array2<f32>);
+struct Points {
+    real: ArcArray2<f32>,
+    seed: u64,
+}
 
-impl MetricReference for Real {
-    fn score(&self, samples: ArrayView2<'_, f32>) -> Result<(f64, usize), MetricError> {
-        Ok((wasserstein2(samples, self.0.view())?, self.0.nrows()))
+impl MetricReference for Points {
+    fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError> {
+        let n = samples.rows.nrows();
+        let value = wasserstein2(samples.rows, as_many(self.real.view(), n, self.seed).view())?;
+        Ok(vec![Value::alone(value).with(vec![("n", n as f64), ("seed", self.seed as f64)])])
     }
 }

@@ -11,6 +11,14 @@ pub enum InceptionResize {
 }
 
 impl InceptionResize {
+    /// The names of the rules.
+    pub const NAMES: [(&str, Self); 2] = [("tf1", Self::Tf1), ("pytorch-fid", Self::PytorchFid)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+    }
+
     /// A plane of bytes as floats, `[height, width]`, to `[side, side]` in [−1, 1].
     pub fn plane(self, plane: &[f32], size: [usize; 2], side: usize, out: &mut [f32]) {
         match self {

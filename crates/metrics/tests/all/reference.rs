@@ -1,6 +1,7 @@
 //! The metrics against numbers of SciPy 1.x and NumPy; `data/README.md` says what the inputs are.
 
-use meanflow_metrics::{FdPca, METRICS, Metric, Moments, energy_distance, frechet, wasserstein2};
+use crate::measures::{metric, rows};
+use meanflow_metrics::{FdPca, METRICS, Moments, Settings, energy_distance, frechet, wasserstein2};
 use ndarray::{Array2, s};
 
 const FEATURES: usize = 48;
@@ -89,30 +90,25 @@ fn ring(n: usize, seed: usize) -> Array2<f32> {
     })
 }
 
-/// The metric of this name.
-fn metric(name: &str) -> Metric {
-    *METRICS.iter().find(|metric| metric.name() == name).unwrap()
-}
-
 #[test]
 fn the_registry_scores_by_name() {
+    let settings = Settings { seed: 7, repeats: 0, ..Settings::default() };
     let (real, samples) = (ring(300, 0), ring(300, 1));
     for name in ["w2", "sliced_w2", "energy"] {
         let metric = metric(name);
-        assert_eq!(metric.name(), name);
         assert!(metric.applies_to([2, 1, 1]) && !metric.applies_to([1, 28, 28]));
-        let reference = metric.reference(real.view().into_dyn(), 7).unwrap();
-        let score = reference.score(samples.view().into_dyn()).unwrap();
-        assert_eq!((score.metric, score.n, score.reference), (metric, 300, 300));
-        assert!(score.value > 0.0 && score.value < 1.0, "{name} {}", score.value);
-        // A sample set twice as large: a floor of its own size, or a refusal.
-        let more = ring(600, 2);
-        assert_eq!(reference.score(more.view().into_dyn()).is_err(), metric.needs_equal_sizes());
+        let reference = metric.reference(&rows(&real), &settings).unwrap();
+        let values = reference.evaluate(&samples.view().into()).unwrap();
+        assert!(values.len() == 1 && values[0].value > 0.0 && values[0].value < 1.0, "{name} {values:?}");
+        assert_eq!(reference.floor(&samples.view().into()).unwrap(), values);
     }
     let images = Array2::from_shape_fn((200, 64), |(i, j)| ((i * i * 3 + j * 7 + i * j) % 53) as f32 / 53.0);
-    let images = images.into_shape_with_order((200, 1, 8, 8)).unwrap().into_dyn();
     let metric = metric("fd_pca64");
     assert!(metric.applies_to([1, 8, 8]) && !metric.applies_to([1, 7, 7]) && !metric.applies_to([2, 1, 1]));
-    let score = metric.reference(images.view(), 0).unwrap().score(images.view()).unwrap();
-    assert!(score.value.abs() < 1e-9 && score.reference == 200);
+    let values = metric.evaluate(images.view(), &rows(&images), &settings).unwrap();
+    assert!(values[0].value.abs() < 1e-9);
+    let mut names: Vec<&str> = METRICS.iter().map(|metric| metric.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), METRICS.len());
 }

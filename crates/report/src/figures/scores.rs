@@ -63,7 +63,7 @@ pub fn score_against_nfe(runs: &[Run], scores: &Scores) -> Option<Figure> {
             let rules = rules(scores, metric);
             let values: Vec<f64> = series.iter().flat_map(|s| &s.points).map(|point| point.1).collect();
             Panel {
-                title: format!("{metric} (lower is better)"),
+                title: format!("{metric} ({})", scores.better(metric).words()),
                 x_label: "network evaluations per sample (NFE)".to_owned(),
                 x: Axis::holding(nfes.iter().map(|nfe| *nfe as f64), Scale::Log, 0.06).with_ticks(nfes),
                 y: score_axis(values, &rules),

@@ -57,7 +57,7 @@ pub fn seeds_against_nfe(runs: &[Run], groups: &[Group], scores: &Scores) -> Opt
         let series: Vec<Series> =
             groups.iter().enumerate().map(|(place, group)| series(place, &spreads(group), true)).collect();
         Panel {
-            title: format!("{metric} (lower is better)"),
+            title: format!("{metric} ({})", scores.better(metric).words()),
             x_label: "network evaluations per sample (NFE)".to_owned(),
             x: Axis::holding(nfes.iter().map(|nfe| *nfe as f64), Scale::Log, 0.06).with_ticks(nfes),
             y: axis(&series),

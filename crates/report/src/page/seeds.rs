@@ -20,7 +20,7 @@ pub fn seeds(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
                 th { "Configuration" }
                 th.num { "Seeds" }
                 @for (column, start) in scores.columns.iter().zip(&starts) {
-                    th.num.start[*start] { (column.metric) " ↓, " (column.nfe) " NFE" }
+                    th.num.start[*start] { (column.metric) (scores.better(&column.metric).arrow()) ", " (column.nfe) " NFE" }
                 }
             } }
             tbody { @for (place, group) in groups.iter().enumerate() { tr {

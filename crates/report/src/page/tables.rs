@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::plain;
 use crate::{
     diff::differences as differing,
+    kept::KeptLine,
     run::Run,
     scores::{Column, Scores},
     style::{count, fixed, short, variant_class},
@@ -39,7 +40,7 @@ pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
                     th rowspan="2" { "EMA" }
                     @if solvers { th rowspan="2" { "Solver" } }
                     @for metric in &metrics {
-                        th.group colspan=(of(metric).len()) { (metric) " ↓" }
+                        th.group colspan=(of(metric).len()) { (metric) (scores.better(metric).arrow()) }
                     }
                 }
                 tr { @for (column, start) in scores.columns.iter().zip(&starts) {
@@ -78,7 +79,7 @@ pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
         } }
         p.caption {
             b { "Table 1. " }
-            "Last score of every variant; the best of each column is marked. Lower is better everywhere. "
+            "Last score of every variant; the best of each column is marked where all are against the same real data. ↓: lower is better, ↑: higher. "
             @for metric in &metrics { (basis(scores, metric)) " " }
         }
     }
@@ -98,6 +99,54 @@ fn basis(scores: &Scores, metric: &str) -> Markup {
     facts.sort();
     facts.dedup();
     html! { code { (metric) } ": " (facts.join("; ")) "." }
+}
+
+/// What `meanflow eval` found, a row for every score; the best is marked among those that were scored alike.
+pub fn kept(runs: &[Run]) -> Markup {
+    let mut rows: Vec<(usize, &KeptLine)> = runs
+        .iter()
+        .enumerate()
+        .flat_map(|(place, run)| run.kept.iter().map(move |line| (place, line)))
+        .collect();
+    // Those that compare stand together, in the order in which the first of them was scored.
+    let all: Vec<&KeptLine> = rows.iter().map(|(_, line)| *line).collect();
+    rows.sort_by_key(|(_, line)| all.iter().position(|other| other.compares_with(line)));
+    let best = |line: &KeptLine| {
+        let alike: Vec<&&KeptLine> = all.iter().filter(|other| other.compares_with(line)).collect();
+        alike.len() > 1 && line.better.best(alike.iter().map(|line| line.value)) == Some(line.value)
+    };
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), count);
+    html! {
+        @if !rows.is_empty() { section {
+            h2 { "Scored afterwards" }
+            div.scroll { table {
+                thead { tr {
+                    th { "Metric" } th { "Variant" } th.num { "NFE" } th.num { "Value" } th.num { "Interval" }
+                    th.num { "Data against data" } th.num { "n" } th.num { "Real n" } th { "Reference" } th { "Weights" }
+                    th { "Settings" } th { "Date" }
+                } }
+                tbody { @for (place, line) in &rows { tr {
+                    td { code { (line.metric) } (line.better.arrow()) }
+                    td.name { (name(runs, *place)) }
+                    td.num { (number(line.nfe)) }
+                    td.num.best[best(line)] { (short(line.value)) }
+                    td.num { (line.interval.map_or_else(|| "–".to_owned(), |[low, high]| format!("{} to {}", short(low), short(high)))) }
+                    td.num { (line.floor.map_or_else(|| "–".to_owned(), short)) }
+                    td.num { (number(line.n)) }
+                    td.num { (number(line.reference_n)) }
+                    td { code { (line.reference.as_deref().map_or("–", |digest| digest.get(..8).unwrap_or(digest))) } }
+                    td { "step " (number(line.step)) ", EMA " (line.ema) ", " (line.solver) }
+                    td { (line.settings.join(", ")) }
+                    td { (line.date.split('T').next().unwrap_or_default()) }
+                } } }
+            } }
+            p.caption {
+                b { "Scored afterwards. " }
+                "What " code { "meanflow eval" } " found of these runs, kept in their folders. The reference is the beginning of the sha256 of the real \
+                 data. A best is marked only among scores of one reference, one n and one choice of settings."
+            }
+        } }
+    }
 }
 
 /// State, length and speed of every run.

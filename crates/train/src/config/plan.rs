@@ -137,7 +137,7 @@ impl VariantPlan {
         // Of pictures some chunks, and those of the grid; of points all.
         let held = if points { 2 * rows } else { 2 * rows.min(ROWS) + eval.grid };
         let floats = (parameters * (3 + variant.ema.len()) + (held + real) * dimension) as f64 + in_network;
-        let doubles = eval.metrics.iter().map(|metric| metric.doubles(eval.samples, dimension)).max();
+        let doubles = eval.metrics.iter().map(|named| named.metric.doubles(eval.samples, dimension)).max();
         4 * floats as u64 + 8 * doubles.unwrap_or(0) as u64
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 };
 use changes::Changes;
 use meanflow_data::Dataset;
+use meanflow_score::date::utc;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 /// Its name in a run folder.
@@ -172,6 +173,23 @@ pub fn cpu() -> Option<String> {
     Some(line.split(':').nth(1)?.trim().to_owned())
 }
 
+/// The model of the first NVIDIA GPU where the driver tells it.
+pub fn nvidia_gpu() -> Option<String> {
+    let mut gpus: Vec<_> =
+        std::fs::read_dir("/proc/driver/nvidia/gpus").ok()?.flatten().map(|gpu| gpu.path()).collect();
+    gpus.sort();
+    let text = std::fs::read_to_string(gpus.first()?.join("information")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("Model:"))?;
+    Some(line["Model:".len()..].trim().to_owned())
+}
+
+/// The most memory that this process has held since it began, in bytes, where the system tells it.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
+}
+
 /// sha256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -183,34 +201,6 @@ pub(crate) fn sha256_of_file(path: &Path) -> Result<String, TrainError> {
     let mut file = File::open(path).map_err(TrainError::read(path))?;
     std::io::copy(&mut file, &mut hash).map_err(TrainError::read(path))?;
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// A time as `2026-11-22T22:30:00Z`.
-fn utc(time: SystemTime) -> String {
-    let secs = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (year, month, day) = civil(secs / 86_400);
-    let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Days since 1970-01-01 as a date of the Gregorian calendar.
-fn civil(mut days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let mut year = 1970;
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    (year, month, days + 1)
 }
 
 #[cfg(test)]
@@ -231,13 +221,5 @@ mod tests {
             [json!({"seed": 3}), json!({"seed": 4})]
         );
         assert_eq!(found("torn"), Vec::<Value>::new());
-    }
-
-    #[test]
-    fn dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(59), (1970, 3, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(20_779), (2026, 11, 22));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{IMAGES, SMALL, check, folder, load, load_in, says, with};
 use meanflow_core::objective::{ObjectiveConfig, ScaleLaw};
+use meanflow_metrics::{Given, METRICS, Named};
 
 #[test]
 fn augmentation_needs_a_network_that_is_told_of_it() {
@@ -54,6 +55,31 @@ fn listed_times_have_their_own_number_of_evaluations() {
     for shown in ["{ edm = { rho = 5.0 } }", "{ shifted = { shift = 2.0 } }", "\"uniform\""] {
         load(SMALL, &[&format!("eval.times={shown}")]).unwrap();
     }
+}
+
+/// An experiment file takes every name that `meanflow eval` takes, and means the same by it.
+#[test]
+fn every_score_may_be_asked_for() {
+    let files = ["eval.inception=\"i.pth\"", "eval.classifier=\"c.safetensors\""];
+    for (text, given) in [(SMALL, Given::Rows), (IMAGES, Given::Images)] {
+        let files = if given == Given::Images { &files[..] } else { &[] };
+        let names = Named::names(METRICS, given);
+        for name in &names {
+            let metrics = format!("eval.metrics=[\"{name}\"]");
+            let experiment = load(text, &[files, &[&metrics]].concat()).unwrap();
+            let [found] = &experiment.variants[0].eval.metrics[..] else { panic!("one") };
+            assert_eq!(found.label, *name);
+        }
+        let unknown = super::refused(text.as_bytes(), &["eval.metrics=[\"fod\"]"]);
+        assert!(names.iter().all(|name| unknown.contains(name.as_str())), "{unknown}");
+    }
+    let labels = |set: &str| -> Vec<String> {
+        let metrics = load(IMAGES, &[set]).unwrap().variants[0].eval.metrics.clone();
+        metrics.into_iter().map(|named| named.label).collect()
+    };
+    assert_eq!(labels("eval.metrics=[\"w2\",\"kid\"]"), ["w2_pixels", "kid_pixels"]);
+    let refused = super::refused(IMAGES.as_bytes(), &["eval.metrics=[\"fid\"]"]);
+    assert!(refused.contains("published weights") && refused.contains("eval.inception"), "{refused}");
 }
 
 #[test]
@@ -165,7 +191,8 @@ error: `net.dit.heads`: heads 5 does not divide width 128
             "eval={solver=\"rk4\", nfe=[4, 6]}",
             "`eval.nfe`: 6 is not a multiple of 4, the evaluations that a step of `rk4` costs",
         ),
-        ("eval.metrics=[\"w2\"]", "`eval.metrics`: `w2` does not apply to samples of 1×28×28"),
+        ("eval.metrics=[\"accuracy\"]", "`eval.metrics`: `accuracy` needs a classifier"),
+        ("eval.metrics=[\"kid\",\"kid_pixels\"]", "`eval.metrics`: holds \"kid_pixels\" twice"),
         ("objective={flow-matching={}, meanflow={}}", "`objective` has 2 kinds: `flow-matching`, `meanflow`"),
         (
             "objective.meanflow.guidance.interval=[0.8, 0.2]",
@@ -191,11 +218,6 @@ error: `net.dit.heads`: heads 5 does not divide width 128
             "objective.meanflow.guidance.omega=2",
             "`objective.meanflow.guidance`: guidance needs classes, the data has none",
             "leave it out, or use data with labels",
-        ),
-        (
-            "eval.metrics=[\"fd_pca64\"]",
-            "`eval.metrics`: `fd_pca64` does not apply to samples of 2×1×1",
-            "use `w2`, `sliced_w2`, `energy`",
         ),
     ] {
         says(SMALL, &[set], &format!("{expected} (from --set)"), help);

@@ -143,6 +143,7 @@ nfe = [1, 2, 4]
 times = "uniform"
 seed = 0
 metrics = ["w2", "sliced_w2", "energy"]
+repeats = 20
 grid = 64
 
 [[variant]]

@@ -88,7 +88,7 @@ fn an_evaluation_hears_the_wish_to_stop() {
         let mut scoring = false;
         let mut observer = Each(|event: &Event<'_>| match event {
             Event::Task { what, .. } => scoring = what.starts_with("evaluation"),
-            Event::Part if scoring => stop.store(true, Ordering::Relaxed),
+            Event::Parts { .. } if scoring => stop.store(true, Ordering::Relaxed),
             Event::Score { .. } => panic!("scored after the wish to stop"),
             _ => {}
         });

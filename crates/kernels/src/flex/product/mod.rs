@@ -45,7 +45,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows from `start`, at most `rows` of them.
-    pub(super) fn from_row(self, start: usize, rows: usize) -> Self {
+    pub(super) fn starting_at(self, start: usize, rows: usize) -> Self {
         let rows = rows.min(self.rows - start);
         Self { values: &self.values[start * self.pitches[0]..], rows, ..self }
     }
@@ -61,7 +61,7 @@ pub(super) fn product(
     let strips = a.rows.div_ceil(b.sizes().rows);
     let rows = strips.div_ceil(2).clamp(1, STRIPS) * b.sizes().rows;
     out.par_chunks_mut(rows * b.columns()).enumerate().for_each(|(task, out)| {
-        let a = a.from_row(task * rows, rows);
+        let a = a.starting_at(task * rows, rows);
         for row in multiply(a, b, out).chunks_exact_mut(b.columns()) {
             finish(row);
         }
@@ -89,7 +89,7 @@ pub(super) fn multiply<'a>(a: Matrix, b: &Panels, out: &'a mut [MaybeUninit<f32>
                         let values = &strips[top * depth..];
                         Matrix { values, pitches: [1, sizes.rows], rows, columns: depth }
                     } else {
-                        block.from_row(top, rows)
+                        block.starting_at(top, rows)
                     },
                     b: b.panel(panel, start, depth),
                     pitch: b.pitch(),
@@ -116,7 +116,7 @@ fn gather(block: Matrix, rows: usize, to: &mut Vec<f32>) {
     let depth = block.columns;
     to.resize(block.rows.next_multiple_of(rows) * depth, 0.0);
     for (strip, to) in to.chunks_exact_mut(rows * depth).enumerate() {
-        let block = block.from_row(strip * rows, rows);
+        let block = block.starting_at(strip * rows, rows);
         for (column, to) in to.chunks_exact_mut(rows).enumerate() {
             let from = &block.values[column * block.pitches[1]..];
             if block.pitches[0] == 1 {

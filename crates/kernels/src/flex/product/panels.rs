@@ -28,7 +28,7 @@ impl<'a> Panels<'a> {
         let mut values = vec![0.0; rows * panels.padded()];
         values.par_chunks_mut((DEPTH * panels.padded()).max(1)).enumerate().for_each(|(block, to)| {
             let start = block * DEPTH;
-            fill(to, b.from_row(start, DEPTH), sizes.columns);
+            fill(to, b.starting_at(start, DEPTH), sizes.columns);
         });
         panels.values = values.into();
         panels

@@ -1,0 +1,118 @@
+//! `scores.jsonl`: what `meanflow eval` found of a run, one JSON object a line.
+
+use serde_json::Value;
+
+use crate::log::Better;
+
+/// A score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptLine {
+    /// Name of the metric.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// About 95 % of it lies between these.
+    pub interval: Option<[f64; 2]>,
+    /// The same of real samples.
+    pub floor: Option<f64>,
+    /// Which values are better.
+    pub better: Better,
+    /// Samples scored.
+    pub n: Option<u64>,
+    /// Real samples.
+    pub reference_n: Option<u64>,
+    /// Digest of the real data.
+    pub reference: Option<String>,
+    /// Evaluations of the network per sample.
+    pub nfe: Option<u64>,
+    /// Updates of the weights.
+    pub step: Option<u64>,
+    /// Label of the EMA.
+    pub ema: String,
+    /// Name of the solver.
+    pub solver: String,
+    /// Key of the noise.
+    pub noise: Option<u64>,
+    /// Settings that the value depends on, `name value`.
+    pub settings: Vec<String>,
+    /// Day and time.
+    pub date: String,
+}
+
+impl KeptLine {
+    /// Whether a later line of this kind takes its place.
+    fn is_again(&self, other: &Self) -> bool {
+        let of = |line: &Self| (line.step, line.ema.clone(), line.solver.clone(), line.noise);
+        self.compares_with(other) && of(self) == of(other)
+    }
+
+    /// Whether the two were scored alike, against the same real data, so that one can be better.
+    pub fn compares_with(&self, other: &Self) -> bool {
+        (&self.metric, self.nfe, self.n, &self.reference, self.reference_n, &self.settings)
+            == (&other.metric, other.nfe, other.n, &other.reference, other.reference_n, &other.settings)
+    }
+}
+
+/// The last line of each kind, in order. Lines that cannot be read, as a torn one, are passed over.
+pub fn parse(text: &str) -> Vec<KeptLine> {
+    let mut lines: Vec<KeptLine> = Vec::new();
+    for line in text.lines().filter_map(|line| line_of(&serde_json::from_str(line).ok()?)) {
+        lines.retain(|before| !before.is_again(&line));
+        lines.push(line);
+    }
+    lines
+}
+
+fn line_of(value: &Value) -> Option<KeptLine> {
+    if value["kind"] != "score" {
+        return None;
+    }
+    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    let interval =
+        value["interval"].as_array().and_then(|ends| Some([ends[0].as_f64()?, ends.get(1)?.as_f64()?]));
+    let setting = |(key, value): (&String, &Value)| match value {
+        Value::String(text) if text.len() == 64 => format!("{key} {}…", &text[..8]),
+        Value::String(text) => format!("{key} {text}"),
+        other => format!("{key} {other}"),
+    };
+    Some(KeptLine {
+        metric: text("metric")?,
+        value: value["value"].as_f64()?,
+        interval,
+        floor: value["floor"].as_f64(),
+        better: Better::of(value),
+        n: value["n"].as_u64(),
+        reference_n: value["reference_n"].as_u64(),
+        reference: text("reference"),
+        nfe: value["nfe"].as_u64(),
+        step: value["step"].as_u64(),
+        ema: text("ema").unwrap_or_default(),
+        solver: text("solver").unwrap_or_default(),
+        noise: value["noise"].as_u64(),
+        settings: value["settings"]
+            .as_object()
+            .map(|all| all.iter().map(setting).collect())
+            .unwrap_or_default(),
+        date: text("date").unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_kind_counts() {
+        let line = |value: f64, reference: &str, step: u64| {
+            format!(
+                "{{\"kind\":\"score\",\"metric\":\"kid\",\"value\":{value},\"reference\":\"{reference}\",\"step\":{step},\"n\":5}}\n"
+            )
+        };
+        let text =
+            line(1.0, "a", 9) + &line(2.0, "a", 9) + "{\"ki\n" + &line(3.0, "b", 9) + &line(4.0, "a", 10);
+        let values: Vec<f64> = parse(&text).iter().map(|line| line.value).collect();
+        assert_eq!(values, [2.0, 3.0, 4.0]);
+        let lines = parse(&text);
+        assert!(!lines[0].compares_with(&lines[1]) && lines[0].compares_with(&lines[2]));
+    }
+}
