@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::log::Better;
+use crate::{log::Better, style::short};
 
 /// A score.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,9 @@ fn line_of(value: &Value) -> Option<KeptLine> {
     let setting = |(key, value): (&String, &Value)| match value {
         Value::String(text) if text.len() == 64 => format!("{key} {}…", &text[..8]),
         Value::String(text) => format!("{key} {text}"),
+        Value::Number(number) if number.is_f64() => {
+            format!("{key} {}", number.as_f64().map(short).unwrap_or_default())
+        }
         other => format!("{key} {other}"),
     };
     Some(KeptLine {

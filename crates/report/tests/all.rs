@@ -150,6 +150,57 @@ fn scores<'a>(all: &'a Value, metric: &str) -> Vec<&'a Value> {
         .collect()
 }
 
+/// What `meanflow eval` kept stands on the page; a best is marked among scores of one reference alone.
+#[test]
+fn scores_that_were_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
+    let line = |metric: &str, value: f64, reference: &str| {
+        format!(
+            "{{\"kind\":\"score\",\"date\":\"2026-11-28T06:50:00Z\",\"metric\":\"{metric}\",\"value\":{value},\
+             \"better\":\"higher\",\"n\":2000,\"reference\":\"{reference}\",\"reference_n\":9000,\"nfe\":1,\"step\":2700,\
+             \"ema\":\"0.999\",\"solver\":\"meanflow\",\"settings\":{{\"neighbours\":5}}}}\n"
+        )
+    };
+    let [a, b] = ["a", "b"].map(|letter| letter.repeat(64));
+    let texts = [(0.71, 0.61), (0.52, 0.42)];
+    for (run, (recall, precision)) in runs.iter().zip(texts) {
+        let other = if recall > 0.6 { &a } else { &b };
+        let text = line("recall", recall, &a) + &line("precision", precision, other);
+        fs::write(run.join("scores.jsonl"), text).unwrap();
+    }
+    let page = report(&runs, &root.path().join("report"));
+    check_self_contained(&page.html);
+    let (_, table) = page.html.split_once("Scored afterwards").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    for text in
+        ["0.71", "0.52", "aaaaaaaa</code>, 9,000", "bbbbbbbb", "2,000", "neighbours 5", "recall</code> ↑"]
+    {
+        assert!(table.contains(text), "{text} in\n{table}");
+    }
+    // Recall is of one reference, precision of two.
+    assert_eq!(table.matches("num best").count(), 1, "{table}");
+    assert!(table.contains("best\">0.71"), "{table}");
+    // Without such files there is no such table.
+    fs::remove_file(runs[0].join("scores.jsonl")).unwrap();
+    fs::remove_file(runs[1].join("scores.jsonl")).unwrap();
+    assert!(!report(&runs, &root.path().join("report")).html.contains("Scored afterwards"));
+}
+
+/// In the table of the logs neither, where the data of one run is other data.
+#[test]
+fn no_best_among_numbers_of_different_references() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
+    let log = fs::read_to_string(runs[1].join("metrics.jsonl")).unwrap();
+    fs::write(runs[1].join("metrics.jsonl"), log.replace("10000 images", "9000 images")).unwrap();
+    let page = report(&runs, &root.path().join("report"));
+    let scores = scores(&page.scores, "fd_pca64");
+    // At 50 evaluations there is one run alone.
+    assert!(scores.len() == 7 && scores.iter().all(|score| score["best"] == false), "{scores:?}");
+    assert!(!page.html.contains("class=\"headline\""));
+}
+
 #[test]
 fn an_experiment_on_points() {
     let root = tempfile::tempdir().unwrap();

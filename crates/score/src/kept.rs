@@ -56,7 +56,8 @@ fn lines(output: &Output, request: &Request, date: &str) -> Vec<Json> {
         for key in own {
             line[key] = output.of.get(key).cloned().unwrap_or_default();
         }
-        let with = score.value.with.iter().filter(|pair| !n(pair));
+        // A spread is no setting: it belongs to these samples.
+        let with = score.value.with.iter().filter(|pair| !n(pair) && pair.0 != "std");
         let mut settings: Map<String, Json> =
             with.map(|(name, value)| ((*name).to_owned(), number(*value))).collect();
         let of = output.of.iter().filter(|(key, _)| !own.contains(&key.as_str()));

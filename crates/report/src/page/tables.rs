@@ -119,11 +119,10 @@ pub fn kept(runs: &[Run]) -> Markup {
     html! {
         @if !rows.is_empty() { section {
             h2 { "Scored afterwards" }
-            div.scroll { table {
+            div.scroll { table.kept {
                 thead { tr {
                     th { "Metric" } th { "Variant" } th.num { "NFE" } th.num { "Value" } th.num { "Interval" }
-                    th.num { "Data against data" } th.num { "n" } th.num { "Real n" } th { "Reference" } th { "Weights" }
-                    th { "Settings" } th { "Date" }
+                    th.num { "Real data" } th.num { "n" } th { "Against" } th { "How" }
                 } }
                 tbody { @for (place, line) in &rows { tr {
                     td { code { (line.metric) } (line.better.arrow()) }
@@ -133,17 +132,21 @@ pub fn kept(runs: &[Run]) -> Markup {
                     td.num { (line.interval.map_or_else(|| "–".to_owned(), |[low, high]| format!("{} to {}", short(low), short(high)))) }
                     td.num { (line.floor.map_or_else(|| "–".to_owned(), short)) }
                     td.num { (number(line.n)) }
-                    td.num { (number(line.reference_n)) }
-                    td { code { (line.reference.as_deref().map_or("–", |digest| digest.get(..8).unwrap_or(digest))) } }
-                    td { "step " (number(line.step)) ", EMA " (line.ema) ", " (line.solver) }
-                    td { (line.settings.join(", ")) }
-                    td { (line.date.split('T').next().unwrap_or_default()) }
+                    td { @if let Some(digest) = &line.reference {
+                        code { (digest.get(..8).unwrap_or(digest)) } @if let Some(n) = line.reference_n { ", " (count(n)) }
+                    } @else { "–" } }
+                    td.how {
+                        "step " (number(line.step)) ", EMA " (line.ema) ", " (line.solver)
+                        @for setting in &line.settings { ", " (setting) }
+                        ", " (line.date.split('T').next().unwrap_or_default())
+                    }
                 } } }
             } }
             p.caption {
                 b { "Scored afterwards. " }
-                "What " code { "meanflow eval" } " found of these runs, kept in their folders. The reference is the beginning of the sha256 of the real \
-                 data. A best is marked only among scores of one reference, one n and one choice of settings."
+                "What " code { "meanflow eval" } " found of these runs, kept in their folders. Real data: the same score of real samples. Against: the \
+                 beginning of the sha256 of the real data, and how many of it. A best is marked only among scores of one reference, one n and one \
+                 choice of settings."
             }
         } }
     }
