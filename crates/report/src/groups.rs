@@ -45,7 +45,13 @@ pub fn groups(runs: &[Run]) -> Vec<Group> {
     let mut groups: Vec<(Vec<(String, String)>, Group)> = Vec::new();
     for (place, run) in runs.iter().enumerate() {
         let mut keys = flatten(&run.config);
-        keys.retain(|(key, _)| key != "seed" && !(key.starts_with("variant.") && key.ends_with(".name")));
+        // The evaluation's seed is by default that of the run.
+        let own = keys.iter().find(|(key, _)| key == "seed").map(|(_, seed)| seed.clone());
+        keys.retain(|(key, value)| match key.as_str() {
+            "seed" => false,
+            "eval.seed" => Some(value) != own.as_ref(),
+            key => !(key.starts_with("variant.") && key.ends_with(".name")),
+        });
         match groups.iter_mut().find(|(known, _)| *known == keys && !keys.is_empty()) {
             Some((_, group)) => group.runs.push(place),
             None => groups.push((keys, Group { label: without_seed(&run.label), runs: vec![place] })),

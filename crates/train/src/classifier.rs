@@ -27,7 +27,7 @@ pub fn write(classifier: &Classifier, path: &Path) -> Result<(), TrainError> {
     tensor_file::write(&path, &classifier.weights, metadata)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// [`TrainError::Read`], or [`TrainError::Weights`] for a truncated or foreign file, or one whose weights are not those of

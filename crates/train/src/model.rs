@@ -282,7 +282,7 @@ impl<K: Kinds> Model<K> {
         })
     }
 
-    /// The sha256 over the weights, as [`digest`](crate::digest) has it.
+    /// The sha256 over the weights, as [`crate::digest`] has it.
     pub fn digest(&self) -> String {
         digest::of_weights(self.weights.iter().map(|(name, data)| (name.as_str(), data)))
     }

@@ -138,7 +138,7 @@ fn common(
         "name = \"{experiment}\"\nseed = 0\n\n[data.{data}]\nflip = true\n\n[net.dit]\npatch = 7\nwidth = 128\ndepth = 4\n\
          heads = 4\n\n[objective.{}]\n{share}time = {{ logit-normal = {{ mean = -0.4, std = 1.0 }} }}\nweight = {{ p = {p}, \
          eps = 0.01 }}\n\n[train]\nbatch = 64\nsteps = 2700\nclip = 1.0\n\n[[ema]]\ndecay = 0.999\n\n[eval]\nsamples = \
-         2000\nnfe = {:?}\n",
+         2000\nnfe = {:?}\nseed = 0\n",
         made.objective, made.nfe
     );
     fs::write(dir.join("config.toml"), config).unwrap();
