@@ -48,6 +48,7 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                         @if !groups.is_empty() {
                             (seeds::seeds(runs, groups, scores))
                             @for name in ["seeds-nfe", "seeds-images"] { @if let Some(it) = figure(name) { (it) } }
+                            h3 { "Every run" }
                         }
                         (tables::scores(runs, scores))
                         @if let Some(it) = figure("score-nfe") { (it) }
