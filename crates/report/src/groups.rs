@@ -45,11 +45,9 @@ pub fn groups(runs: &[Run]) -> Vec<Group> {
     let mut groups: Vec<(Vec<(String, String)>, Group)> = Vec::new();
     for (place, run) in runs.iter().enumerate() {
         let mut keys = flatten(&run.config);
-        // The evaluation's seed is by default that of the run.
-        let own = keys.iter().find(|(key, _)| key == "seed").map(|(_, seed)| seed.clone());
-        keys.retain(|(key, value)| match key.as_str() {
-            "seed" => false,
-            "eval.seed" => Some(value) != own.as_ref(),
+        // A seed of the evaluation is no other configuration either: by default it is that of the run.
+        keys.retain(|(key, _)| match key.as_str() {
+            "seed" | "eval.seed" => false,
             key => !(key.starts_with("variant.") && key.ends_with(".name")),
         });
         match groups.iter_mut().find(|(known, _)| *known == keys && !keys.is_empty()) {
