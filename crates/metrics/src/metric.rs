@@ -139,8 +139,13 @@ pub trait MetricReference: Debug + Send + Sync {
     /// What is wrong with the samples.
     fn values(&self, samples: &Samples<'_>) -> Result<Vec<Value>, MetricError>;
 
-    /// The values, and for each those of halves of the samples, from which its interval comes. A metric that can do it in one
-    /// pass, or whose values bring their own interval (then there are none of halves), says so here.
+    /// Whether the interval of a value comes from halves of the samples; else a value brings its own, or has none.
+    fn has_halves(&self) -> bool {
+        true
+    }
+
+    /// The values, and for each those of halves of the samples, from which its interval comes; of no half where it
+    /// [has none](Self::has_halves). A metric that can do it in one pass says so here.
     ///
     /// # Errors
     /// As [`values`](Self::values).
@@ -150,6 +155,9 @@ pub trait MetricReference: Debug + Send + Sync {
         halves: &[Vec<usize>],
     ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
         let values = self.values(samples)?;
+        if !self.has_halves() {
+            return Ok((values, Vec::new()));
+        }
         let mut spreads = vec![Vec::new(); values.len()];
         for half in halves {
             let found = match self.values(&samples.rows.select(Axis(0), half).view().into()) {

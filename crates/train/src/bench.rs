@@ -86,17 +86,6 @@ impl Yardstick {
         Ok(self.net.init(self.shape, Some(self.classes), &Streams::new(0), device)?)
     }
 
-    /// A host batch of noise with labels from the first ten classes.
-    fn batch(&self, batch: usize) -> HostBatch {
-        let [channels, height, width] = self.shape;
-        HostBatch {
-            samples: Streams::new(1).normal("bench-data", 0, batch * channels * height * width),
-            shape: [batch, channels, height, width],
-            labels: Some((0..batch).map(|row| row % 10).collect()),
-            augment: None,
-        }
-    }
-
     fn variant(&self, job: Job, batch: usize, microbatches: usize, steps: u64) -> Variant {
         let weight = Weight { p: 1.0, eps: 1e-2 };
         let time = TimeLaw::Uniform;
@@ -160,6 +149,16 @@ impl Yardstick {
             },
             resolved: Resolved::default(),
         }
+    }
+}
+
+/// A host batch of noise, with labels from the first ten classes.
+fn noise([channels, height, width]: [usize; 3], classes: Option<usize>, rows: usize) -> HostBatch {
+    HostBatch {
+        samples: Streams::new(1).normal("bench-data", 0, rows * channels * height * width),
+        shape: [rows, channels, height, width],
+        labels: classes.map(|classes| (0..rows).map(|row| row % classes.min(10)).collect()),
+        augment: None,
     }
 }
 
@@ -250,14 +249,7 @@ impl<B: TrainBackend, K: Kinds> Product<B, K> {
     /// If the network cannot be made, or a frozen teacher cannot be read.
     pub fn of(variant: Variant<K>, job: Job, device: &B::Device) -> Result<Self, TrainError> {
         let Description { shape, classes, .. } = variant.description;
-        let [channels, height, width] = shape;
-        let rows = variant.train.batch;
-        let batch = HostBatch {
-            samples: Streams::new(1).normal("bench-data", 0, rows * channels * height * width),
-            shape: [rows, channels, height, width],
-            labels: classes.map(|classes| (0..rows).map(|row| row % classes.min(10)).collect()),
-            augment: None,
-        };
+        let batch = noise(shape, classes, variant.train.batch);
         let net = variant.net.init(shape, classes, &Streams::new(0), device)?;
         let mut trainer = Trainer::new(net, &variant);
         trainer.load_teachers(&variant, shape, device)?;
@@ -321,7 +313,7 @@ impl<B: AutodiffBackend> Plain<B> {
             average: Some(net.valid()),
             net: Some(net),
             optim: Optim::new(&OptimizerConfig::Adam(Adam(ADAM))),
-            batch: yardstick.batch(batch),
+            batch: noise(yardstick.shape, Some(yardstick.classes), batch),
             step: 0,
             device: device.clone(),
         })

@@ -45,7 +45,10 @@ impl<K: Kinds> Sampler<K> {
     /// # Errors
     /// See [`Model::open`].
     pub fn load_of(path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        let model = Model::<K>::open(path.as_ref(), None)?;
+        Self::of(Model::open(path.as_ref(), None)?)
+    }
+
+    fn of(model: Model<K>) -> Result<Self, TrainError> {
         let net = model.clone().network(&FlexDevice)?;
         Ok(Self { model, net, request: Request::new(1, 1) })
     }
@@ -92,5 +95,45 @@ impl<K: Kinds> Sampler<K> {
     pub fn sample(&self, count: usize) -> Result<Samples, TrainError> {
         let request = Request { count, ..self.request.clone() };
         sample_from(&self.net, &self.model, &request, &FlexDevice, |_, _| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::sample;
+    use burn::{
+        module::{Module, ModuleMapper, Param},
+        tensor::{Tensor, backend::Backend},
+    };
+    use meanflow_core::{Clock, Streams};
+    use meanflow_nets::{MlpConfig, NetConfig, Networks as _};
+
+    /// A fresh network gives zero.
+    struct Numbers;
+
+    impl<B: Backend> ModuleMapper<B> for Numbers {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            let (id, tensor, mapper) = param.consume();
+            Param::from_mapped_value(id, tensor + 0.1, mapper)
+        }
+    }
+
+    #[test]
+    fn samples_are_those_of_the_program() {
+        let config = NetConfig::Mlp(MlpConfig { width: 8, depth: 2, octaves: 0, clock: Clock::TimeAndGap });
+        let net: Net<Flex, NetConfig> =
+            config.init([2, 1, 1], Some(3), &Streams::new(0), &FlexDevice).expect("a network");
+        let net = net.map(&mut Numbers);
+        let model = Model::<BuiltIn>::bare(config, [2, 1, 1], Some(3), &net);
+        let sampler = Sampler::of(model.clone()).expect("a network").seed(7).class(1).nfe(2);
+        let ours = sampler.sample(5).expect("samples");
+        let request = Request { seed: Some(7), class: Some(1), ..Request::new(5, 2) };
+        let program = sample::<Flex, _>(model, &request, &FlexDevice, |_, _| ()).expect("samples");
+        assert_eq!((&ours.values, ours.shape), (&program.values, program.shape));
+        // Fewer are the first of them.
+        assert_eq!(sampler.sample(2).expect("samples").values, ours.values[..4]);
+        assert_ne!(sampler.clone().seed(8).sample(5).expect("samples").values, ours.values);
+        assert!(sampler.class(3).sample(1).is_err());
     }
 }

@@ -13,12 +13,19 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 /// How often children are looked at.
 const POLL: Duration = Duration::from_millis(50);
+
+/// A process, and the threads that pass on its lines.
+struct Running<'a> {
+    name: &'a str,
+    child: Child,
+    lines: Vec<JoinHandle<()>>,
+}
 
 /// What became of the variants.
 pub struct Ended<'a> {
@@ -32,30 +39,33 @@ pub struct Ended<'a> {
 /// `RAYON_NUM_THREADS` says how many each has.
 pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) -> anyhow::Result<Ended<'a>> {
     let threads = (rayon::current_num_threads() / jobs.min(names.len())).max(1);
-    let (mut waiting, mut running) = (VecDeque::from(names), Vec::<(&str, Child)>::new());
+    let (mut waiting, mut running) = (VecDeque::from(names), Vec::<Running>::new());
     let mut ended = Ended { failures: Vec::new(), interrupted: false };
     let mut told = false;
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         while let Some(name) = (!stopping && running.len() < jobs).then(|| waiting.pop_front()).flatten() {
-            running.push((name, start(args, name, threads).context("cannot start a process for a variant")?));
+            running.push(start(args, name, threads).context("cannot start a process for a variant")?);
         }
         if stopping && !told {
             told = true;
-            for (_, child) in &mut running {
+            for running in &mut running {
                 // One that has just ended hears nothing.
-                let _ = child.stdin.as_mut().map(|line| line.write_all(b"s"));
+                let _ = running.child.stdin.as_mut().map(|line| line.write_all(b"s"));
             }
         }
         let mut left = Vec::new();
-        for (name, mut child) in running {
-            match child.try_wait().context("cannot wait for a variant")? {
-                None => left.push((name, child)),
-                Some(status) if status.code() == Some(130) => ended.interrupted = true,
-                Some(status) if !status.success() => {
-                    ended.failures.push((name, anyhow::anyhow!("{status}; its lines above say why")));
-                }
-                Some(_) => {}
+        for mut one in running {
+            let Some(status) = one.child.try_wait().context("cannot wait for a variant")? else {
+                left.push(one);
+                continue;
+            };
+            // Its last lines come before what is said of it.
+            one.lines.into_iter().for_each(|thread| drop(thread.join()));
+            match status.code() {
+                Some(0) => {}
+                Some(130) => ended.interrupted = true,
+                _ => ended.failures.push((one.name, anyhow::anyhow!("{status}; its lines above say why"))),
             }
         }
         running = left;
@@ -68,7 +78,7 @@ pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) 
 }
 
 /// A process for one variant, whose lines get its name in front.
-fn start(args: &Run, name: &str, threads: usize) -> anyhow::Result<Child> {
+fn start<'a>(args: &Run, name: &'a str, threads: usize) -> anyhow::Result<Running<'a>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("run").arg(&args.experiment).arg("--runs-dir").arg(&args.runs_dir);
     for set in &args.set {
@@ -86,15 +96,16 @@ fn start(args: &Run, name: &str, threads: usize) -> anyhow::Result<Child> {
         child.stdout.take().map(|stream| Box::new(stream) as _),
         child.stderr.take().map(|stream| Box::new(stream) as _),
     ];
-    for stream in streams.into_iter().flatten() {
+    let pass_on = |stream| {
         let name = name.to_owned();
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 say!("{name}: {line}");
             }
-        });
-    }
-    Ok(child)
+        })
+    };
+    let lines = streams.into_iter().flatten().map(pass_on).collect();
+    Ok(Running { name, child, lines })
 }
 
 /// In a child: hears what the parent says.

@@ -16,6 +16,31 @@ pub(super) trait Lanes: Copy {
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
 }
 
+/// The instructions that the machine has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Set {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Set {
+    pub(super) fn of_this_machine() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Self::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+}
+
 /// Any machine.
 #[derive(Clone, Copy)]
 pub(super) struct Portable([f32; 8]);

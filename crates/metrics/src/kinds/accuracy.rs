@@ -61,11 +61,7 @@ impl MetricReference for Nothing {
     }
 
     /// A share has its own interval.
-    fn with_halves(
-        &self,
-        samples: &Samples<'_>,
-        _halves: &[Vec<usize>],
-    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
-        Ok((self.values(samples)?, Vec::new()))
+    fn has_halves(&self) -> bool {
+        false
     }
 }

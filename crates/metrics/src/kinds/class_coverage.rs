@@ -76,11 +76,7 @@ impl MetricReference for Labelled {
     }
 
     /// It has no interval.
-    fn with_halves(
-        &self,
-        samples: &Samples<'_>,
-        _halves: &[Vec<usize>],
-    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
-        Ok((self.values(samples)?, Vec::new()))
+    fn has_halves(&self) -> bool {
+        false
     }
 }

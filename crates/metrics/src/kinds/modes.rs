@@ -58,11 +58,7 @@ impl MetricReference for Near {
     }
 
     /// A share has its own interval, the others have none.
-    fn with_halves(
-        &self,
-        samples: &Samples<'_>,
-        _halves: &[Vec<usize>],
-    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
-        Ok((self.values(samples)?, Vec::new()))
+    fn has_halves(&self) -> bool {
+        false
     }
 }

@@ -58,11 +58,7 @@ impl MetricReference for Likelihood {
     }
 
     /// A mean has its standard error.
-    fn with_halves(
-        &self,
-        samples: &Samples<'_>,
-        _halves: &[Vec<usize>],
-    ) -> Result<(Vec<Value>, Vec<Vec<f64>>), MetricError> {
-        Ok((self.values(samples)?, Vec::new()))
+    fn has_halves(&self) -> bool {
+        false
     }
 }

@@ -18,7 +18,7 @@ fn lines<'a>(run: &'a Run, metric: &'a str) -> impl Iterator<Item = &'a EvalLine
 
 /// A logarithmic axis where the values span more than a factor of four, as far as they are positive. The floor is on it
 /// unless that would press the values together.
-fn score_axis(mut values: Vec<f64>, rules: &[(f64, String)]) -> Axis {
+pub(super) fn score_axis(mut values: Vec<f64>, rules: &[(f64, String)]) -> Axis {
     values.retain(|value| value.is_finite());
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     values.extend(rules.iter().map(|rule| rule.0).filter(|floor| *floor > 0.25 * least));

@@ -1,6 +1,6 @@
 //! Means over seeds with their spread, against evaluations and over images seen.
 
-use super::{Figure, union};
+use super::{Figure, scores::score_axis, union};
 use crate::{
     axis::{Axis, Scale},
     chart::{Panel, Series, figure},
@@ -32,13 +32,8 @@ fn series(place: usize, spreads: &[(f64, Spread)], dots: bool) -> Series {
 }
 
 fn axis(series: &[Series]) -> Axis {
-    let values = || series.iter().flat_map(|s| &s.band).flat_map(|(_, low, high)| [*low, *high]);
-    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    if low > 0.0 && high > 4.0 * low {
-        Axis::holding(values(), Scale::Log, 0.08)
-    } else {
-        Axis::holding(values().chain([0.0]), Scale::Linear, 0.06)
-    }
+    let ends = series.iter().flat_map(|series| &series.band).flat_map(|(_, low, high)| [*low, *high]);
+    score_axis(ends.collect(), &[])
 }
 
 const SPREAD: &str =

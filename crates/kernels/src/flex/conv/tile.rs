@@ -1,7 +1,7 @@
 //! The two inner loops, and the choice of their sizes for this machine.
 
 use super::{
-    super::lanes::{Lanes, Portable},
+    super::lanes::{Lanes, Portable, Set},
     frame::Frame,
 };
 
@@ -47,27 +47,16 @@ pub(super) struct Sizes {
     pub(super) columns: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Set {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    Portable,
-}
-
 impl Sizes {
     pub(super) fn of_this_machine() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                return Self { set: Set::Avx512, outputs: 8, places: 48, columns: 32 };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self { set: Set::Avx2, outputs: 4, places: 24, columns: 8 };
-            }
+        let set = Set::of_this_machine();
+        match set {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Self { set, outputs: 8, places: 48, columns: 32 },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Self { set, outputs: 4, places: 24, columns: 8 },
+            Set::Portable => Self { set, outputs: 4, places: 16, columns: 8 },
         }
-        Self { set: Set::Portable, outputs: 4, places: 16, columns: 8 }
     }
 
     /// Fills `at.out`.

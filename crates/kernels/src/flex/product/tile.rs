@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::{
-    super::lanes::{Lanes, Portable},
+    super::lanes::{Lanes, Portable, Set},
     Matrix,
 };
 
@@ -32,27 +32,16 @@ pub(super) struct Sizes {
     pub(super) columns: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Set {
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    Portable,
-}
-
 impl Sizes {
     pub(super) fn of_this_machine() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                return Self { set: Set::Avx512, rows: 12, columns: 32 };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self { set: Set::Avx2, rows: 6, columns: 16 };
-            }
+        let set = Set::of_this_machine();
+        match set {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Self { set, rows: 12, columns: 32 },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => Self { set, rows: 6, columns: 16 },
+            Set::Portable => Self { set, rows: 4, columns: 16 },
         }
-        Self { set: Set::Portable, rows: 4, columns: 16 }
     }
 
     /// Fills `tile.out`, or adds to it.
