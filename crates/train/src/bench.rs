@@ -18,7 +18,9 @@ use burn::{
 use meanflow_core::{
     Backbone, Condition, Solver, Streams,
     interpolant::{linear_path, squared_norm},
-    objective::{Coupling, Derivative, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend},
+    objective::{
+        Coupling, Derivative, Direction, FlowMatchingConfig, MeanFlowConfig, ObjectiveConfig, TrainBackend,
+    },
     precision::Precision,
     solver::{Field, Fresh, Grid, Spacing},
     time::{Pairing, Split, TimeLaw},
@@ -100,6 +102,7 @@ impl Yardstick {
                 label_dropout: 0.0,
                 guidance: None,
                 derivative: Derivative::Jvp,
+                tangent: Direction::FLOW,
             }),
             _ => ObjectiveConfig::FlowMatching(FlowMatchingConfig {
                 time,

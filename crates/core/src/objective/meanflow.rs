@@ -5,7 +5,7 @@ use super::{
     TrainBackend, condition,
     flow_matching::still_rows,
     host::{column, samples},
-    residual::{Derivative, Path, Point},
+    residual::{Derivative, Direction, Path, Point},
     trained,
 };
 use crate::{
@@ -39,6 +39,8 @@ pub struct MeanFlowConfig {
     pub guidance: Option<GuidanceConfig>,
     /// How `du/dt` is taken.
     pub derivative: Derivative,
+    /// Along which direction of `(z, r, t)`.
+    pub tangent: Direction,
 }
 
 impl Facts for MeanFlowConfig {
@@ -75,6 +77,7 @@ impl Objective for MeanFlowConfig {
             label_dropout: about.label_dropout(r, 0.1),
             guidance: GuidanceConfig::read(r, about),
             derivative: Derivative::read(r, Derivative::Jvp),
+            tangent: Direction::read(r),
         };
         if settings.guidance.is_some() {
             about.needs_null_class(r, settings.label_dropout);
@@ -125,13 +128,14 @@ impl Objective for MeanFlowConfig {
             return self.total(squared, velocity, None);
         }
 
-        // Moved rows: u with du/dt along (v, 0, 1) for (z, r, t), which stays off the tape.
+        // Moved rows: u with du/dt, along (v, 0, 1) for (z, r, t) by default, which stays off the tape.
         let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
         let (t_moved, r_moved) = (t.clone().narrow(0, still, moved), r.narrow(0, still, moved));
         let point = Point { z: part(&z), direction: part(&guided), r: r_moved.clone(), t: t_moved.clone() };
         let condition_moved = condition.rows(still, moved);
         let networks = (net, nets.frozen);
-        let (u, dudt) = self.derivative.along::<B, N, F>(Path::Straight, networks, &point, &condition_moved);
+        let along = (Path::Straight, self.tangent);
+        let (u, dudt) = self.derivative.along::<B, N, F>(along, networks, &point, &condition_moved);
         let target = part(&guided) - dudt.clone() * per_row(t_moved - r_moved);
         let velocity_moved = squared_norm(u.clone().inner() - part(&v));
         let squared_moved = squared_norm(u - Tensor::from_inner(target));

@@ -55,7 +55,7 @@ pub use kinds::Objectives;
 pub use meanflow::MeanFlowConfig;
 pub use reference::{Constant, HostTensors, Reference, ReferenceError, Stub};
 pub use residual::{
-    Derivative, Preset,
+    Derivative, Direction, Preset,
     presets::{Ayf, Esc, MfRae, Rcm, ScmLinear, Sct, Tim},
 };
 pub use shortcut::{ShortcutConfig, ShortcutDraws};

@@ -14,7 +14,7 @@ use burn::{
 use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Streams,
-    objective::{At, Batch, Derivative, Draws, MeanFlowConfig, Nets, Objective, ObjectiveConfig},
+    objective::{At, Batch, Derivative, Direction, Draws, MeanFlowConfig, Nets, Objective, ObjectiveConfig},
     solver::Fresh,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -134,6 +134,7 @@ pub fn meanflow(share: f64) -> MeanFlowConfig {
         label_dropout: 0.0,
         guidance: None,
         derivative: Derivative::Jvp,
+        tangent: Direction::FLOW,
     }
 }
 

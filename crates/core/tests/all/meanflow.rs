@@ -1,15 +1,21 @@
 //! The split loss against the paper's algorithm over all rows, values and gradients.
 
+use burn::{
+    backend::Flex,
+    module::{AutodiffModule, Module},
+    tensor::{Tensor, backend::Backend},
+};
 use meanflow_core::{
-    Streams,
-    objective::{Derivative, GuidanceConfig, MeanFlowConfig},
+    Backbone, Clock, Condition, Streams,
+    interpolant::{linear_path, per_row, squared_norm},
+    objective::{Derivative, Direction, GuidanceConfig, MeanFlowConfig},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
 use proptest::prelude::*;
 
 use crate::{
-    common::{B, LAW, assert_close, batch, cases, draw, loss, meanflow, values},
+    common::{B, LAW, assert_close, batch, cases, draw, loss, meanflow, tensor, values},
     naive,
     network::{CLASSES, Net, SAMPLE, parameters},
 };
@@ -83,7 +89,85 @@ proptest! {
                 interval: [sixteenths(start), sixteenths(end)],
             }),
             derivative: Derivative::Jvp,
+            tangent: Direction::FLOW,
         };
         compare(&config, rows, seed);
+    }
+}
+
+/// A network that is told two numbers of a clock.
+#[derive(Module, Debug)]
+struct Told<B: Backend> {
+    net: Net<B>,
+    #[module(skip)]
+    clock: Clock,
+}
+
+impl<B: Backend> Backbone<B> for Told<B> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let [first, second] = self.clock.numbers(r, t).try_into().expect("two numbers");
+        self.net.forward(z, second, first, condition)
+    }
+
+    fn classes(&self) -> Option<usize> {
+        Some(CLASSES)
+    }
+}
+
+/// In each direction of `(z, r, t)` the target has the five-point difference of the network along it, whatever it is told of its times
+/// and however the derivative is taken.
+#[test]
+fn every_tangent_is_a_difference_along_it() {
+    let shape = [6, SAMPLE[0], SAMPLE[1], SAMPLE[2]];
+    let data = batch(shape, CLASSES, 6);
+    let weight = Weight { p: 0.0, eps: 1.0 };
+    let ways = [
+        (Derivative::Jvp, 1e-8),
+        (Derivative::Central { step: 1e-4 }, 1e-6),
+        (Derivative::Backward { step: 1e-6 }, 1e-4),
+        (Derivative::Mixed { step: 1e-6 }, 1e-4),
+    ];
+    for clock in [Clock::TimeAndGap, Clock::BothTimes] {
+        let net = Told { net: Net::<B>::new(&parameters(3)), clock };
+        let mut losses = Vec::new();
+        for (name, tangent) in Direction::ALL {
+            let config = |derivative| MeanFlowConfig { weight, tangent, derivative, ..meanflow(0.5) };
+            let draws = draw(&config(Derivative::Jvp), &Streams::new(9), 1, shape);
+            let host = |values: &[f32]| values.iter().map(|&value| value.into()).collect::<Vec<f64>>();
+            let column = |times: &[f32]| tensor::<Flex, 1>(&host(times), [6]);
+            let (t, r) = (column(&draws.times.t), column(&draws.times.r));
+            let path = linear_path(data.x.clone(), tensor(&host(&draws.noise), shape), t.clone());
+            let condition = Condition::labels(data.labels.clone().expect("labels"));
+            let frozen = net.valid();
+            let u = |steps: f64| {
+                let h = 1e-3 * steps;
+                let time = |time: &Tensor<Flex, 1>, moves: bool| time.clone() + if moves { h } else { 0.0 };
+                let z = path.z.clone() + path.v.clone() * h;
+                frozen.forward(z, time(&r, tangent.r), time(&t, tangent.t), &condition)
+            };
+            let slope = ((u(1.0) - u(-1.0)) * 8.0 - (u(2.0) - u(-2.0))) / 12e-3;
+            let target = path.v.clone() - slope * per_row(t.clone() - r.clone());
+
+            let condition = Condition::labels(Tensor::from_inner(data.labels.clone().expect("labels")));
+            let lift = Tensor::<B, 1>::from_inner;
+            let u = net.forward(Tensor::from_inner(path.z.clone()), lift(r), lift(t), &condition);
+            let expected = squared_norm(u - Tensor::from_inner(target)).mean();
+            let (expected, gradient) = (values(expected.clone()), net.net.gradient(expected));
+            for (derivative, tolerance) in ways {
+                let found = loss(&config(derivative), &net, data.clone(), &draws).loss;
+                let name = format!("{name} told {clock:?}, {derivative:?}");
+                assert_close(&name, &values(found.clone()), &expected, tolerance);
+                assert_close(&name, &net.net.gradient(found), &gradient, tolerance);
+            }
+            losses.push(expected[0]);
+        }
+        losses.sort_by(f64::total_cmp);
+        assert!(losses.windows(2).all(|pair| pair[1] - pair[0] > 1e-3), "as good as equal: {losses:?}");
     }
 }

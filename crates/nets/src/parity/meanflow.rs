@@ -13,7 +13,8 @@ use meanflow_core::{
     Backbone, Condition, Streams,
     interpolant::linear_path,
     objective::{
-        Batch, Derivative, Draws, GuidanceConfig, MeanFlowConfig, Nets, Objective as _, TrainBackend,
+        Batch, Derivative, Direction, Draws, GuidanceConfig, MeanFlowConfig, Nets, Objective as _,
+        TrainBackend,
     },
     solver::{Field, Fresh, Grid, Solver},
     time::{Pairing, Split, TimeLaw},
@@ -175,6 +176,7 @@ where
             label_dropout: 0.0,
             guidance,
             derivative: Derivative::Jvp,
+            tangent: Direction::FLOW,
         };
         let order = Order::new(&self.t, &self.r);
         let indices = order.indices(&self.x.device());

@@ -7,7 +7,7 @@ use burn::{
 };
 use meanflow_core::{
     Condition, Streams,
-    objective::{At, Batch, Derivative, MeanFlowConfig, Nets, Objective},
+    objective::{At, Batch, Derivative, Direction, MeanFlowConfig, Nets, Objective},
     precision::Precision,
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
@@ -61,6 +61,7 @@ fn still_rows_alone_are_rounded_and_gradients_stay_close() {
         label_dropout: 0.0,
         guidance: None,
         derivative: Derivative::Jvp,
+        tangent: Direction::FLOW,
     };
     for (config, shape, classes) in networks() {
         let net: Net<Train, NetConfig> = random_net(&config, shape, classes, &device);

@@ -9,7 +9,7 @@ use burn::{
 use meanflow_core::precision::Precision;
 use meanflow_core::{
     Backbone, Condition, Dropout, Streams,
-    objective::{At, Batch, Derivative, MeanFlowConfig, Nets, Objective},
+    objective::{At, Batch, Derivative, Direction, MeanFlowConfig, Nets, Objective},
     time::{Pairing, Split, TimeLaw},
     weight::Weight,
 };
@@ -106,6 +106,7 @@ fn a_few_steps_of_meanflow_lower_the_loss() {
         label_dropout: 0.1,
         guidance: None,
         derivative: Derivative::Jvp,
+        tangent: Direction::FLOW,
     };
     let [c, h, w] = *shape;
     let labels = Condition::<Flex>::labels(Tensor::from_ints([0, 1, 2, 3, 4, 0, 1, 2], &device)).labels;

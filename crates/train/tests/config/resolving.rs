@@ -117,6 +117,7 @@ weight.eps = 0.01
 label-dropout = 0.0
 guidance = "off"
 derivative = "jvp"
+tangent = "v,0,1"
 
 [train]
 batch = 32

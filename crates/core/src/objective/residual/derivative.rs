@@ -1,6 +1,6 @@
 //! The derivative of a network along a path: exact, or by differences of evaluations.
 
-use super::{Path, Point};
+use super::{Direction, Path, Point};
 use crate::{
     Backbone, Condition,
     objective::{
@@ -13,7 +13,8 @@ use burn::tensor::Tensor;
 use meanflow_jvp::Dual;
 use meanflow_settings::{Number, Reader};
 
-/// How `dF/dt` is taken along the direction `v` of a point, at fixed `r`.
+/// How `dF/dt` is taken along the direction `(v, 0, 1)` of a point, or another ([`Direction`]): then what is added to `t` below is added to
+/// the times that move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Derivative {
     /// The Jacobian-vector product along `(v, 0, 1)`, in the pass that gives `F`.
@@ -70,10 +71,10 @@ impl Derivative {
         Cost { dual: if self.is_dual() { 1.0 } else { 0.0 }, ..Cost::one_pass(plain) }
     }
 
-    /// `F` on the tape and `dF/dt` off it; `frozen` has the weights of `net`.
+    /// `F` on the tape and its derivative along `v` and the times that move off it; `frozen` has the weights of `net`.
     pub(in crate::objective) fn along<B, N, F>(
         self,
-        path: Path,
+        (path, moves): (Path, Direction),
         (net, frozen): (&N, &F),
         point: &Point<B::InnerBackend>,
         condition: &Condition<B::InnerBackend>,
@@ -85,9 +86,11 @@ impl Derivative {
     {
         let Point { z, direction, r, t } = point;
         let told = |t: Tensor<B::InnerBackend, 1>| t * path.told();
-        let r = told(r.clone());
+        let after = |time: &Tensor<B::InnerBackend, 1>, moves: bool, h: f64| {
+            told(if moves { time.clone() + h } else { time.clone() })
+        };
         let at = |z: Tensor<B::InnerBackend, 4>, h: f64| {
-            frozen.forward(path.input(z), r.clone(), told(t.clone() + h), condition)
+            frozen.forward(path.input(z), after(r, moves.r, h), after(t, moves.t, h), condition)
         };
         let near = |h: f64| {
             let [c, s] = path.turn(h);
@@ -97,11 +100,15 @@ impl Derivative {
         if self.is_dual() {
             place = place.with_tangent(tangent::<B, 4>(path.input(direction.clone())));
         }
-        let mut time = Tensor::from_inner(told(t.clone()));
-        if self == Self::Jvp {
-            time = time.with_tangent(tangent::<B, 1>(told(t.ones_like())));
-        }
-        let output = net.forward(place, Tensor::from_inner(r.clone()), time, &outer(condition.clone()));
+        let time = |time: &Tensor<B::InnerBackend, 1>, moves: bool| {
+            let now = Tensor::<B, 1>::from_inner(told(time.clone()));
+            if self == Self::Jvp && moves {
+                now.with_tangent(tangent::<B, 1>(told(time.ones_like())))
+            } else {
+                now
+            }
+        };
+        let output = net.forward(place, time(r, moves.r), time(t, moves.t), &outer(condition.clone()));
         let (output, exact) = output.split_tangent();
         let exact = || exact.map_or_else(|| z.zeros_like(), off_tape::<B, 4>);
         let back = |before: Tensor<B::InnerBackend, 4>, h: f64| {

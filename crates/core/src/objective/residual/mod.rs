@@ -9,6 +9,7 @@
 
 pub(super) mod case;
 mod derivative;
+mod direction;
 mod law;
 mod path;
 mod preset;
@@ -18,6 +19,7 @@ mod velocity;
 mod weight;
 
 pub use derivative::Derivative;
+pub use direction::Direction;
 pub use law::{Law, Zero};
 pub use path::{Form, Path};
 pub use preset::{Preset, Published};
@@ -329,8 +331,8 @@ impl Residual {
         if still < rows {
             let condition = task.condition.rows(still, rows - still);
             let point = task.point.rows(still, rows - still);
-            let (output, slope) =
-                self.derivative.along::<B, N, F>(self.path, (net, frozen), &point, &condition);
+            let along = (self.path, Direction::FLOW);
+            let (output, slope) = self.derivative.along::<B, N, F>(along, (net, frozen), &point, &condition);
             outputs.push(output);
             slopes.push(slope);
         }
