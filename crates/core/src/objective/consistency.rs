@@ -1,7 +1,7 @@
 //! What the consistency objectives share: two noise levels of one sample.
 
 use super::{
-    At, Batch, Rows, TrainBackend, every_nth,
+    At, Batch, Distillation, Rows, TrainBackend, every_nth,
     host::{column, samples},
     labels::{condition, outer},
 };
@@ -69,12 +69,19 @@ pub(super) struct Levels<B: Backend> {
     pub target: Tensor<B, 1>,
 }
 
-/// `D(x + σ·e, σ)` of both levels of a sample: trained, and as the target without gradient.
+impl<B: Backend> Levels<B> {
+    /// `x + σ_t·e` and `x + σ_r·e` of both levels.
+    pub(super) fn noisy(&self, x: &Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+        [&self.sigma, &self.target].map(|sigma| x.clone() + self.e.clone() * per_row(sigma.clone()))
+    }
+}
+
+/// `D(x_σ, σ)` of the points of both levels: trained, and as the target without gradient.
 pub(super) fn both_levels<B, N, F>(
     edm: Edm,
     online: &N,
-    teacher: &F,
-    x: &Tensor<B::InnerBackend, 4>,
+    target: &F,
+    [far, near]: [Tensor<B::InnerBackend, 4>; 2],
     levels: &Levels<B::InnerBackend>,
     condition: &Condition<B::InnerBackend>,
 ) -> (Tensor<B, 4>, Tensor<B::InnerBackend, 4>)
@@ -83,15 +90,13 @@ where
     N: Backbone<B>,
     F: Backbone<B::InnerBackend>,
 {
-    let Levels { e, sigma, target } = levels;
-    let noisy = |sigma: &Tensor<B::InnerBackend, 1>| x.clone() + e.clone() * per_row(sigma.clone());
     let clean = edm.denoise(
         online,
-        Tensor::from_inner(noisy(sigma)),
-        Tensor::from_inner(sigma.clone()),
+        Tensor::from_inner(far),
+        Tensor::from_inner(levels.sigma.clone()),
         &outer(condition.clone()),
     );
-    (clean, edm.denoise(teacher, noisy(target), target.clone(), condition))
+    (clean, edm.denoise(target, near, levels.target.clone(), condition))
 }
 
 /// Both levels of a batch.
@@ -106,11 +111,11 @@ pub(super) struct Pair<B: TrainBackend> {
     pub levels: Levels<B::InnerBackend>,
 }
 
-/// [`both_levels`] of a step.
+/// [`both_levels`] of a step; `flow` is a teacher that leads from one level to the other in place of the sample's own noise.
 pub(super) fn pair<B, N, F>(
     edm: Edm,
-    online: &N,
-    teacher: &F,
+    (online, target): (&N, &F),
+    flow: Option<(&Distillation, &F)>,
     batch: &Batch<B::InnerBackend>,
     draws: &LevelDraws,
 ) -> Pair<B>
@@ -120,8 +125,14 @@ where
     F: Backbone<B::InnerBackend>,
 {
     let levels = draws.levels(batch.x.dims(), &batch.x.device());
-    let condition = Condition { dropout: draws.dropout, ..condition(batch, online.classes()) };
-    let (clean, target) = both_levels::<B, N, F>(edm, online, teacher, &batch.x, &levels, &condition);
+    let plain = condition(batch, online.classes());
+    let [far, own] = levels.noisy(&batch.x);
+    let near = match flow {
+        Some((distillation, teacher)) => distillation.step(teacher, far.clone(), draws, &plain),
+        None => own,
+    };
+    let condition = Condition { dropout: draws.dropout, ..plain };
+    let (clean, target) = both_levels::<B, N, F>(edm, online, target, [far, near], &levels, &condition);
     let squared = squared_norm(clean.clone().inner() - target.clone());
     Pair { clean, target, squared, levels }
 }

@@ -1,12 +1,15 @@
-//! Consistency training (CT, arXiv 2303.01469): neighbours on a grid of noise levels, which grows over the run.
+//! Consistency training and distillation (CT and CD, arXiv 2303.01469): neighbours on a grid of noise levels, which grows over the run.
 //!
 //! `L = E λ(σ_t)·d(D(x + σ_t·e, σ_t), sg D⁻(x + σ_r·e, σ_r))` with neighbours `σ_r < σ_t` on a grid of `N(k)` levels and a moving
 //! average `D⁻` of the network whose decay rises with `N`:
 //! `N(k) = ⌈√(k/K·((s₁+1)² − s₀²) + s₀²) − 1⌉ + 1`, `μ(k) = exp(s₀·ln μ₀/N(k))`.
+//!
+//! That is training. In distillation a step of a frozen teacher's flow from `x + σ_t·e` takes the place of `x + σ_r·e` ([`Distillation`]),
+//! and by default, as published, the grid does not grow and the target is the network itself.
 
 use super::{
-    About, At, Batch, Cost, Facts, Learns, Loss, Measure, Nets, Objective, Reference, ReferenceError,
-    Teacher, TrainBackend,
+    About, At, Batch, Cost, Distillation, Facts, Learns, Loss, Measure, Nets, Objective, Reference,
+    ReferenceError, Teacher, TrainBackend,
     consistency::{LevelDraws, Levels, Pair, both_levels, pair},
     reference::Stub,
 };
@@ -21,14 +24,14 @@ use burn::{
 use meanflow_jvp::Untaped;
 use meanflow_settings::{Choice, Number, Reader, Within};
 
-/// Settings of consistency training.
+/// Settings of consistency training, and of distillation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CtConfig {
     /// `s₀`: levels at the start of the run.
     pub first: usize,
     /// `s₁`: one less than the levels at its end.
     pub last: usize,
-    /// `μ₀`: the decay of the average when there are `s₀` levels, to the power `s₀/N`.
+    /// `μ₀`: the decay of the average when there are `s₀` levels, to the power `s₀/N`; 0 is the network itself.
     pub decay: f64,
     /// Distance of two samples.
     pub norm: Norm,
@@ -36,6 +39,8 @@ pub struct CtConfig {
     pub weighting: CtWeighting,
     /// Standard deviation of the data.
     pub sigma_data: f64,
+    /// A teacher, for distillation.
+    pub distillation: Option<Distillation>,
 }
 
 /// Distance of two samples.
@@ -133,11 +138,13 @@ impl Facts for CtConfig {
 
     fn teachers(&self, at: &At) -> Vec<Teacher> {
         let share = self.first as f64 / self.levels(at.progress()) as f64;
-        vec![Teacher::Ema { decay: self.decay.powf(share) }]
+        let average = Teacher::Ema { decay: self.decay.powf(share) };
+        let frozen = self.distillation.iter().map(|taught| Teacher::Frozen(taught.teacher.clone()));
+        [average].into_iter().chain(frozen).collect()
     }
 
     fn depends_on_length(&self) -> bool {
-        true
+        self.first <= self.last
     }
 
     fn measures(&self) -> &'static [&'static str] {
@@ -145,31 +152,35 @@ impl Facts for CtConfig {
     }
 
     fn cost(&self) -> Cost {
-        Cost::one_pass(1.0)
+        let taught = self.distillation.as_ref().map_or(0, |taught| taught.solver.evaluations());
+        Cost::one_pass(1.0 + taught as f64)
     }
 }
 
 impl Objective for CtConfig {
     const NAME: &'static str = "ct";
     const ABOUT: &'static str =
-        "consistency training: neighbours on a growing grid of noise levels (arXiv 2303.01469)";
+        "consistency training, or distillation: neighbours on a grid of noise levels (arXiv 2303.01469)";
 
     type Tangents = Untaped;
     type Draws = LevelDraws;
 
-    fn read(r: &mut Reader, _about: &About) -> Self {
-        let first = r.get("first", Within(2, 1 << 16), 2);
-        let last = r.get("last", Within(2, 1 << 16), 150);
-        if last < first {
-            r.fault("last", format!("the grid grows, from `first` = {first} levels"), None);
+    fn read(r: &mut Reader, about: &About) -> Self {
+        let distillation = Distillation::read(r, about);
+        let (levels, decay) = if distillation.is_some() { ([18, 17], 0.0) } else { ([2, 150], 0.9) };
+        let first = r.get("first", Within(2, 1 << 16), levels[0]);
+        let last = r.get("last", Within(1, 1 << 16), levels[1]);
+        if last + 1 < first {
+            r.fault("last", format!("the grid does not shrink, from `first` = {first} levels"), None);
         }
         Self {
             first,
             last,
-            decay: r.get("decay", Number::new(|x| x > 0.0 && x < 1.0, "be above 0 and below 1"), 0.9),
+            decay: r.get("decay", Number::BELOW_ONE, decay),
             norm: r.get("norm", Choice(Norm::ALL.to_vec()), Norm::L2),
             weighting: r.get("weighting", Choice(CtWeighting::ALL.to_vec()), CtWeighting::Uniform),
             sigma_data: r.get("sigma-data", Number::POSITIVE, 0.5),
+            distillation,
         }
     }
 
@@ -189,8 +200,9 @@ impl Objective for CtConfig {
         F: Backbone<B::InnerBackend>,
     {
         let edm = self.edm(LevelGrid::PUBLISHED);
+        let flow = self.distillation.as_ref().map(|taught| (taught, &nets.teachers[1]));
         let Pair { clean, target, squared, levels } =
-            pair::<B, N, F>(edm, nets.online, &nets.teachers[0], &batch, draws);
+            pair::<B, N, F>(edm, (nets.online, &nets.teachers[0]), flow, &batch, draws);
         let rows = self.rows(clean, &target, &levels.sigma);
         Loss { loss: rows.mean(), measures: vec![Measure::mean("raw", squared)] }
     }
@@ -209,6 +221,7 @@ impl Objective for CtConfig {
             norm: named(&Norm::ALL, "loss_norm", &choice("loss_norm")?)?,
             weighting: named(&CtWeighting::ALL, "weighting", &choice("weighting")?)?,
             sigma_data: reference.number("sigma_data")?,
+            distillation: None,
         };
         let grid = LevelGrid {
             min: reference.number("sigma_min")?,
@@ -229,14 +242,15 @@ impl Objective for CtConfig {
             sigma: column("in.sigma_t")?,
             target: column("in.sigma_r")?,
         };
-        let x = reference.tensor("in.x", device)?;
+        let x = reference.tensor::<B::InnerBackend, 4>("in.x", device)?;
         let stub = Stub::<B>::new(reference, "param", Clock::Time, device)?;
         let teacher = Stub::<B>::new(reference, "teacher", Clock::Time, device)?.valid();
         // It has no classes, and tells its network the null class.
         let null = Tensor::full([index.len()], reference.number("null_class")? as i64, device);
         let condition = Condition::labels(null);
+        let points = levels.noisy(&x);
         let (clean, target) =
-            both_levels::<B, _, _>(settings.edm(grid), &stub, &teacher, &x, &levels, &condition);
+            both_levels::<B, _, _>(settings.edm(grid), &stub, &teacher, points, &levels, &condition);
         let rows = settings.rows(clean, &target, &levels.sigma);
         reference.found("out.target", target);
         reference.found("out.per_sample", rows.clone().inner());

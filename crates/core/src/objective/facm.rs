@@ -8,8 +8,8 @@ use super::{
     Teacher, TrainBackend, outer,
     reference::Told,
     residual::{
-        Derivative, Factor, Form, Guide, Law, Learned, Measured, Path, Residual, ResidualDraws, RowWeight,
-        Step, Tangent, Task, Velocity,
+        Derivative, Extrapolation, Factor, Form, Guide, Law, Learned, Measured, Path, Residual,
+        ResidualDraws, RowWeight, Step, Tangent, Task, Velocity,
         case::{Case, draws},
         presets::scm_linear::{guide, law},
     },
@@ -95,7 +95,7 @@ impl Facts for FacmConfig {
     }
 
     fn cost(&self) -> Cost {
-        let of = self.consistency.derivative.cost();
+        let of = self.consistency.cost();
         Cost { passes: 1.0 + of.passes, ..of }
     }
 }
@@ -117,7 +117,7 @@ impl Objective for FacmConfig {
         consistency.read_teacher(r);
         consistency.label_dropout = about.label_dropout(r, 0.1);
         consistency.guide =
-            Guide::read(r, about, Guide::Extrapolated { omega: 1.75, interval: [0.0, 0.875] });
+            Guide::read(r, about, Guide::Extrapolated(Extrapolation { omega: 1.75, interval: [0.0, 0.875] }));
         consistency.check(r, about);
         let anchors = Choice(vec![("both-times", Anchor::BothTimes), ("mirrored", Anchor::Mirrored)]);
         Self { consistency, anchor: r.get("anchor", anchors, Anchor::BothTimes) }

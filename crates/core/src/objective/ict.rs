@@ -182,7 +182,7 @@ impl Objective for IctConfig {
     {
         let edm = self.edm(LevelGrid::PUBLISHED);
         let Pair { clean, target, squared, levels } =
-            pair::<B, N, F>(edm, nets.online, nets.frozen, &batch, draws);
+            pair::<B, N, F>(edm, (nets.online, nets.frozen), None, &batch, draws);
         let rows = self.rows(clean, &target, &levels);
         Loss { loss: rows.mean(), measures: vec![Measure::mean("raw", squared)] }
     }
@@ -223,7 +223,8 @@ impl Objective for IctConfig {
         let net = Unscaled { stub, sigma_data: paper.sigma_data };
         let condition = condition(&batch, <Unscaled<B> as Backbone<B>>::classes(&net));
         let frozen = net.valid();
-        let both = || both_levels::<B, _, _>(paper.edm(grid), &net, &frozen, &batch.x, &levels, &condition);
+        let points = || levels.noisy(&batch.x);
+        let both = || both_levels::<B, _, _>(paper.edm(grid), &net, &frozen, points(), &levels, &condition);
         let (clean, target) = both();
         reference.found("out.predicted", clean.clone().inner());
         let rows = paper.rows(clean, &target, &levels);

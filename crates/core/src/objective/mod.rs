@@ -7,6 +7,7 @@ mod contract;
 mod coupling;
 mod ct;
 mod derivative;
+mod distillation;
 mod dmf;
 mod draws;
 mod drifting;
@@ -37,6 +38,7 @@ pub use contract::{
 };
 pub use coupling::Coupling;
 pub use ct::{CtConfig, CtWeighting, Norm};
+pub use distillation::{Distillation, LevelStep};
 pub use dmf::{DmfConfig, DmfDraws};
 pub use draws::{Draws, GuidanceDraws};
 pub use drifting::{DriftingConfig, DriftingDraws};

@@ -168,6 +168,7 @@ fn the_grid_of_ct_grows_and_so_does_the_average() {
         norm: Norm::L2,
         weighting: CtWeighting::Uniform,
         sigma_data: 0.5,
+        distillation: None,
     };
     // N(k) = ⌈√(k/K·(151² − 4) + 4) − 1⌉ + 1.
     assert_eq!([0.0, 0.25, 1.0].map(|progress| objective.levels(progress)), [2, 76, 151]);

@@ -122,11 +122,14 @@ impl Visit<Flex> for Count {
 fn costs_are_counted() {
     let about = About { labels: Labels::Missing, guided: Some(false) };
     let defaults = ObjectiveConfig::NAMES.iter().map(|(name, _)| (*name, ""));
-    let derivatives = ["central = {}", "backward = {}", "mixed = {}"];
-    let others = ["meanflow", "tim", "dmf"].iter().flat_map(|name| derivatives.map(|way| (*name, way)));
-    for (name, way) in defaults.chain(others) {
-        let derivative = if way.is_empty() { String::new() } else { format!("derivative = {{ {way} }}\n") };
-        let text = format!("[objective.{name}]\n{derivative}");
+    let derivatives = ["central", "backward", "mixed"];
+    let keys = derivatives.map(|way| format!("derivative = {{ {way} = {{}} }}"));
+    let others = ["meanflow", "tim", "dmf"].iter().flat_map(|name| keys.iter().map(|keys| (*name, &**keys)));
+    let taught =
+        ["ct", "sct", "scm-linear", "ayf", "mf-rae", "rcm", "facm"].map(|name| (name, "teacher = 'x'"));
+    let euler = [("ct", "teacher = 'x'\nsolver = 'euler'")];
+    for (name, way) in defaults.chain(others).chain(taught).chain(euler) {
+        let text = format!("[objective.{name}]\n{way}\n");
         let document = Document::of_text("x.toml", &text, Layout::of("x")).unwrap();
         let read = document.read(|root, _| {
             root.kind("objective", &[name], None, |kind, r| ObjectiveConfig::read(kind, r, &about))

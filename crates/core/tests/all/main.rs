@@ -4,6 +4,7 @@ mod another_point;
 mod common;
 mod constant;
 mod costs;
+mod distillation;
 mod draws;
 mod dropout;
 mod flow_matching;

@@ -62,7 +62,9 @@ fn experiments() -> Vec<Comparison> {
         add(IMAGES, &[&format!("objective={{{name}={{{settings}}}}}")]);
     }
     add(IMAGES, &["objective={dmf={time-flow=\"uniform\", time-r=\"uniform\"}}"]);
-    add(IMAGES, &["objective={rcm={teacher=\"flow.safetensors\", guidance={}}}"]);
+    for name in ["rcm", "sct", "ct"] {
+        add(IMAGES, &[&format!("objective={{{name}={{teacher=\"flow.safetensors\", guidance={{}}}}}}")]);
+    }
     for name in ["central", "backward", "mixed"] {
         add(IMAGES, &[&format!("objective={{meanflow={{derivative={{{name}={{}}}}}}}}")]);
     }

@@ -58,6 +58,17 @@ fn a_frozen_teacher_is_read_once() {
     let flow = Place::new();
     assert_eq!(flow.go(&["objective={flow-matching={}}"]).unwrap(), FINISHED);
     let asked = |path: &std::path::Path| format!("objective={{rcm={{teacher={path:?}}}}}");
+    for name in ["ct", "sct"] {
+        let [taught, untaught] = [format!("teacher={:?}", flow.path()), String::new()].map(|teacher| {
+            // The same grid and average with a teacher and without.
+            let keys = if name == "ct" { "first=2,last=150,decay=0.9," } else { "" };
+            let place = Place::new();
+            let objective = format!("objective={{{name}={{{keys}{teacher}}}}}");
+            assert_eq!(place.go(&[&objective, "train.microbatches=2"]).unwrap(), FINISHED, "{objective}");
+            place.log()
+        });
+        assert_ne!(taught, untaught, "{name}");
+    }
     let objective = asked(&flow.path());
     let whole = Place::new();
     assert_eq!(whole.go(&[&objective]).unwrap(), FINISHED);

@@ -24,11 +24,11 @@ pub use law::{Law, Zero};
 pub use path::{Form, Path};
 pub use preset::{Preset, Published};
 pub use tangent::Tangent;
-pub use velocity::{Guide, Velocity};
+pub use velocity::{Extrapolation, Guide, Velocity};
 pub use weight::{Factor, Gap, Learned, Measured, RowWeight};
 
 use super::{
-    About, At, Batch, Group, Nets, Rows, Teacher, TrainBackend, condition, every_nth,
+    About, At, Batch, Cost, Group, Nets, Rows, Teacher, TrainBackend, condition, every_nth,
     flow_matching::still_rows, host::samples, labels::without,
 };
 use crate::{
@@ -185,13 +185,21 @@ impl Residual {
         Step { task, slope, raw, rows }
     }
 
-    /// The key `teacher`: `"off"`, or a run or file of this network, trained to velocities, whose velocity takes the place of the
-    /// data's.
+    /// The key `teacher`: the teacher's velocity takes the place of the data's.
     pub(super) fn read_teacher(&mut self, r: &mut Reader) {
-        self.teacher = r.get("teacher", Or("off", PathTo), None);
+        self.teacher = read_teacher(r);
         if self.teacher.is_some() {
             self.velocity = Velocity::Teacher { flow: true };
         }
+    }
+
+    /// The key `guidance` of a method that guides its teacher and nothing else, with this scale by default.
+    fn read_teacher_guidance(&mut self, r: &mut Reader, about: &About, omega: f64) {
+        let guidance = Extrapolation::of_teacher(r, about, omega, self.teacher.is_some());
+        let own = |times: [f64; 2]| times.map(|t| self.path.own(t));
+        self.guide = guidance
+            .map(|Extrapolation { omega, interval }| Extrapolation { omega, interval: own(interval) })
+            .map(Guide::Extrapolated);
     }
 
     /// A problem if the network's own velocities guide it and its null class is not trained.
@@ -238,6 +246,12 @@ impl Residual {
             Velocity::PlugIn(share) if share > 0.0 => Group::Batch(1),
             _ => Group::Rows(1),
         }
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        let cost = self.derivative.cost().on(self.law.moved());
+        // A teacher tells the velocity of every row.
+        Cost { plain: cost.plain + if self.teacher.is_some() { 1.0 } else { 0.0 }, ..cost }
     }
 
     pub(super) fn depends_on_length(&self) -> bool {
@@ -291,10 +305,9 @@ impl Residual {
                 let v = source * self.unit.recip();
                 field.field(net, place.clone(), v, &told, &plain, dropped) * self.unit
             }
-            Some(Guide::Extrapolated { omega, interval }) => {
+            Some(Guide::Extrapolated(guidance)) => {
                 let net = if self.velocity == Velocity::Data { own } else { &teachers[0] };
-                let place = (place.clone(), source);
-                velocity::extrapolated(net, (omega, interval), place, time, &draws.t, &dropped)
+                guidance.of(net, (place.clone(), source), time, &draws.t, &dropped)
             }
         };
         let velocity = match carried {
@@ -387,6 +400,11 @@ impl Residual {
         let factors = Tensor::from_inner(column(&factors, &target));
         self.weight.rows(output, Tensor::from_inner(target), factors, log)
     }
+}
+
+/// The key `teacher`: `"off"`, or a run or file of the network in training, trained to velocities.
+pub(super) fn read_teacher(r: &mut Reader) -> Option<PathBuf> {
+    r.get("teacher", Or("off", PathTo), None)
 }
 
 /// The learned log-variance of each row, of a network that has one.

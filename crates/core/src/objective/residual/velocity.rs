@@ -58,14 +58,17 @@ pub enum Guide {
         /// Whether it acts on rows whose label is dropped too.
         everywhere: bool,
     },
-    /// `v_0 + ω·(v − v_0)`, `v_0` that of the teacher, or of the network: for the null class at times in the interval, for the row's
-    /// label outside (FACM).
-    Extrapolated {
-        /// The scale.
-        omega: f64,
-        /// Times at which the null class is asked.
-        interval: [f64; 2],
-    },
+    /// Away from a velocity of the teacher, or of the network.
+    Extrapolated(Extrapolation),
+}
+
+/// `v_0 + ω·(v − v_0)`, `v_0` that of a network: for the null class at times in the interval, for the row's label outside (FACM).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extrapolation {
+    /// The scale.
+    pub omega: f64,
+    /// Times at which the null class is asked.
+    pub interval: [f64; 2],
 }
 
 impl Guide {
@@ -81,31 +84,55 @@ impl Guide {
                 decay: decay.map(|decay| r.get("teacher-decay", Number::BELOW_ONE, decay)),
                 everywhere,
             },
-            Self::Extrapolated { omega, interval: default } => Self::Extrapolated {
-                omega: r.get("omega", Number::AT_LEAST_ONE, omega),
-                interval: interval(r, default),
-            },
+            Self::Extrapolated(default) => Self::Extrapolated(Extrapolation::read(r, default)),
         })?;
         about.needs_classes(r);
         Some(guide)
     }
 }
 
-/// `v_0 + ω·(v − v_0)`; `time` is what `net` is told of `t`.
-pub(super) fn extrapolated<B: Backend, F: Backbone<B>>(
-    net: &F,
-    (omega, interval): (f64, [f64; 2]),
-    (z, v): (Tensor<B, 4>, Tensor<B, 4>),
-    time: Tensor<B, 1>,
-    t: &[f64],
-    condition: &Condition<B>,
-) -> Tensor<B, 4> {
-    let classes = net.classes().expect("guidance needs a class-conditional network");
-    let labels = condition.labels.clone().expect("guidance needs labels");
-    let inside: Vec<bool> = t.iter().map(|t| (interval[0]..=interval[1]).contains(t)).collect();
-    let labels = without(labels, classes, &inside);
-    let base = net.forward(z, time.clone(), time, &Condition { labels: Some(labels), ..condition.clone() });
-    base.clone() + (v - base) * omega
+impl Extrapolation {
+    fn read(r: &mut Reader, default: Self) -> Self {
+        Self {
+            omega: r.get("omega", Number::AT_LEAST_ONE, default.omega),
+            interval: interval(r, default.interval),
+        }
+    }
+
+    /// The key `guidance` of a method that guides its teacher and nothing else: `"off"`, or a table; a problem if it has no teacher.
+    pub(in crate::objective) fn of_teacher(
+        r: &mut Reader,
+        about: &About,
+        omega: f64,
+        taught: bool,
+    ) -> Option<Self> {
+        let default = Self { omega, interval: [0.0, 1.0] };
+        let guidance = r.off_or("guidance", false, |r| Self::read(r, default))?;
+        about.needs_classes(r);
+        if !taught {
+            let help = "give the file of a network in `teacher`";
+            r.fault("guidance", "guidance here is the teacher's, and there is none", Some(help));
+        }
+        Some(guidance)
+    }
+
+    /// `v_0 + ω·(v − v_0)` at `z`; `time` is what `net` is told of `t`.
+    pub(in crate::objective) fn of<B: Backend, F: Backbone<B>>(
+        &self,
+        net: &F,
+        (z, v): (Tensor<B, 4>, Tensor<B, 4>),
+        time: Tensor<B, 1>,
+        t: &[f64],
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        let classes = net.classes().expect("guidance needs a class-conditional network");
+        let labels = condition.labels.clone().expect("guidance needs labels");
+        let inside: Vec<bool> = t.iter().map(|t| (self.interval[0]..=self.interval[1]).contains(t)).collect();
+        let labels = without(labels, classes, &inside);
+        let condition = Condition { labels: Some(labels), ..condition.clone() };
+        let base = net.forward(z, time.clone(), time, &condition);
+        base.clone() + (v - base) * self.omega
+    }
 }
 
 /// `velocity` on the rows that are `chosen`, `other` on the rest.

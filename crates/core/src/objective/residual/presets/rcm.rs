@@ -5,8 +5,8 @@
 //! `100·‖F − target‖²`; `v` is a frozen teacher's, guided, or that of the data.
 
 use super::super::{
-    Derivative, Factor, Form, Guide, Law, Learned, Measured, Path, Published, Residual, RowWeight, Tangent,
-    Velocity,
+    Derivative, Extrapolation, Factor, Form, Guide, Law, Learned, Measured, Path, Published, Residual,
+    RowWeight, Tangent, Velocity,
     case::{Case, draws},
 };
 use crate::{
@@ -59,14 +59,7 @@ impl Published for Rcm {
         residual.warmup = r.get("warmup", Number::UNIT, 0.025);
         residual.read_teacher(r);
         residual.label_dropout = about.label_dropout(r, 0.1);
-        residual.guide = Guide::read(r, about, Guide::Extrapolated { omega: 5.0, interval: [0.0, 1.0] });
-        if let Some(Guide::Extrapolated { interval, .. }) = &mut residual.guide {
-            *interval = interval.map(|t| residual.path.own(t));
-            if residual.teacher.is_none() {
-                let help = "give the file of a network in `teacher`";
-                r.fault("guidance", "guidance here is the teacher's, and there is none", Some(help));
-            }
-        }
+        residual.read_teacher_guidance(r, about, 5.0);
         residual
     }
 
@@ -83,7 +76,7 @@ impl Published for Rcm {
         residual.velocity = Velocity::Teacher { flow: false };
         let omega = reference.number("teacher_guidance")?;
         // All times.
-        residual.guide = Some(Guide::Extrapolated { omega, interval: [0.0, f64::INFINITY] });
+        residual.guide = Some(Guide::Extrapolated(Extrapolation { omega, interval: [0.0, f64::INFINITY] }));
         let angles = reference.host("in.angle")?;
         let rows = angles.len();
         let mut draws = draws(reference, angles, vec![0.0; rows]);

@@ -2,8 +2,8 @@
 //! `g = sin(πt/2)·(u − v + w·t·du/dt)`, target `u⁻ − g/(‖g‖/√D + c)`, loss `exp(−l)·m + l` of the mean square `m`.
 
 use super::super::{
-    Derivative, Factor, Form, Guide, Law, Learned, Measured, Path, Published, Residual, RowWeight, Tangent,
-    Velocity,
+    Derivative, Extrapolation, Factor, Form, Guide, Law, Learned, Measured, Path, Published, Residual,
+    RowWeight, Tangent, Velocity,
     case::{Case, draws},
 };
 use crate::{
@@ -50,7 +50,7 @@ impl Published for ScmLinear {
 
     fn read(r: &mut Reader, about: &About) -> Residual {
         let law = TimeLaw::read(r, "time", TimeLaw::AtanNormal { mean: -0.8, std: 1.4 });
-        let published = Guide::Extrapolated { omega: 1.75, interval: [0.0, 0.875] };
+        let published = Guide::Extrapolated(Extrapolation { omega: 1.75, interval: [0.0, 0.875] });
         let guide = Guide::read(r, about, published);
         let mut residual = residual(law, guide, Velocity::Data, r.get("c", Number::POSITIVE, 0.1));
         residual.derivative = Derivative::read(r, Derivative::Jvp);
@@ -102,5 +102,5 @@ pub(in crate::objective) fn law(reference: &Reference) -> Result<(TimeLaw, Vec<f
 pub(in crate::objective) fn guide(reference: &Reference) -> Result<Option<Guide>, ReferenceError> {
     let omega = reference.number("cfg_w")?;
     let interval = [1.0 - reference.number("ghigh")?, 1.0 - reference.number("glow")?];
-    Ok((omega > 1.0).then_some(Guide::Extrapolated { omega, interval }))
+    Ok((omega > 1.0).then_some(Guide::Extrapolated(Extrapolation { omega, interval })))
 }

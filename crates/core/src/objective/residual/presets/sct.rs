@@ -2,7 +2,8 @@
 //! not change along the flow.
 //!
 //! With `g = cos²a·(σ_d·F⁻ − v) + w·cos a·sin a·(x_a + σ_d·dF⁻/da)`, which is `−cos a·df⁻/da` once the warm-up `w` is 1, the target is
-//! `F⁻ − g/(‖g‖/√D + c)` and the loss `exp(−l)·m + l` of the mean square `m`, `l` learned.
+//! `F⁻ − g/(‖g‖/√D + c)` and the loss `exp(−l)·m + l` of the mean square `m`, `l` learned. `v` is that of the data, or for the distillation sCD a
+//! frozen teacher's, guided or not.
 
 use super::super::{
     Derivative, Factor, Form, Law, Learned, Measured, Path, Published, Residual, RowWeight, Tangent,
@@ -61,6 +62,7 @@ impl Published for Sct {
         residual.warmup = r.get("warmup", Number::UNIT, 0.025);
         residual.read_teacher(r);
         residual.label_dropout = about.label_dropout(r, 0.1);
+        residual.read_teacher_guidance(r, about, 2.0);
         if !r.get("learned-weight", Flag, true) {
             residual.weight.learned = Learned::Off;
         }
