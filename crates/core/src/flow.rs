@@ -22,6 +22,22 @@ pub enum Prediction {
     ScaledData(ScaledData),
     /// The velocity on the path of TrigFlow (sCM, arXiv 2410.11081), see [`TrigFlow`].
     Trig(TrigFlow),
+    /// Data, see [`DataPrediction`].
+    Data(DataPrediction),
+}
+
+/// A network whose output `x̂` stands for data (pixel MeanFlow, arXiv 2601.22158): `u(z, r, t) = (z − x̂(z, r, t))/max(t, floor)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DataPrediction {
+    /// The smallest time that is divided by, at most 1.
+    pub floor: f64,
+}
+
+impl DataPrediction {
+    /// The velocity `(z − x)/max(t, floor)` to the data `x`, `t` of each row, `[batch]`.
+    pub fn velocity<B: Backend>(&self, z: Tensor<B, 4>, x: Tensor<B, 4>, t: Tensor<B, 1>) -> Tensor<B, 4> {
+        (z - x) / per_row(t.clamp(self.floor, 1.0))
+    }
 }
 
 /// A flow of `x/σ_d` (IMM, arXiv 2503.07565), told its own times.
@@ -153,6 +169,7 @@ impl fmt::Display for Prediction {
             Self::ScaledData(ScaledData { sigma_data }) => write!(f, "scaled-data {sigma_data}"),
             Self::Edm(Edm { sigma_data, sigma_min }) => write!(f, "edm {sigma_data} {sigma_min}"),
             Self::Trig(TrigFlow { sigma_data }) => write!(f, "trig {sigma_data}"),
+            Self::Data(DataPrediction { floor }) => write!(f, "data {floor}"),
         }
     }
 }
@@ -172,6 +189,7 @@ impl Prediction {
                 Self::Edm(Edm { sigma_data: positive(data)?, sigma_min })
             }
             "trig" => Self::Trig(TrigFlow { sigma_data: positive(numbers)? }),
+            "data" => Self::Data(DataPrediction { floor: positive(numbers)? }),
             _ => return None,
         })
     }
@@ -179,7 +197,7 @@ impl Prediction {
     /// The time that stands for pure noise: 1, or as near as the network knows.
     pub fn start(&self) -> f64 {
         match self {
-            Self::Average | Self::Scaled { .. } => 1.0,
+            Self::Average | Self::Scaled { .. } | Self::Data(_) => 1.0,
             Self::Edm(_) | Self::Trig(_) => SIGMA_MAX / (1.0 + SIGMA_MAX),
             Self::ScaledData(ScaledData { sigma_data }) => {
                 sigma_data * T_MAX / (1.0 - (1.0 - sigma_data) * T_MAX)
@@ -222,6 +240,10 @@ impl<N> Flow<'_, N> {
             }
             Prediction::ScaledData(scaled) => scaled.average(self.net, z, [r, t], condition),
             Prediction::Trig(trig) => trig.average(self.net, z, [r, t], condition),
+            Prediction::Data(data) => {
+                let x = self.net.forward(z.clone(), r, t.clone(), condition);
+                data.velocity(z, x, t)
+            }
             Prediction::Edm(edm) => {
                 let data = -t.clone() + 1.0;
                 let noisy = z.clone() / per_row(data.clone());
@@ -273,6 +295,7 @@ mod tests {
             Prediction::Edm(Edm { sigma_data: 0.5, sigma_min: 0.002 }),
             Prediction::ScaledData(ScaledData { sigma_data: 0.5 }),
             Prediction::Trig(TrigFlow { sigma_data: 0.5 }),
+            Prediction::Data(DataPrediction { floor: 0.05 }),
         ] {
             assert_eq!(Prediction::parse(&prediction.to_string()), Some(prediction));
         }

@@ -5,6 +5,9 @@
 //!
 //! `v_θ` is the network's auxiliary head; a network without one gives its boundary value `u(z, t, t)`, which the rows with
 //! `r = t` train, and has the first loss alone.
+//!
+//! With [`DataPrediction`] both heads output data (pixel MeanFlow, pMF, arXiv 2601.22158): `u = (z − x̂)/max(t, floor)`, `v_θ` likewise, and
+//! `(z − x)/max(t, floor)` takes the place of `e − x`. The perceptual losses of pMF are not here.
 
 use super::{
     About, At, Batch, Cost, Draws, Facts, GuidanceDraws, Labels, Learns, Loss, Measure, Nets, Objective,
@@ -14,7 +17,8 @@ use super::{
     outer, trained,
 };
 use crate::{
-    Backbone, Condition, Guidance, Heads, Streams,
+    Backbone, Condition, Guidance, Heads, Prediction, Streams,
+    flow::DataPrediction,
     interpolant::{linear_path, per_row, squared_norm},
     random::open_unit,
     time::{Pairing, Split, TimeLaw, TimeSampler, Times},
@@ -47,6 +51,8 @@ pub struct ImfConfig {
     /// Law of the guidance that the network learns; only for networks that are [`guided`](Backbone::guided), and data with
     /// classes: the loss panics on others.
     pub guidance: Option<ScaleLaw>,
+    /// What turns outputs into velocities, where they are data.
+    pub data: Option<DataPrediction>,
 }
 
 /// The law of a guidance scale: density proportional to `ω^(−beta)` on `[1, max]`.
@@ -177,9 +183,52 @@ impl<B: Backend> Velocities<B> {
     }
 }
 
+/// A network whose outputs are data as one whose outputs are velocities; `None`: as it is.
+struct AsVelocity<'a, N> {
+    net: &'a N,
+    data: Option<DataPrediction>,
+}
+
+impl<B: Backend, N: Backbone<B>> Backbone<B> for AsVelocity<'_, N> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        velocity(self.data, &z, self.net.forward(z.clone(), r, t.clone(), condition), &t)
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.net.classes()
+    }
+
+    fn velocity(&self, z: Tensor<B, 4>, t: Tensor<B, 1>, condition: &Condition<B>) -> Tensor<B, 4> {
+        velocity(self.data, &z, self.net.velocity(z.clone(), t.clone(), condition), &t)
+    }
+}
+
+/// The velocity that an output at `z` and `t` stands for.
+fn velocity<B: Backend>(
+    data: Option<DataPrediction>,
+    z: &Tensor<B, 4>,
+    output: Tensor<B, 4>,
+    t: &Tensor<B, 1>,
+) -> Tensor<B, 4> {
+    match data {
+        Some(data) => data.velocity(z.clone(), output, t.clone()),
+        None => output,
+    }
+}
+
 impl Facts for ImfConfig {
     fn learns(&self) -> Learns {
         Learns::Average
+    }
+
+    fn prediction(&self) -> Prediction {
+        self.data.map_or(Prediction::Average, Prediction::Data)
     }
 
     fn measures(&self) -> &'static [&'static str] {
@@ -209,6 +258,7 @@ impl Objective for ImfConfig {
             weight: Weight::read(r, Weight { p: 1.0, eps: 0.01 }),
             label_dropout: about.label_dropout(r, 0.1),
             guidance: ScaleLaw::read(r, about),
+            data: read_prediction(r),
         }
     }
 
@@ -239,8 +289,10 @@ impl Objective for ImfConfig {
         let e = samples(&draws.noise, shape, &device);
         let (t, r) = (column(&draws.times.t, &device), column(&draws.times.r, &device));
         let condition = condition(&batch, net.classes());
-        let path = linear_path(batch.x, e, t.clone());
-        let (z, v) = (path.z, path.v);
+        let path = linear_path(batch.x.clone(), e, t.clone());
+        let z = path.z;
+        let v = self.data.map_or(path.v, |data| data.velocity(z.clone(), batch.x, t.clone()));
+        let frozen = AsVelocity { net: nets.frozen, data: self.data };
 
         let guidance = draws.guidance.as_ref();
         let takes = net.guided() && condition.labels.is_some();
@@ -251,7 +303,7 @@ impl Objective for ImfConfig {
                 let omega = guidance.acting(&draws.times);
                 let acts = |row: &usize| omega[*row] != 1.0 && !draws.dropped[*row];
                 let guided = (0..rows).filter(acts).collect();
-                let own = Velocities::new(nets.frozen, z.clone(), t.clone(), &omega, guided, &condition);
+                let own = Velocities::new(&frozen, z.clone(), t.clone(), &omega, guided, &condition);
                 let field = own.guided(v.clone(), &omega);
                 (field, (moved > 0).then(|| own.conditional.narrow(0, still, moved)))
             }
@@ -259,7 +311,7 @@ impl Objective for ImfConfig {
             None => {
                 let part = z.clone().narrow(0, still, moved);
                 let (time, condition) = (t.clone().narrow(0, still, moved), condition.rows(still, moved));
-                (v.clone(), Some(nets.frozen.velocity(part, time, &condition)))
+                (v.clone(), Some(frozen.velocity(part, time, &condition)))
             }
         };
         let condition = Condition {
@@ -270,12 +322,18 @@ impl Objective for ImfConfig {
         let mut parts = Vec::new();
         if still > 0 {
             let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, 0, still);
-            let time = Tensor::from_inner(t.clone().narrow(0, 0, still));
-            let z = precision.input(Tensor::from_inner(part(&z)));
+            let time: Tensor<B, 1> = Tensor::from_inner(t.clone().narrow(0, 0, still));
+            let z = Tensor::from_inner(part(&z));
+            let input = precision.input(z.clone());
             let condition = outer(condition.rows(0, still));
-            let Heads { u, v: head } =
-                precision.cast(net).heads(z, time.clone(), time, &condition, Dual::without_tangent);
-            let output = |u| precision.output(u, v.dtype());
+            let Heads { u, v: head } = precision.cast(net).heads(
+                input,
+                time.clone(),
+                time.clone(),
+                &condition,
+                Dual::without_tangent,
+            );
+            let output = |u| velocity(self.data, &z, precision.output(u, v.dtype()), &time);
             let (u, head) = (output(u), head.map(output));
             parts.push(Part::new(u.clone(), u, head, part(&field), part(&v)));
         }
@@ -284,13 +342,17 @@ impl Objective for ImfConfig {
             let part = |a: &Tensor<B::InnerBackend, 4>| a.clone().narrow(0, still, moved);
             let (t, r) = (t.narrow(0, still, moved), r.narrow(0, still, moved));
             // Tangents (v_θ, 0, 1) for (z, r, t).
+            let place = Tensor::from_inner(part(&z)).with_tangent(tangent::<B, 4>(direction));
+            let time = Tensor::from_inner(t.clone()).with_tangent(tangent::<B, 1>(t.ones_like()));
             let Heads { u, v: head } = net.heads(
-                Tensor::from_inner(part(&z)).with_tangent(tangent::<B, 4>(direction)),
+                place.clone(),
                 Tensor::from_inner(r.clone()),
-                Tensor::from_inner(t.clone()).with_tangent(tangent::<B, 1>(t.ones_like())),
+                time.clone(),
                 &outer(condition.rows(still, moved)),
                 Dual::without_tangent,
             );
+            let output = |output| velocity(self.data, &place, output, &time);
+            let (u, head) = (output(u), head.map(output));
             let (u, derivative) = u.split_tangent();
             let derivative = derivative.map_or_else(|| part(&z).zeros_like(), off_tape::<B, 4>);
             let compound = u.clone() + Tensor::from_inner(derivative.clone() * per_row(t - r));
@@ -300,6 +362,15 @@ impl Objective for ImfConfig {
         }
         self.total(parts, dudt)
     }
+}
+
+/// The key `prediction`: `"velocity"`, or `{ data = { floor = … } }`.
+fn read_prediction(r: &mut Reader) -> Option<DataPrediction> {
+    let read = |name: &'static str, r: &mut Reader| {
+        let number = Number::new(|x| x > 0.0 && x <= 1.0, "be above 0 and at most 1");
+        (name == "data").then(|| DataPrediction { floor: r.get("floor", number, 0.05) })
+    };
+    r.either("prediction", "what a network outputs", &["velocity"], &["data"], "velocity", read).flatten()
 }
 
 impl ImfConfig {

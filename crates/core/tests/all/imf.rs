@@ -7,7 +7,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
 };
 use meanflow_core::{
-    Backbone, Condition, Guidance, Heads, Streams,
+    Backbone, Condition, Flow, Guidance, Heads, Prediction, Streams,
+    flow::DataPrediction,
     interpolant::{per_row, squared_norm},
     objective::{Batch, Draws, ImfConfig, ScaleLaw},
     time::{Pairing, Split},
@@ -89,6 +90,7 @@ fn config(share: f64, guidance: Option<ScaleLaw>) -> ImfConfig {
         weight: Weight { p: 0.5, eps: 0.01 },
         label_dropout: 0.3,
         guidance,
+        data: None,
     }
 }
 
@@ -98,8 +100,55 @@ struct Reference {
     head: Option<Vec<f64>>,
 }
 
+/// A network of data as one of velocities, both heads: `(z − x̂)/max(t, floor)`.
+#[derive(Module, Debug)]
+struct Converted<B: Backend> {
+    net: Guided<B>,
+    #[module(skip)]
+    floor: f64,
+}
+
+impl<B: Backend> Converted<B> {
+    fn velocity(&self, z: &Tensor<B, 4>, x: Tensor<B, 4>, t: &Tensor<B, 1>) -> Tensor<B, 4> {
+        let below = t.clone().lower_elem(self.floor);
+        (z.clone() - x) / per_row(t.clone().mask_fill(below, self.floor))
+    }
+}
+
+impl<B: Backend> Backbone<B> for Converted<B> {
+    fn forward(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+    ) -> Tensor<B, 4> {
+        self.velocity(&z, self.net.forward(z.clone(), r, t.clone(), condition), &t)
+    }
+
+    fn classes(&self) -> Option<usize> {
+        Some(CLASSES)
+    }
+
+    fn guided(&self) -> bool {
+        true
+    }
+
+    fn heads(
+        &self,
+        z: Tensor<B, 4>,
+        r: Tensor<B, 1>,
+        t: Tensor<B, 1>,
+        condition: &Condition<B>,
+        branch: fn(Tensor<B, 2>) -> Tensor<B, 2>,
+    ) -> Heads<B> {
+        let Heads { u, v } = self.net.heads(z.clone(), r, t.clone(), condition, branch);
+        Heads { u: self.velocity(&z, u, &t), v: v.map(|v| self.velocity(&z, v, &t)) }
+    }
+}
+
 /// The official order: `v_c`, `v_u` at the drawn scale; then the scale is masked and `v_c` taken again.
-fn reference<N>(net: &N, batch: &Batch<Flex>, draws: &Draws, weight: Weight) -> Reference
+fn reference<N>(net: &N, batch: &Batch<Flex>, draws: &Draws, weight: Weight, floor: f64) -> Reference
 where
     N: Backbone<B> + AutodiffModule<B, InnerModule: Backbone<Flex>>,
 {
@@ -109,9 +158,11 @@ where
     let column = |values: &[f64]| tensor::<Flex, 1>(values, [rows]);
     let (t, r) = (f64s(&draws.times.t), f64s(&draws.times.r));
     let e = tensor::<Flex, 4>(&f64s(&draws.noise), shape);
-    let v = e.clone() - batch.x.clone();
     let at = per_row(column(&t));
     let z = batch.x.clone() * (-at.clone() + 1.0) + e * at;
+    // e − x above the floor.
+    let least: Vec<f64> = t.iter().map(|t| t.max(floor)).collect();
+    let v = (z.clone() - batch.x.clone()) / per_row(column(&least));
     let labels: Vec<i64> = batch.labels.clone().expect("labels").into_data().iter::<i64>().collect();
 
     let inner = net.valid();
@@ -201,7 +252,7 @@ fn the_split_loss_is_that_of_the_official_order() {
                 let draws = draw(&config, &Streams::new(5), step, SHAPE);
                 let name = format!("two heads: {two_heads}, share {share}, step {step}");
                 let got = loss(&config, &net, batch.clone(), &draws);
-                let want = reference(&net, &batch, &draws, config.weight);
+                let want = reference(&net, &batch, &draws, config.weight, 0.0);
                 assert_close(&name, &values(got.squared), &want.squared, 1e-6);
                 assert_eq!(got.head.is_some(), two_heads);
                 if let (Some(got), Some(want)) = (got.head, want.head) {
@@ -221,6 +272,49 @@ fn the_split_loss_is_that_of_the_official_order() {
     }
 }
 
+/// Networks of data: the loss is that of the official order for the velocities they stand for, of which the target is one; half of the rows
+/// lie below the floor.
+#[test]
+fn data_are_predicted_as_their_velocities() {
+    let (law, floor) = (ScaleLaw { max: 8.0, beta: 1.0 }, 0.4);
+    for two_heads in [true, false] {
+        let net = Converted { net: Guided::<B>::new(two_heads), floor };
+        for share in [0.0, 0.5, 1.0] {
+            let config = ImfConfig { data: Some(DataPrediction { floor }), ..config(share, Some(law)) };
+            let batch = batch(SHAPE, CLASSES, 7);
+            let draws = draw(&config, &Streams::new(5), 1, SHAPE);
+            let below = draws.times.t.iter().filter(|t| f64::from(**t) < floor).count();
+            assert!((2..=6).contains(&below), "{below}");
+            let got = loss(&config, &net.net, batch.clone(), &draws);
+            let want = reference(&net, &batch, &draws, config.weight, floor);
+            let name = format!("two heads: {two_heads}, share {share}");
+            assert_close(&name, &values(got.squared), &want.squared, 1e-6);
+            assert_eq!(got.head.is_some(), two_heads);
+            if let (Some(got), Some(want)) = (got.head, want.head) {
+                assert_close(&name, &values(got), &want, 1e-6);
+            }
+            assert_close(&name, &values(got.loss.clone()), &values(want.loss.clone()), 1e-6);
+            let gradient = |loss: Tensor<B, 1>| {
+                let gradients = loss.backward();
+                values(net.net.told.grad(&gradients).expect("a gradient"))
+            };
+            assert_close(&name, &gradient(got.loss), &gradient(want.loss), 1e-6);
+        }
+    }
+}
+
+/// A flow of data steps to them: from noise, the network's output is the sample.
+#[test]
+fn one_step_of_a_data_prediction_is_the_output() {
+    let net = Net::<Flex>::new(&parameters(3));
+    let condition = Condition::labels(batch(SHAPE, CLASSES, 7).labels.expect("labels"));
+    let z = batch(SHAPE, CLASSES, 9).x;
+    let [zero, one] = [0.0, 1.0].map(|t| tensor::<Flex, 1>(&[t; 8], [8]));
+    let flow = Flow { net: &net, prediction: Prediction::Data(DataPrediction { floor: 0.05 }) };
+    let found = flow.map(z.clone(), zero.clone(), one.clone(), &condition);
+    assert_close("sample", &values(found), &values(net.forward(z, zero, one, &condition)), 1e-14);
+}
+
 /// A network that takes no guidance learns the plain velocity along its boundary value.
 #[test]
 fn without_guidance_and_head_it_is_the_boundary_variant() {
@@ -230,7 +324,7 @@ fn without_guidance_and_head_it_is_the_boundary_variant() {
         let batch = batch(SHAPE, CLASSES, 8);
         let draws = draw(&config, &Streams::new(6), 0, SHAPE);
         let got = loss(&config, &net, batch.clone(), &draws);
-        let want = reference(&net, &batch, &draws, config.weight);
+        let want = reference(&net, &batch, &draws, config.weight, 0.0);
         assert_close("squared", &values(got.squared), &want.squared, 1e-6);
         assert!(got.head.is_none());
         assert_close("loss", &values(got.loss.clone()), &values(want.loss.clone()), 1e-6);

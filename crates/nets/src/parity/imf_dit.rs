@@ -223,6 +223,7 @@ impl<B: TrainBackend> Case<B> {
             weight: Weight { p: file.number("norm_p")?, eps: file.number("norm_eps")? },
             label_dropout: 0.0,
             guidance: None,
+            data: None,
         };
         let order = Order::new(&self.t, &self.r);
         let indices = order.indices(&self.x.device());

@@ -37,6 +37,7 @@ fn experiments() -> Vec<Comparison> {
     let imf = "net={imf-dit={patch=7, width=24, depth=10, heads=2}}";
     add(IMAGES, &[imf]);
     add(IMAGES, &[imf, "eval={guidance={}}", "objective={imf={guidance={}, time=\"uniform\"}}"]);
+    add(IMAGES, &["objective={imf={prediction={data={}}}}"]);
     add(IMAGES, &["net={unet={width=16, multipliers=[1, 2], blocks=1}}"]);
     for (name, _) in OptimizerConfig::NAMES {
         add(SMALL, &[&format!("optimizer.{name}={{}}")]);

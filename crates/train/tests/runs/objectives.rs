@@ -19,7 +19,8 @@ fn all() -> Vec<String> {
     let names = ObjectiveConfig::NAMES.iter().map(|(name, _)| settings(name));
     let coupled =
         ["exact", "sinkhorn"].map(|way| format!("objective={{flow-matching={{coupling=\"{way}\"}}}}"));
-    names.chain(coupled).collect()
+    let data = "objective={imf={prediction={data={}}}}".to_owned();
+    names.chain(coupled).chain([data]).collect()
 }
 
 #[test]
