@@ -51,29 +51,12 @@ mod cuda {
     use super::Work;
     use burn::backend::{Autodiff, Cuda};
     use meanflow_jvp::Jvp;
+    use meanflow_train::env::nvidia_ready;
 
     /// Burn's CUDA backend panics without a driver, so the driver is asked for first.
     pub fn dispatch<W: Work>(work: W) -> anyhow::Result<W::Output> {
-        present()?;
+        nvidia_ready().map_err(anyhow::Error::msg)?;
         work.on::<Jvp<Autodiff<Cuda>>>(&Default::default())
-    }
-
-    fn present() -> anyhow::Result<()> {
-        let driver = ["libcuda.so.1", "libcuda.so"].into_iter().any(|name| {
-            let standard = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/nvidia/lib64"];
-            let given = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
-            let folders = standard.into_iter().map(str::to_owned).chain(given.split(':').map(str::to_owned));
-            folders.into_iter().any(|folder| std::path::Path::new(&folder).join(name).exists())
-        });
-        let gpu =
-            std::path::Path::new("/dev/nvidia0").exists() || std::path::Path::new("/dev/nvidiactl").exists();
-        anyhow::ensure!(
-            driver && gpu,
-            "there is no NVIDIA GPU here (driver library {}, device file {}); use --device cpu",
-            if driver { "found" } else { "not found" },
-            if gpu { "found" } else { "not found" }
-        );
-        Ok(())
     }
 }
 

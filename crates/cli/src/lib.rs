@@ -12,7 +12,7 @@ mod watch;
 
 use clap::Parser;
 use meanflow_score::ScoreError;
-use meanflow_train::{TrainError, config::ConfigError};
+use meanflow_train::{TrainError, config::ConfigError, jobs::INTERRUPTED};
 use std::{io::IsTerminal, process::ExitCode};
 
 /// What a kind of one's own is made with.
@@ -49,7 +49,7 @@ pub fn main<K: Kinds>() -> ExitCode {
     match check_threads().and_then(|()| commands::run::<K>(args)).inspect(|_| say::flush()) {
         Ok(Done::Yes) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
-        Ok(Done::Interrupted) => ExitCode::from(130),
+        Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             let (text, code) = explain(&error);
             // Nobody may be listening any more; the exit code still says it.

@@ -46,9 +46,8 @@ impl Watch {
 impl Observer for Watch {
     fn on(&mut self, event: Event<'_>) {
         match event {
-            Event::Start { variant, parameters, step, steps, batch } => {
-                let from = if step > 0 { format!(", going on from step {step}") } else { String::new() };
-                say!("{variant}: {parameters} parameters, {steps} steps of {batch} images{from}");
+            Event::Start { step, steps, .. } => {
+                say!("{event}");
                 self.steps = steps;
                 self.begun = (Instant::now(), step);
                 if self.terminal {
@@ -58,17 +57,6 @@ impl Observer for Watch {
                     self.bar.reset_eta();
                 }
             }
-            Event::Damaged { aside, step } => {
-                for (path, reason) in &aside.files {
-                    self.say(&format!("damaged checkpoint, kept as {}: {reason}", path.display()));
-                }
-                self.say(&format!(
-                    "going on from step {step}; {} steps are lost and trained again",
-                    aside.lost
-                ));
-            }
-            Event::Note { text } => self.say(&format!("note: {text}")),
-            Event::Weights { report } => self.say(&format!("initial weights: {report}")),
             Event::Step { step } => self.bar.set_position(step),
             Event::Train { step, raw, loss } => {
                 self.bar.set_message(format!("loss {loss:.4}, squared error {raw:.4}"));
@@ -82,8 +70,8 @@ impl Observer for Watch {
                     self.spoken = Instant::now();
                 }
             }
-            Event::Task { what, parts } => {
-                self.say(&format!("  {what}"));
+            Event::Task { parts, .. } => {
+                self.say(&event.to_string());
                 if self.terminal {
                     let style = "  {bar:30} {pos}/{len} parts, {eta} left";
                     self.task = ProgressBar::new(parts);
@@ -96,12 +84,11 @@ impl Observer for Watch {
                     self.task.finish_and_clear();
                 }
             }
-            Event::Score { ema, nfe, metric, value, .. } => {
-                self.say(&format!("    NFE {nfe:>3}  {metric} {value:.4}  (average {ema})"));
-            }
-            Event::ScoreFailed { ema, nfe, metric, error, .. } => {
-                self.say(&format!("    NFE {nfe:>3}  {metric} failed: {error}  (average {ema})"));
-            }
+            Event::Damaged { .. }
+            | Event::Note { .. }
+            | Event::Weights { .. }
+            | Event::Score { .. }
+            | Event::ScoreFailed { .. } => self.say(&event.to_string()),
             Event::Checkpoint { .. } => {}
         }
     }

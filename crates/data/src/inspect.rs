@@ -1,6 +1,8 @@
 //! A look at a dataset: counts, ranges, class balance, moments and a contact sheet.
 
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use crate::dataset::{Dataset, labels_in_turn, read_rows};
@@ -37,6 +39,41 @@ pub struct ChannelStats {
     pub mean: f64,
     /// Standard deviation (division by the count).
     pub std: f64,
+}
+
+impl Inspection {
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let channel = |channel: &ChannelStats| {
+            let ChannelStats { minimum, maximum, mean, std } = channel;
+            json!({"minimum": minimum, "maximum": maximum, "mean": mean, "std": std})
+        };
+        let channels: Vec<Value> = self.channels.iter().map(channel).collect();
+        json!({
+            "name": self.name, "items": self.items, "shape": self.shape, "classes": self.class_counts,
+            "channels": channels, "passed_over": self.passed_over, "sha256": self.digest,
+        })
+    }
+}
+
+/// A line each, without one at the end.
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [channels, height, width] = self.shape;
+        writeln!(f, "name     {}\nitems    {}", self.name, self.items)?;
+        writeln!(f, "shape    {channels}×{height}×{width}")?;
+        for (index, ChannelStats { minimum, maximum, mean, std }) in self.channels.iter().enumerate() {
+            writeln!(f, "channel {index}  {minimum} to {maximum}, mean {mean:.4}, std {std:.4}")?;
+        }
+        if let Some(counts) = &self.class_counts {
+            writeln!(f, "classes  {counts:?}")?;
+        }
+        if !self.passed_over.is_empty() {
+            let files = self.passed_over.iter().map(|(ending, count)| format!("{count} {ending}"));
+            writeln!(f, "passed over  {}", files.collect::<Vec<_>>().join(", "))?;
+        }
+        write!(f, "sha256   {}", self.digest)
+    }
 }
 
 /// Reads every sample once and counts.

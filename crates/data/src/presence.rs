@@ -1,5 +1,6 @@
 //! Which kinds of data are present: `data list`.
 
+use serde_json::{Value, json};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -46,6 +47,20 @@ pub struct Listed {
     pub description: &'static str,
     /// Whether it can be used as it is.
     pub presence: Presence,
+}
+
+impl Listed {
+    /// For programs.
+    pub fn json(&self) -> Value {
+        json!({"name": self.name, "description": self.description, "presence": self.presence.to_string()})
+    }
+}
+
+/// In a line.
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<16} {}  [{}]", self.name, self.description, self.presence)
+    }
 }
 
 /// These kinds of data, with the published ones looked for in `datasets/<name>`; names the files by existence,

@@ -9,7 +9,8 @@ use meanflow_jvp::{Jvp, JvpTensor, Mode};
 
 use crate::{
     composed,
-    kernels::{Activation, GroupNorm, Kernels, ModulationDirections},
+    kernels::Kernels,
+    operands::{Activation, GroupNorm, ModulationDirections},
 };
 
 impl<A: Kernels, M: Mode<A, Tangent: Kernels>> Kernels for Jvp<A, M> {

@@ -16,10 +16,10 @@ mod composed;
 mod flex;
 mod jvp;
 mod kernels;
+mod operands;
 
 pub use call::{
     activate, attention, conv2d, gated_sum, group_norm, linear, modulated_norm, resample, softmax,
 };
-pub use kernels::{
-    Activation, Fused, GroupNorm, GroupNormGradients, Kernels, ModulationDirections, ModulationGradients,
-};
+pub use kernels::{Fused, Kernels};
+pub use operands::{Activation, GroupNorm, GroupNormGradients, ModulationDirections, ModulationGradients};

@@ -28,6 +28,7 @@ pub mod norm;
 pub mod parity;
 pub mod patch;
 mod registry;
+mod table;
 pub mod unet;
 pub mod weights;
 
@@ -40,6 +41,7 @@ pub use kinds::{Net, Networks};
 pub use mlp::{Mlp, MlpConfig};
 pub use network::{Activations, Network};
 pub use registry::{AnyNet, NetConfig};
+pub use table::{of_table, read};
 pub use unet::{SongUnet, UnetConfig};
 
 /// For [`networks!`] in other crates.

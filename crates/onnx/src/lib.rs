@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod ends;
 mod error;
 pub mod evaluate;
 mod fuse;

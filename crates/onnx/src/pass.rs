@@ -2,6 +2,7 @@
 
 use crate::{
     OnnxError,
+    ends::Ends,
     graph::Graph,
     lower,
     tape::{Recorder, RecorderDevice, Taken},
@@ -23,14 +24,6 @@ pub struct Pass {
     batch: usize,
     device: RecorderDevice,
     ends: Ends,
-}
-
-/// What has been named, of one recording.
-#[derive(Debug, Default)]
-pub(crate) struct Ends {
-    pub(crate) inputs: Vec<(String, TensorIr)>,
-    pub(crate) outputs: Vec<(String, TensorIr)>,
-    pub(crate) parameters: HashMap<TensorId, String>,
 }
 
 impl Pass {

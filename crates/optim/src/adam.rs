@@ -6,7 +6,6 @@ use super::{
     moments::{restore, store},
     record::{Slots, Stored},
 };
-use crate::state::{Named, StateError};
 use burn::{
     module::AutodiffModule,
     optim::{self, AdamState},
@@ -16,6 +15,7 @@ use burn::{
     },
 };
 use meanflow_settings::Reader;
+use meanflow_state::{Named, StateError};
 
 /// `[optimizer.adam]`: no weight decay.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,6 @@ use super::{
     moments::{restore, store},
     record::{Slots, Stored},
 };
-use crate::state::{Named, StateError};
 use burn::{
     module::AutodiffModule,
     optim::{self, AdamWState},
@@ -19,6 +18,7 @@ use burn::{
     },
 };
 use meanflow_settings::Reader;
+use meanflow_state::{Named, StateError};
 
 /// `[optimizer.adamw]`: Adam with decoupled weight decay.
 #[derive(Clone, Debug, PartialEq)]

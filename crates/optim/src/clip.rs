@@ -1,6 +1,5 @@
 //! The clip of all gradients by their global norm.
 
-use crate::state::{ParamVisitor, visit_parameters};
 use burn::{
     module::{AutodiffModule, ParamId},
     optim::GradientsParams,
@@ -9,6 +8,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
+use meanflow_state::{ParamVisitor, visit_parameters};
 
 /// Scales all gradients of `module` by `min(1, max_norm / ‖g‖)`, `‖g‖` over all parameters together; returns `‖g‖`, `[1]`.
 ///

@@ -1,12 +1,12 @@
 //! Decoupled weight decay (AdamW, arXiv 1711.05101), for some parameters.
 
 use super::names;
-use crate::state::Path;
 use burn::{
     module::{AutodiffModule, ModuleMapper, Param},
     optim::GradientsParams,
     tensor::{Tensor, backend::AutodiffBackend},
 };
+use meanflow_state::Path;
 
 /// `p ← p·(1 − lr·λ)` before an update, for every parameter that has a gradient, but for those named in `except`.
 pub(crate) struct Decay<'a> {

@@ -4,7 +4,6 @@ use super::{
     constants::{AdamConfig, Lengths},
     record::{self, Stored},
 };
-use crate::state::{Named, StateError};
 use burn::{
     module::AutodiffModule,
     optim::{GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
@@ -12,6 +11,7 @@ use burn::{
 };
 use core::fmt::Debug;
 use meanflow_settings::Reader;
+use meanflow_state::{Named, StateError};
 
 /// A kind of optimizer: its settings, and the rule that they describe.
 pub(crate) trait Kind: Clone + Debug + PartialEq {

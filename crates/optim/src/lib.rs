@@ -12,7 +12,6 @@ mod muon;
 mod names;
 mod radam;
 mod record;
-pub mod state;
 
 pub use adam::Adam;
 pub use adamw::AdamW;
@@ -21,7 +20,6 @@ pub use constants::{AdamConfig, Lengths};
 pub use muon::{Adjust, MuonConfig};
 pub use radam::RAdam;
 
-use crate::state::{Named, ParamVisitor, StateError, all_used, visit_parameters};
 use burn::{
     module::{AutodiffModule, Module, ParamId},
     optim::GradientsParams,
@@ -33,6 +31,7 @@ use burn::{
 use decay::Decay;
 use kind::{Kind, Rule, optimizers};
 use meanflow_settings::Reader;
+use meanflow_state::{Named, ParamVisitor, StateError, all_used, visit_parameters};
 
 optimizers! {
     Adam(Adam),

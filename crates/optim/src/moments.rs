@@ -1,11 +1,11 @@
 //! The moments of Adam and its relatives as named tensors.
 
 use super::record::Slots;
-use crate::state::{Named, StateError};
 use burn::{
     optim::AdaptiveMomentumState,
     tensor::{Tensor, backend::Backend},
 };
+use meanflow_state::{Named, StateError};
 
 /// `moment_1.<name>`, `moment_2.<name>` and `time.<name>`: the updates so far, `[1]`.
 pub(crate) fn store<B: Backend, const D: usize>(

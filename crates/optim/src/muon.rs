@@ -11,7 +11,6 @@ use super::{
     names,
     record::{Slots, Stored},
 };
-use crate::state::{Named, ParamVisitor, StateError, visit_parameters};
 use burn::{
     module::{AutodiffModule, ParamId},
     optim::{self, GradientsParams, LearningRate, SimpleOptimizer},
@@ -22,6 +21,7 @@ use burn::{
     },
 };
 use meanflow_settings::{Choice, Number, Reader, Series, Text, Within};
+use meanflow_state::{Named, ParamVisitor, StateError, visit_parameters};
 
 /// `[optimizer.muon]`: Muon for matrices, Adam for the rest.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,6 @@ use super::{
     moments::{restore, store},
     record::{Slots, Stored},
 };
-use crate::state::{Named, StateError};
 use burn::{
     module::AutodiffModule,
     optim::{AdamState, AdaptiveMomentumState, LearningRate, SimpleOptimizer},
@@ -16,6 +15,7 @@ use burn::{
     },
 };
 use meanflow_settings::Reader;
+use meanflow_state::{Named, StateError};
 
 /// `[optimizer.radam]`: rectified Adam, with decoupled weight decay.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,5 @@
 //! The state of an optimizer as named host tensors, and back.
 
-use crate::state::{Named, ParamVisitor, StateError, fits, visit_parameters};
 use burn::{
     module::{AutodiffModule, ParamId},
     optim::{Optimizer, SimpleOptimizer, adaptor::OptimizerAdaptor, record::AdaptorRecord},
@@ -9,6 +8,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
+use meanflow_state::{Named, ParamVisitor, StateError, fits, visit_parameters};
 
 /// An optimizer whose state of one parameter can be stored under the parameter's path.
 pub(crate) trait Stored<B: Backend>: SimpleOptimizer<B> {

@@ -1,8 +1,9 @@
 //! The outcome of a comparison: one row per quantity.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::ReferenceFile;
 use meanflow_weights::HostTensor;
@@ -98,6 +99,14 @@ impl ParityReport {
     /// Number of quantities that were compared, of all [`rows`](Self::rows).
     pub fn compared(&self) -> usize {
         self.rows.iter().filter(|row| row.error.is_some()).count()
+    }
+
+    /// For programs, with the name of the file.
+    pub fn json(&self, file: &Path) -> Value {
+        json!({
+            "file": file.to_string_lossy(), "kind": self.kind, "rows": self.rows, "compared": self.compared(),
+            "passed": self.passed(),
+        })
     }
 }
 

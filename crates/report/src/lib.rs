@@ -34,6 +34,7 @@ use figures::Figure;
 use groups::Group;
 use run::Run;
 use scores::Scores;
+use serde_json::json;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,9 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
         written.push(put(out, &format!("{}.png", figure.name), &png)?);
         drawn.push(Drawn { figure, svg });
     }
-    let table = format!("{:#}\n", scores.json(&runs, &groups));
+    let (rows, seeds) = (scores.rows_json(&runs), groups::json(&runs, &groups, &scores));
+    let all = json!({ "lower_is_better": true, "rows": rows, "seeds": seeds });
+    let table = format!("{all:#}\n");
     let table = put(out, "scores.json", table.as_bytes())?;
     let page = page::render(&runs, &groups, &scores, &drawn).into_string();
     let index = put(out, "index.html", page.as_bytes())?;
@@ -90,19 +93,26 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
 
 /// Every figure that the runs have something for, in the order of the page.
 fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
+    // Of runs that differ in their seed alone, pictures are of the first, and curves of the means.
+    let shown: Vec<Run> = match groups {
+        [] => runs.to_vec(),
+        groups => groups.iter().map(|group| runs[group.runs[0]].clone()).collect(),
+    };
+    let single =
+        |figure: fn(&[Run], &Scores) -> Option<Figure>| groups.is_empty().then(|| figure(runs, scores))?;
     let figures = [
-        figures::first_grids(runs),
-        figures::first_densities(runs),
+        figures::first_grids(&shown),
+        figures::first_densities(&shown),
         figures::seeds_against_nfe(runs, groups, scores),
         figures::seeds_over_images(runs, groups, scores),
-        figures::score_against_nfe(runs, scores),
-        figures::all_grids(runs),
-        figures::nearest(runs),
-        figures::all_densities(runs),
-        figures::arrows(runs),
-        figures::trajectories(runs),
-        figures::score_curves(runs, scores),
-        figures::loss_curves(runs),
+        single(figures::score_against_nfe),
+        figures::all_grids(&shown),
+        figures::nearest(&shown),
+        figures::all_densities(&shown),
+        figures::arrows(&shown),
+        figures::trajectories(&shown),
+        single(figures::score_curves),
+        figures::loss_curves(&shown),
     ];
     figures.into_iter().flatten().collect()
 }

@@ -41,7 +41,7 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                 }
                 main {
                     (notes(runs))
-                    (headline(runs, scores))
+                    (headline(runs, groups, scores))
                     @for name in ["samples-first", "densities-first"] { @if let Some(it) = figure(name) { (it) } }
                     section {
                         h2 { "Scores" }
@@ -114,16 +114,17 @@ fn notes(runs: &[Run]) -> Markup {
     }
 }
 
-fn headline(runs: &[Run], scores: &Scores) -> Markup {
+fn headline(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
     html! {
         div.headlines {
-            @for line in headlines(runs, scores) {
+            @for line in headlines(runs, groups, scores) {
                 div.headline {
                     p.what { (line.metric) " at " (line.nfe) " NFE" }
                     p.value {
                         (short(line.value))
                         " "
-                        span class=(format!("who {}", variant_class(line.run))) { (runs[line.run].label) }
+                        span class=(format!("who {}", variant_class(line.place))) { (line.label) }
+                        @if !groups.is_empty() { " mean over seeds" }
                     }
                     ul { @for other in &line.against { li { (other) } } }
                 }

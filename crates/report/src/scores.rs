@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::{
-    groups::{self, Group},
     log::{Better, EvalLine},
     run::Run,
     style,
@@ -145,10 +144,10 @@ impl Scores {
         })
     }
 
-    /// The table as JSON, for programs.
-    pub fn json(&self, runs: &[Run], groups: &[Group]) -> Value {
+    /// The rows as JSON, for programs.
+    pub fn rows_json(&self, runs: &[Run]) -> Value {
         let number = |value: f64| if value.is_finite() { json!(value) } else { Value::Null };
-        let rows: Vec<Value> = self
+        let rows = self
             .rows
             .iter()
             .map(|row| {
@@ -176,8 +175,7 @@ impl Scores {
                     "experiment": run.experiment, "variant": run.variant, "ema": row.ema, "solver": row.solver,
                     "parameters": run.parameters(), "scores": scores,
                 })
-            })
-            .collect();
-        json!({ "lower_is_better": true, "rows": rows, "seeds": groups::json(runs, groups, self) })
+            });
+        rows.collect()
     }
 }

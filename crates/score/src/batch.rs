@@ -1,8 +1,9 @@
 //! Batches of the host on a device.
 
-use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::{objective::Batch, precision::Precision};
 use meanflow_data::HostBatch;
+use meanflow_generator::label_tensor;
 
 /// A host batch on the device.
 pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
@@ -16,10 +17,4 @@ pub fn on_device<B: Backend>(batch: HostBatch, device: &B::Device) -> Batch<B> {
         }),
         precision: Precision::Full,
     }
-}
-
-/// Classes as a tensor, `[rows]`.
-pub fn label_tensor<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
-    let values: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-    Tensor::from_data(TensorData::new(values, [labels.len()]), device)
 }

@@ -1,11 +1,12 @@
 //! `[eval]`: how a run is scored on the way and at its end.
 
-use crate::{request::Networks, sampling::SampleGuidance, within::LITE};
+use crate::request::Networks;
 use meanflow_core::{
     objective::{Learns, Objectives, interval},
     solver::{Solver, Spacing},
 };
 use meanflow_data::{DataConfig, Description};
+use meanflow_generator::SampleGuidance;
 use meanflow_metrics::{
     Given, InceptionWeights, METRICS, Metric, Named, Settings, Space, networks::LITE0_PATH,
 };
@@ -14,6 +15,9 @@ use meanflow_settings::{
     quote,
 };
 use std::path::{Path, PathBuf};
+
+/// The score that is added at the end of a run where its network's weights are at hand.
+pub(crate) const LITE: &str = "fd_efflite0";
 
 /// Samples that a score is computed from, unless the file says otherwise.
 const SAMPLES: usize = 2000;

@@ -3,7 +3,7 @@
 use meanflow_data::DataError;
 use meanflow_metrics::{InputError, MetricError};
 use meanflow_nets::NetError;
-use meanflow_optim::state::StateError;
+use meanflow_state::StateError;
 use std::error::Error;
 
 /// An error of scoring.

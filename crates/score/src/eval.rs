@@ -1,7 +1,7 @@
 //! Scores of runs, pictures and arrays: what `meanflow eval` does.
 
 use crate::{
-    Machine, ScoreError,
+    Machine, ScoreError, classifier,
     error::{Of, ensure, ensure_request, twice},
     features::{Extractor, Part, Side},
     home::{Home, Run},
@@ -28,7 +28,7 @@ pub fn eval(
     mut done: impl FnMut(&Output, bool),
 ) -> Result<Vec<ScoreError>, ScoreError> {
     request.check()?;
-    let extractor = Extractor::new(&request.networks, judge(home, &request)?)?;
+    let extractor = Extractor::new(&request.networks, judge(&request)?)?;
     // Accuracy, a density or the inception score alone compares with nothing.
     let names = request.metrics.as_ref();
     let compares =
@@ -57,7 +57,7 @@ pub fn eval(
 }
 
 /// The classifier, if a score asks for one.
-fn judge(home: &impl Home, request: &Request) -> Result<Option<Judge>, ScoreError> {
+fn judge(request: &Request) -> Result<Option<Judge>, ScoreError> {
     let asks = |metric: &&Metric| metric.taken() == Taken::Classes;
     let of_classes: Vec<&str> = request.known.iter().filter(asks).map(|metric| metric.name()).collect();
     let asked = request.metrics.iter().flatten().find(|name| of_classes.contains(&name.as_str()));
@@ -71,7 +71,7 @@ fn judge(home: &impl Home, request: &Request) -> Result<Option<Judge>, ScoreErro
             "`{name}` needs a classifier: `meanflow train-classifier EXPERIMENT.toml --out FILE` makes one, and \
              --classifier FILE gives it"
         ))),
-        (Some(_), Some(path)) => Judge::new(home.classifier(path)?, path).map(Some),
+        (Some(_), Some(path)) => Judge::new(classifier::read(path)?, path).map(Some),
     }
 }
 

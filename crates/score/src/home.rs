@@ -1,6 +1,6 @@
 //! What this crate asks of those who know runs and experiment files.
 
-use crate::{ScoreError, classifier::Classifier};
+use crate::ScoreError;
 use meanflow_data::Dataset;
 use std::{
     path::{Path, PathBuf},
@@ -26,12 +26,6 @@ pub trait Home {
     /// # Errors
     /// What is wrong with the file or the data.
     fn data(&self, experiment: &Path) -> Result<Arc<dyn Dataset>, ScoreError>;
-
-    /// The classifier in a file.
-    ///
-    /// # Errors
-    /// A file that holds none.
-    fn classifier(&self, path: &Path) -> Result<Classifier, ScoreError>;
 }
 
 /// A trained run.

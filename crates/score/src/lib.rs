@@ -16,9 +16,7 @@ mod nearest;
 mod output;
 mod reference;
 mod request;
-pub mod sampling;
 mod scores;
-pub mod side_by_side;
 mod source;
 pub mod within;
 

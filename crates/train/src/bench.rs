@@ -8,6 +8,7 @@ use crate::{
     step::Trainer,
 };
 use burn::{
+    backend::{Autodiff, Flex, flex::FlexDevice},
     module::AutodiffModule,
     optim::GradientsParams,
     tensor::{
@@ -27,12 +28,12 @@ use meanflow_core::{
     weight::Weight,
 };
 use meanflow_data::{DataConfig, Description, FashionMnistConfig, HostBatch};
+use meanflow_generator::label_tensor;
 use meanflow_nets::{DitConfig, Net, NetConfig, Networks as _, UnetConfig};
 use meanflow_optim::{
     Adam, AdamConfig, Optim, OptimizerConfig,
     ema::{self, Profile},
 };
-use meanflow_score::batch::label_tensor;
 use std::time::Instant;
 
 /// What is timed.
@@ -198,7 +199,7 @@ pub fn time(job: &mut dyn Timed, steps: usize, mut progress: impl FnMut()) -> Ve
 }
 
 /// Ratios `a/b` of steps taken in turn (a b, b a, a b, …), sorted, so that a drift of the machine's speed falls out.
-pub fn pairs(a: &mut dyn Timed, b: &mut dyn Timed, pairs: usize, mut progress: impl FnMut()) -> Vec<f64> {
+fn pairs(a: &mut dyn Timed, b: &mut dyn Timed, pairs: usize, mut progress: impl FnMut()) -> Vec<f64> {
     for _ in 0..2 {
         a.step();
         b.step();
@@ -217,6 +218,39 @@ pub fn pairs(a: &mut dyn Timed, b: &mut dyn Timed, pairs: usize, mut progress: i
         .collect();
     ratios.sort_by(f64::total_cmp);
     ratios
+}
+
+/// What the product's steps cost beside others on the processor, `B` there: named ratios of paired steps, sorted.
+///
+/// # Errors
+/// If a network cannot be made.
+pub fn on_the_processor<B: TrainBackend<Device = FlexDevice>>(
+    yardstick: &Yardstick,
+    batch: usize,
+    microbatches: usize,
+    count: usize,
+    mut progress: impl FnMut(),
+) -> Result<[(&'static str, Vec<f64>); 2], TrainError> {
+    let product = |job| Product::<B>::new(yardstick, job, batch, microbatches, &FlexDevice);
+    let objectives =
+        pairs(&mut product(Job::MeanFlow)?, &mut product(Job::FlowMatching)?, count, &mut progress);
+    let mut with = Plain::<B>::new(yardstick, batch, &FlexDevice)?;
+    let mut without = Plain::<Autodiff<Flex>>::new(yardstick, batch, &FlexDevice)?;
+    let decorated = pairs(&mut with, &mut without, count, progress);
+    Ok([("meanflow/fm", objectives), ("jvp<autodiff<flex>>/autodiff<flex>", decorated)])
+}
+
+/// A small product on a device, with the time of its answer in seconds.
+///
+/// # Errors
+/// A device that does not answer.
+pub fn probe<B: Backend>(device: &B::Device) -> Result<f64, burn::tensor::backend::ExecutionError> {
+    let ones = || Tensor::<B, 2>::ones([64, 64], device);
+    let _ = ones().matmul(ones()).into_data();
+    let start = Instant::now();
+    let _ = ones().matmul(ones()).into_data();
+    B::sync(device)?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// The product's own training step, or one-step sampling.
@@ -363,7 +397,7 @@ pub fn product_in(threads: usize) -> Result<f64, rayon::ThreadPoolBuildError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     Ok(pool.install(|| {
         let device = Default::default();
-        let make = || Tensor::<burn::backend::Flex, 2>::random([1024, 1024], Distribution::Default, &device);
+        let make = || Tensor::<Flex, 2>::random([1024, 1024], Distribution::Default, &device);
         let (a, b) = (make(), make());
         let mut times: Vec<f64> = (0..9)
             .map(|_| {

@@ -7,7 +7,6 @@ mod data;
 mod init;
 mod kinds;
 mod name;
-mod net;
 mod objective;
 mod plan;
 mod sort;
@@ -15,16 +14,12 @@ mod training;
 
 pub use data::of_file as data_of_file;
 pub use init::InitConfig;
-pub use kinds::{Kind, KindKey, kinds};
-pub use meanflow_score::{
-    config::{EvalConfig, Lite0},
-    sampling::SampleGuidance,
-};
+pub use kinds::{Kind, KindKey, kinds, told as told_kinds};
+pub use meanflow_score::config::{EvalConfig, Lite0};
 pub use meanflow_settings::{
     ConfigError, Difference, Entry, Every, Origin, PeriodError, Place, Problem, Resolved, Section, Source,
     Unit, Where,
 };
-pub use net::of_table as net_of_table;
 pub use plan::{Plan, VariantPlan};
 pub use sort::Sort;
 pub use training::{EmaConfig, TrainConfig};
@@ -162,7 +157,7 @@ impl<K: Kinds> Variant<K> {
         let known = description.as_ref();
         // Data that could not be read is one problem; do not add that its epochs cannot be counted.
         let items = known.map_or(Some(1), |data| data.items);
-        let net: Option<K::Net> = net::read(root, known);
+        let net: Option<K::Net> = meanflow_nets::read(root, known.map(|data| data.shape));
         let init = InitConfig::read(root);
         let described = data.as_ref().map(|(data, description)| (data, description));
         if let (Some((data, _)), Some(net)) = (described, &net) {

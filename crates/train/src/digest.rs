@@ -4,8 +4,6 @@ use crate::{
     TrainError,
     checkpoint::{Checkpoint, newest},
 };
-use burn::tensor::TensorData;
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
 /// Digests of a checkpoint, as hexadecimal sha256.
@@ -24,31 +22,13 @@ pub struct Digest {
 /// # Errors
 /// [`TrainError::NoRun`] if there is none, and those of [`Checkpoint::load`].
 pub fn digest(run: &Path) -> Result<Digest, TrainError> {
-    let checkpoint = Checkpoint::load(&newest(run)?)?;
-    let mut state = Sha256::new();
-    let all = checkpoint.tensors.iter().map(|(name, data)| (name.as_str(), data));
-    add(&mut state, all.clone());
-    state.update(checkpoint.progress.step.to_le_bytes());
-    state.update(checkpoint.progress.images.to_le_bytes());
-    let weights = of_weights(all.filter_map(|(name, data)| Some((name.strip_prefix("net.")?, data))));
-    Ok(Digest { weights, state: hex(state), step: checkpoint.progress.step })
-}
-
-/// The sha256 over weights in the order of their names.
-pub(crate) fn of_weights<'a>(weights: impl Iterator<Item = (&'a str, &'a TensorData)>) -> String {
-    let mut hash = Sha256::new();
-    add(&mut hash, weights);
-    hex(hash)
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// By name: name, element type, shape, little-endian bytes.
-fn add<'a>(hash: &mut Sha256, tensors: impl Iterator<Item = (&'a str, &'a TensorData)>) {
-    for (name, data) in tensors {
-        hash.update(format!("{name}\0{:?}\0{:?}\0", data.dtype, data.shape.to_vec()));
-        hash.update(data.as_bytes());
-    }
+    let Checkpoint { progress, tensors, .. } = Checkpoint::load(&newest(run)?)?;
+    let all = tensors.iter().map(|(name, data)| (name.as_str(), data));
+    let weights = all.clone().filter_map(|(name, data)| Some((name.strip_prefix("net.")?, data)));
+    let sum = meanflow_state::Digest::default;
+    Ok(Digest {
+        weights: sum().tensors(weights).finish(),
+        state: sum().tensors(all).number(progress.step).number(progress.images).finish(),
+        step: progress.step,
+    })
 }

@@ -1,8 +1,9 @@
 //! What can go wrong in a run.
 
 use crate::config::Difference;
-use meanflow_optim::state::StateError;
+use meanflow_generator::GeneratorError;
 use meanflow_score::ScoreError;
+use meanflow_state::StateError;
 use std::path::{Path, PathBuf};
 
 /// An error of training, evaluation or a run folder.
@@ -14,9 +15,9 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Net(#[from] meanflow_nets::NetError),
-    /// The network as an ONNX file.
+    /// A generator or its file.
     #[error(transparent)]
-    Onnx(#[from] meanflow_onnx::OnnxError),
+    Generator(GeneratorError),
     /// A score, or what it is of.
     #[error(transparent)]
     Score(ScoreError),
@@ -152,6 +153,20 @@ impl From<ScoreError> for TrainError {
             ScoreError::Request(message) => Self::Request(message),
             ScoreError::Data(error) => Self::Data(error),
             other => Self::Score(other),
+        }
+    }
+}
+
+impl From<GeneratorError> for TrainError {
+    fn from(error: GeneratorError) -> Self {
+        match error {
+            GeneratorError::Request(message) => Self::Request(message),
+            GeneratorError::Net(error) => Self::Net(error),
+            GeneratorError::Read { path, error } => Self::Read { path, error },
+            GeneratorError::Write { path, error } => Self::Write { path, error },
+            GeneratorError::Weights { path, reason } => Self::Weights { path, reason },
+            GeneratorError::State { path, error } => Self::State { path, error },
+            other @ GeneratorError::Onnx(_) => Self::Generator(other),
         }
     }
 }

@@ -85,14 +85,6 @@ pub(crate) fn write_in_need(path: &Path, bytes: &[u8]) -> Result<(), TrainError>
     })
 }
 
-/// Replaces `path` by what `write` writes to another path, as [`write_atomic`] does.
-///
-/// # Errors
-/// [`TrainError::Write`]; the old file is untouched then.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), TrainError> {
-    meanflow_files::replace(path, write).map_err(TrainError::write(path))
-}
-
 /// The run's log, one JSON object a line.
 #[derive(Debug)]
 pub struct Log {

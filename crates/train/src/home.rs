@@ -1,15 +1,16 @@
 //! Runs and experiment files, for those who score.
 
 use crate::{
-    Kinds, TrainError, classifier,
+    Kinds, TrainError,
     config::{Comparison, Variant},
     known::variant_of,
-    model::Model,
-    sample::{self, Request},
+    trained,
 };
 use burn::tensor::backend::Backend;
 use meanflow_data::Dataset;
-use meanflow_score::{Home, Machine, Run, Samples, ScoreError, Work, classifier::Classifier};
+use meanflow_generator::{self as generator, Model, Request};
+use meanflow_nets::Networks;
+use meanflow_score::{Home, Machine, Run, Samples, ScoreError, Work};
 use std::{
     fs, io,
     marker::PhantomData,
@@ -79,10 +80,6 @@ impl<K: Kinds, M: Machine> Home for Runs<'_, K, M> {
         let comparison = Comparison::<K>::load(experiment, &[]).map_err(ScoreError::outside)?;
         Ok(comparison.variants[0].data.open()?)
     }
-
-    fn classifier(&self, path: &Path) -> Result<Classifier, ScoreError> {
-        classifier::read(path).map_err(ScoreError::outside)
-    }
 }
 
 struct Trained<'a, K: Kinds, M> {
@@ -110,18 +107,8 @@ impl<K: Kinds, M: Machine> Run for Trained<'_, K, M> {
 
     fn draw(&self, count: usize, nfe: usize) -> Result<Samples, ScoreError> {
         let Runs { machine, ema, noise, .. } = *self.home;
-        let model = Model::<K>::open(&self.path, ema).map_err(ScoreError::outside)?;
-        let request = Request {
-            count,
-            nfe,
-            solver: None,
-            class: None,
-            omega: None,
-            interval: None,
-            times: None,
-            adaptive: None,
-            seed: noise,
-        };
+        let model = trained::open::<K>(&self.path, ema).map_err(ScoreError::outside)?;
+        let request = Request { seed: noise, ..Request::new(count, nfe) };
         machine.begin("sampling", count);
         let drawn = machine.run(Draw { machine, model, request });
         machine.end();
@@ -129,13 +116,13 @@ impl<K: Kinds, M: Machine> Run for Trained<'_, K, M> {
     }
 }
 
-struct Draw<'a, K: Kinds, M> {
+struct Draw<'a, N: Networks, M> {
     machine: &'a M,
-    model: Model<K>,
+    model: Model<N>,
     request: Request,
 }
 
-impl<K: Kinds, M: Machine> Work for Draw<'_, K, M> {
+impl<N: Networks, M: Machine> Work for Draw<'_, N, M> {
     type Output = Samples;
 
     fn on<B: Backend>(self, device: &B::Device) -> Result<Samples, ScoreError> {
@@ -145,9 +132,9 @@ impl<K: Kinds, M: Machine> Work for Draw<'_, K, M> {
             let _ = self.machine.more(done - before);
             before = done;
         };
-        let drawn = sample::sample::<B, K>(self.model, &self.request, device, progress);
-        let sample::Samples { values, shape, ema, step, solver, seed, .. } =
-            drawn.map_err(ScoreError::outside)?;
+        let drawn = generator::sample::<B, N>(self.model, &self.request, device, progress);
+        let generator::Samples { values, shape, ema, step, solver, seed, .. } =
+            drawn.map_err(|error| ScoreError::outside(TrainError::from(error)))?;
         let [_, channels, height, width] = shape;
         let shape = [channels, height, width];
         Ok(Samples { values, shape, step, ema, solver: solver.name(), noise: seed })

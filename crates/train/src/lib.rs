@@ -2,8 +2,6 @@
 
 pub mod bench;
 pub mod checkpoint;
-mod checksum;
-pub mod classifier;
 pub mod config;
 pub mod digest;
 pub mod env;
@@ -11,21 +9,17 @@ mod error;
 pub mod folder;
 pub mod home;
 mod inputs;
+pub mod jobs;
 pub mod kinds;
 pub mod known;
-pub mod model;
-pub mod onnx;
 pub mod progress;
 pub mod resume;
 pub mod run;
-pub mod sample;
-pub mod sampler;
 mod scored;
 pub mod step;
 mod teacher;
-mod tensor_file;
+pub mod trained;
 pub mod verify;
-pub mod weights;
 
 pub use error::TrainError;
 pub use kinds::{BuiltIn, Kinds};

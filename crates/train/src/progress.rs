@@ -5,6 +5,7 @@ use meanflow_score::{Machine, ScoreError, Work};
 use serde_json::Value;
 use std::{
     cell::RefCell,
+    fmt,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -39,7 +40,7 @@ pub enum Event<'a> {
     /// The weights start from a file.
     Weights {
         /// What was taken from it.
-        report: &'a crate::weights::Report,
+        report: &'a meanflow_generator::Loaded,
     },
     /// An update was started; on a GPU it may still be in flight.
     Step {
@@ -98,6 +99,34 @@ pub enum Event<'a> {
         /// Updates so far.
         step: u64,
     },
+}
+
+/// In a line or several; nothing of those that come too often to be lines.
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { variant, parameters, step, steps, batch } => {
+                write!(f, "{variant}: {parameters} parameters, {steps} steps of {batch} images")?;
+                if *step > 0 { write!(f, ", going on from step {step}") } else { Ok(()) }
+            }
+            Self::Damaged { aside, step } => {
+                for (path, reason) in &aside.files {
+                    writeln!(f, "damaged checkpoint, kept as {}: {reason}", path.display())?;
+                }
+                write!(f, "going on from step {step}; {} steps are lost and trained again", aside.lost)
+            }
+            Self::Note { text } => write!(f, "note: {text}"),
+            Self::Weights { report } => write!(f, "initial weights: {report}"),
+            Self::Task { what, .. } => write!(f, "  {what}"),
+            Self::Score { ema, nfe, metric, value, .. } => {
+                write!(f, "    NFE {nfe:>3}  {metric} {value:.4}  (average {ema})")
+            }
+            Self::ScoreFailed { ema, nfe, metric, error, .. } => {
+                write!(f, "    NFE {nfe:>3}  {metric} failed: {error}  (average {ema})")
+            }
+            Self::Step { .. } | Self::Train { .. } | Self::Parts { .. } | Self::Checkpoint { .. } => Ok(()),
+        }
+    }
 }
 
 /// Receives the events of a run.

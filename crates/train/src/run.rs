@@ -3,7 +3,6 @@
 use crate::{
     Kinds, TrainError,
     checkpoint::{self, Checkpoint, Expected, Progress},
-    classifier,
     config::{Comparison, Difference, Variant},
     env::{self, Host},
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
@@ -11,7 +10,6 @@ use crate::{
     progress::{Event, Observer, Watched},
     resume, scored,
     step::{LearnedWeight, Trainer},
-    weights,
 };
 use burn::{
     module::{AutodiffModule, Module},
@@ -23,15 +21,14 @@ use meanflow_core::{
     precision::Precision,
 };
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
+use meanflow_generator::load;
 use meanflow_nets::{Net, Networks as _};
-use meanflow_optim::{
-    idle_pattern,
-    state::{Named, StateError, parameters, with_parameters},
-};
+use meanflow_optim::idle_pattern;
 use meanflow_score::{
-    Judge, ScoreError,
+    Judge, ScoreError, classifier,
     within::{self, At, Evaluation, Labelled},
 };
+use meanflow_state::{Named, StateError, parameters, with_parameters};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -224,7 +221,7 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         };
         let newest = checkpoint::newest_sound(&folder.join("checkpoints"), &expected)?;
         if let (None, Some(path)) = (&newest, &variant.init.weights) {
-            let (loaded, report) = weights::load(net, &variant.net, data.shape(), path, &variant.init)?;
+            let (loaded, report) = load(net, &variant.net, data.shape(), path, &variant.init.load)?;
             observer.on(Event::Weights { report: &report });
             net = loaded;
         }

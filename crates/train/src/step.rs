@@ -15,12 +15,11 @@ use meanflow_core::{
     },
 };
 use meanflow_data::HostBatch;
+use meanflow_generator::side_by_side;
 use meanflow_nets::Net;
-use meanflow_optim::{
-    Optim, clip_global_norm, ema,
-    state::{ParamVisitor, visit_parameters},
-};
-use meanflow_score::{batch::on_device, side_by_side};
+use meanflow_optim::{Optim, clip_global_norm, ema};
+use meanflow_score::batch::on_device;
+use meanflow_state::{ParamVisitor, visit_parameters};
 
 /// A network in training.
 pub struct Trainer<B: TrainBackend, K: Kinds = BuiltIn> {

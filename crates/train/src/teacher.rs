@@ -1,15 +1,11 @@
 //! Frozen teachers of an objective: where their weights come from.
 
-use crate::{
-    Kinds, TrainError,
-    config::{InitConfig, Variant},
-    model::Model,
-    weights,
-};
+use crate::{Kinds, TrainError, config::Variant, trained};
 use burn::tensor::backend::Backend;
 use meanflow_core::Prediction;
+use meanflow_generator::{Load, load as weights};
 use meanflow_nets::{Net, Networks as _};
-use meanflow_optim::state::{parameters, with_parameters};
+use meanflow_state::{parameters, with_parameters};
 use std::path::Path;
 
 /// `net`, for samples of `shape`, with the weights of the first average of a run folder, or of a file of weights.
@@ -25,9 +21,9 @@ pub fn load<B: Backend, K: Kinds>(
     device: &B::Device,
 ) -> Result<Net<B, K::Net>, TrainError> {
     if !path.is_dir() {
-        return Ok(weights::load(net, &variant.net, shape, path, &InitConfig::default())?.0);
+        return Ok(weights(net, &variant.net, shape, path, &Load::default())?.0);
     }
-    let model = Model::<K>::of_run(path, None)?;
+    let model = trained::of_run::<K>(path, None)?;
     let wrong = |reason: &str| Err(TrainError::Weights { path: path.to_owned(), reason: reason.to_owned() });
     if !model.net.computes_as(&variant.net) {
         return wrong("a teacher has the network of the run it teaches, and this is another");

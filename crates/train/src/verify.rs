@@ -28,6 +28,19 @@ pub struct Finding {
     pub note: Option<String>,
 }
 
+impl Finding {
+    /// In a line, with the path of the file in this folder.
+    pub fn line(&self, run: &Path) -> String {
+        let file = run.join(&self.file);
+        let (verdict, words) = match (&self.wrong, &self.note) {
+            (Some(reason), _) => ("wrong", format!(": {reason}")),
+            (None, Some(note)) => ("ok   ", format!(" ({note})")),
+            (None, None) => ("ok   ", String::new()),
+        };
+        format!("{verdict} {}{words}", file.display())
+    }
+}
+
 /// Reads every file of a run folder and compares them with each other. A process may be at work in it meanwhile.
 ///
 /// # Errors

@@ -81,6 +81,17 @@ impl TensorFile {
         }
     }
 
+    /// Compares the content with the checksum that stands in the file; only safetensors files may have one.
+    ///
+    /// # Errors
+    /// [`FileError::Broken`] if it is another.
+    pub fn verify(&mut self) -> Result<(), FileError> {
+        match &mut self.format {
+            Format::Safetensors(file) if file.has_checksum() => file.stored(|_| false).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// All tensors of floats; those of other types are left out.
     ///
     /// # Errors

@@ -1,14 +1,20 @@
-//! Safetensors files.
+//! Safetensors files. One that is written here has a checksum of its content in its metadata; a file that has one is compared with
+//! it when it is read as a whole.
 
-use crate::{FileError, HostTensor, number::Float};
+use crate::{
+    FileError, HostTensor,
+    checksum::{CHECKSUM, Checksum},
+    number::Float,
+};
 use safetensors::{
     Dtype,
-    tensor::{Metadata, TensorInfo},
+    tensor::{Metadata, TensorInfo, TensorView},
 };
 use std::{
-    collections::HashMap,
-    fs::File,
-    io::{BufReader, Read, Seek, SeekFrom},
+    collections::{BTreeMap, HashMap},
+    fmt,
+    fs::{self, File},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -21,8 +27,28 @@ pub struct SafetensorsFile {
     start: u64,
 }
 
+/// A tensor as it is stored: little-endian bytes, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTensor<Bytes = Vec<u8>> {
+    /// Type of an element.
+    pub dtype: Dtype,
+    /// Sizes of its dimensions.
+    pub shape: Vec<usize>,
+    /// Its elements.
+    pub bytes: Bytes,
+}
+
 /// Bytes of a header that are read; the library reads no more either.
 const HEADER: u64 = 100_000_000;
+
+/// Bytes of a tensor that is compared and not kept, which are in memory at once.
+const BLOCK: usize = 1 << 20;
+
+impl fmt::Debug for SafetensorsFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a safetensors file of {} tensors", self.names.len())
+    }
+}
 
 impl SafetensorsFile {
     /// Reads the header and compares it with the length of the file.
@@ -57,9 +83,16 @@ impl SafetensorsFile {
         self.names.iter().map(String::as_str)
     }
 
-    /// The texts that stand beside the tensors.
+    /// The texts that stand beside the tensors, without the checksum.
     pub fn metadata(&self) -> HashMap<String, String> {
-        self.header.metadata().clone().unwrap_or_default()
+        let mut metadata = self.header.metadata().clone().unwrap_or_default();
+        metadata.remove(CHECKSUM);
+        metadata
+    }
+
+    /// Whether the file can be compared with a checksum.
+    pub fn has_checksum(&self) -> bool {
+        self.header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(CHECKSUM))
     }
 
     /// One tensor of floats as f32.
@@ -79,9 +112,93 @@ impl SafetensorsFile {
                 return Err(FileError::unsupported(reason));
             }
         };
+        self.seek(begin)?;
         let mut bytes = vec![0; end - begin];
-        self.file.seek(SeekFrom::Start(self.start + begin as u64))?;
         self.file.read_exact(&mut bytes)?;
         Ok(HostTensor { shape, values: number.read(&bytes) })
     }
+
+    /// The tensors that `keep` names, as they are stored. All are compared with the checksum, if there is one; a tensor that is not
+    /// kept is never whole in memory.
+    ///
+    /// # Errors
+    /// [`FileError::Broken`] if the content is not what the checksum says.
+    pub fn stored(
+        &mut self,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<BTreeMap<String, StoredTensor>, FileError> {
+        let metadata = self.header.metadata().clone().unwrap_or_default();
+        let expected = metadata.get(CHECKSUM);
+        let mut sum = expected.map(|_| Checksum::of(&metadata));
+        let infos: BTreeMap<String, TensorInfo> =
+            self.header.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
+        let mut tensors = BTreeMap::new();
+        for (name, TensorInfo { dtype, shape, data_offsets: (begin, end) }) in infos {
+            if let Some(sum) = &mut sum {
+                sum.tensor(&name, dtype, &shape);
+            }
+            if keep(&name) {
+                self.seek(begin)?;
+                let mut bytes = vec![0; end - begin];
+                self.file.read_exact(&mut bytes)?;
+                if let Some(sum) = &mut sum {
+                    sum.bytes(&bytes);
+                }
+                tensors.insert(name, StoredTensor { dtype, shape, bytes });
+            } else if let Some(sum) = &mut sum {
+                self.seek(begin)?;
+                pass_over(&mut self.file, end - begin, sum)?;
+            }
+        }
+        match (sum.map(Checksum::finish), expected) {
+            (Some(found), Some(expected)) if found != *expected => Err(FileError::broken(
+                "its content is not what its checksum says: it is damaged, or another program has changed it",
+            )),
+            _ => Ok(tensors),
+        }
+    }
+
+    fn seek(&mut self, offset: usize) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.start + offset as u64)).map(drop)
+    }
+}
+
+/// Adds the next bytes of a file to a checksum.
+fn pass_over(file: &mut impl Read, length: usize, sum: &mut Checksum) -> io::Result<()> {
+    let mut block = vec![0; length.min(BLOCK)];
+    let mut left = length;
+    while left > 0 {
+        let part = &mut block[..left.min(BLOCK)];
+        file.read_exact(part)?;
+        sum.bytes(part);
+        left -= part.len();
+    }
+    Ok(())
+}
+
+/// Writes tensors and texts to a new file, with a checksum of both. The caller sees to it that a file is whole or absent.
+///
+/// # Errors
+/// Those of writing.
+///
+/// # Panics
+/// If the bytes of a tensor do not fill its shape.
+pub fn write_safetensors(
+    path: &Path,
+    tensors: &BTreeMap<&str, StoredTensor<&[u8]>>,
+    mut metadata: HashMap<String, String>,
+) -> io::Result<()> {
+    let mut sum = Checksum::of(&metadata);
+    for (name, StoredTensor { dtype, shape, bytes }) in tensors {
+        sum.tensor(name, *dtype, shape);
+        sum.bytes(bytes);
+    }
+    metadata.insert(CHECKSUM.to_owned(), sum.finish());
+    let views = tensors.iter().map(|(name, StoredTensor { dtype, shape, bytes })| {
+        (name, TensorView::new(*dtype, shape.clone(), bytes).expect("a tensor's bytes fill its shape"))
+    });
+    // The library makes files that the user alone may read; the umask should decide, as for other files.
+    let permissions = File::create(path)?.metadata()?.permissions();
+    safetensors::serialize_to_file(views, Some(metadata), path).map_err(io::Error::other)?;
+    fs::set_permissions(path, permissions)
 }

@@ -5,13 +5,12 @@ use crate::{
     args::{Bench, DeviceKind, Objective, Usage, ensure_usage},
     device::{Cpu, Work, describe, dispatch},
 };
-use burn::backend::{Autodiff, Flex};
 use indicatif::ProgressBar;
 use meanflow_core::objective::{Objectives, TrainBackend};
 use meanflow_nets::Networks;
 use meanflow_train::{
     Kinds,
-    bench::{Job, Plain, Product, Timed, Yardstick, pairs, time},
+    bench::{Job, Product, Timed, Yardstick, on_the_processor, time},
     config::{Comparison, Variant},
     env::peak_memory,
 };
@@ -137,20 +136,12 @@ impl Work for Measure<'_> {
 
 /// Interleaved pairs on the processor.
 fn ratios(yardstick: &Yardstick, batch: usize, microbatches: usize, count: usize) -> anyhow::Result<Done> {
-    let device = Default::default();
-    let print = |name: &str, ratios: Vec<f64>| {
-        let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
-        tell!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
-    };
     let count = count.max(1);
     let bar = ProgressBar::new(2 * count as u64);
-    let mut fm = Product::<Cpu>::new(yardstick, Job::FlowMatching, batch, microbatches, &device)?;
-    let mut meanflow = Product::<Cpu>::new(yardstick, Job::MeanFlow, batch, microbatches, &device)?;
-    print("meanflow/fm", pairs(&mut meanflow, &mut fm, count, || bar.inc(1)));
-    drop((fm, meanflow));
-    let mut with = Plain::<Cpu>::new(yardstick, batch, &device)?;
-    let mut without = Plain::<Autodiff<Flex>>::new(yardstick, batch, &device)?;
-    print("jvp<autodiff<flex>>/autodiff<flex>", pairs(&mut with, &mut without, count, || bar.inc(1)));
+    for (name, ratios) in on_the_processor::<Cpu>(yardstick, batch, microbatches, count, || bar.inc(1))? {
+        let (last, middle) = (ratios.len() - 1, ratios[ratios.len() / 2]);
+        tell!("{name} pairs={count} median={middle:.3} min={:.3} max={:.3}", ratios[0], ratios[last]);
+    }
     bar.finish_and_clear();
     Ok(Done::Yes)
 }

@@ -1,10 +1,9 @@
 //! `meanflow data list|fetch|inspect|convert`.
 
 use crate::{Done, args::Data};
-use meanflow_data::{Conversion, DataError, contact_sheet, convert, fetch, inspect, list};
+use meanflow_data::{Conversion, DataError, Listed, contact_sheet, convert, fetch, inspect, list};
 use meanflow_metrics::networks::fetch_efficientnet_lite0;
 use meanflow_train::{Kinds, config::data_of_file};
-use serde_json::json;
 use std::path::Path;
 
 /// Weights to score with are fetched like data.
@@ -46,16 +45,10 @@ pub fn run<K: Kinds>(command: Data) -> anyhow::Result<Done> {
 fn show_list<K: Kinds>(datasets: &Path, as_json: bool) {
     let kinds = list(&K::data(), datasets);
     if as_json {
-        let rows: Vec<_> = kinds
-            .iter()
-            .map(|kind| json!({"name": kind.name, "description": kind.description, "presence": kind.presence.to_string()}))
-            .collect();
-        tell!("{:#}", serde_json::Value::from(rows));
+        tell!("{:#}", kinds.iter().map(Listed::json).collect::<serde_json::Value>());
         return;
     }
-    for kind in kinds {
-        tell!("{:<16} {}  [{}]", kind.name, kind.description, kind.presence);
-    }
+    kinds.iter().for_each(|kind| tell!("{kind}"));
 }
 
 fn write<K: Kinds>(
@@ -82,33 +75,9 @@ fn show<K: Kinds>(experiment: &Path, out: Option<&Path>, as_json: bool) -> anyho
     let data = data_of_file(experiment, &K::data(), &[])?.open()?;
     let found = inspect(data.as_ref())?;
     if as_json {
-        let channels: Vec<_> = found
-            .channels
-            .iter()
-            .map(|channel| json!({"minimum": channel.minimum, "maximum": channel.maximum, "mean": channel.mean, "std": channel.std}))
-            .collect();
-        tell!(
-            "{:#}",
-            json!({"name": found.name, "items": found.items, "shape": found.shape, "classes": found.class_counts, "channels": channels, "passed_over": found.passed_over, "sha256": found.digest})
-        );
+        tell!("{:#}", found.json());
     } else {
-        let [channels, height, width] = found.shape;
-        tell!("name     {}", found.name);
-        tell!("items    {}", found.items);
-        tell!("shape    {channels}×{height}×{width}");
-        for (index, channel) in found.channels.iter().enumerate() {
-            let (low, high) = (channel.minimum, channel.maximum);
-            tell!("channel {index}  {low} to {high}, mean {:.4}, std {:.4}", channel.mean, channel.std);
-        }
-        if let Some(counts) = &found.class_counts {
-            tell!("classes  {counts:?}");
-        }
-        if !found.passed_over.is_empty() {
-            let by_ending: Vec<String> =
-                found.passed_over.iter().map(|(ending, count)| format!("{count} {ending}")).collect();
-            tell!("passed over  {}", by_ending.join(", "));
-        }
-        tell!("sha256   {}", found.digest);
+        tell!("{found}");
     }
     if let Some(out) = out {
         contact_sheet(data.as_ref(), out)?;

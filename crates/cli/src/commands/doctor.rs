@@ -5,10 +5,14 @@ use crate::{
     args::{DeviceKind, Doctor},
     device::{Work, describe, dispatch, features},
 };
-use burn::tensor::Tensor;
 use meanflow_core::objective::TrainBackend;
-use meanflow_train::{Kinds, bench::product_in, home::runs_within, verify::verify};
-use std::{path::PathBuf, time::Instant};
+use meanflow_train::{
+    Kinds,
+    bench::{probe, product_in},
+    home::runs_within,
+    verify::verify,
+};
+use std::path::PathBuf;
 
 /// Checks run folders if there are any, else the machine.
 pub fn run<K: Kinds>(args: Doctor) -> anyhow::Result<Done> {
@@ -23,14 +27,9 @@ fn folders<K: Kinds>(paths: &[PathBuf]) -> anyhow::Result<Done> {
         anyhow::ensure!(!runs.is_empty(), "{} holds no run", path.display());
         for run in runs {
             for finding in verify::<K>(&run)? {
-                let (verdict, words) = match (finding.wrong, finding.note) {
-                    (Some(reason), _) => ("wrong", format!(": {reason}")),
-                    (None, Some(note)) => ("ok   ", format!(" ({note})")),
-                    (None, None) => ("ok   ", String::new()),
-                };
-                tell!("{verdict} {}{words}", run.join(finding.file).display());
+                tell!("{}", finding.line(&run));
                 files += 1;
-                wrong += usize::from(verdict == "wrong");
+                wrong += usize::from(finding.wrong.is_some());
             }
         }
     }
@@ -58,18 +57,13 @@ fn machine(device: DeviceKind) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-/// A small product on another device.
+/// Whether another device answers.
 struct Probe;
 
 impl Work for Probe {
     type Output = f64;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<f64> {
-        let ones = || Tensor::<B::InnerBackend, 2>::ones([64, 64], device);
-        let _ = ones().matmul(ones()).into_data();
-        let start = Instant::now();
-        let _ = ones().matmul(ones()).into_data();
-        B::sync(device)?;
-        Ok(start.elapsed().as_secs_f64())
+        Ok(probe::<B::InnerBackend>(device)?)
     }
 }

@@ -6,10 +6,11 @@ use crate::{
     device::{Work, dispatch},
 };
 use meanflow_core::objective::TrainBackend;
+use meanflow_generator::{Load, Loaded};
 use meanflow_train::{
     Kinds,
-    config::{Comparison, InitConfig, Variant},
-    weights::{self, Report},
+    config::{Comparison, Variant},
+    trained,
 };
 
 /// Writes the weights of a file as a network that `sample` can use.
@@ -19,14 +20,7 @@ pub fn run<K: Kinds>(args: Import) -> anyhow::Result<Done> {
         return Err(Usage(message).into());
     }
     let comparison = Comparison::<K>::load(&args.experiment, &args.set)?;
-    let variant = match &args.variant {
-        None => &comparison.variants[0],
-        Some(name) => comparison
-            .variants
-            .iter()
-            .find(|variant| variant.name == *name)
-            .ok_or_else(|| Usage(format!("no variant is called `{name}`")))?,
-    };
+    let variant = comparison.chosen(args.variant.as_slice())?[0];
     let report = dispatch(DeviceKind::Cpu, Convert { args: &args, variant })?;
     say!("{report}");
     tell!("{}", args.out.display());
@@ -39,11 +33,11 @@ struct Convert<'a, K: Kinds> {
 }
 
 impl<K: Kinds> Work for Convert<'_, K> {
-    type Output = Report;
+    type Output = Loaded;
 
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Report> {
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Loaded> {
         let Self { args, variant } = self;
-        let init = InitConfig { weights: None, prefix: args.prefix.clone(), partial: args.partial };
-        Ok(weights::convert::<B::InnerBackend, K>(variant, &args.file, &init, &args.out, device)?)
+        let how = Load { prefix: args.prefix.clone(), partial: args.partial };
+        Ok(trained::convert::<B::InnerBackend, K>(variant, &args.file, &how, &args.out, device)?)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use meanflow_train::{
     Kinds,
-    config::{Kind, kinds},
+    config::{Kind, kinds, told_kinds},
 };
 
 /// Prints the registries, or the keys of the kinds of this name.
@@ -22,28 +22,6 @@ pub fn run<K: Kinds>(args: Asked) -> anyhow::Result<Done> {
         tell!("{:#}", serde_json::to_value(&chosen)?);
         return Ok(Done::Yes);
     }
-    let width = chosen.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
-    let mut section = "";
-    for kind in &chosen {
-        if kind.section != section {
-            tell!("{}{}", if section.is_empty() { "" } else { "\n" }, kind.section);
-            section = kind.section;
-        }
-        tell!("  {:width$}  {}", kind.name, kind.about);
-        if args.name.is_some() {
-            keys(kind);
-        }
-    }
+    tell!("{}", told_kinds(&chosen, args.name.is_some()));
     Ok(Done::Yes)
-}
-
-/// Every key with its default and what is written there.
-fn keys(kind: &Kind) {
-    let default = |key: &meanflow_train::config::KindKey| key.default.clone().unwrap_or_default();
-    let width = kind.keys.iter().map(|key| key.key.len()).max().unwrap_or(0);
-    let values = kind.keys.iter().map(|key| default(key).chars().count()).max().unwrap_or(0);
-    for key in &kind.keys {
-        let needed = if key.default.is_none() { ", must be there" } else { "" };
-        tell!("    {:width$} = {:values$}  # {}{needed}", key.key, default(key), key.expected);
-    }
 }

@@ -7,7 +7,6 @@ mod doctor;
 mod eval;
 mod export;
 mod import;
-mod jobs;
 mod kinds;
 mod page;
 mod parity;

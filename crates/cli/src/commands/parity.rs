@@ -9,9 +9,8 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_data::augment;
 use meanflow_metrics::parity as metrics;
 use meanflow_nets::parity as nets;
-use meanflow_parity::ReferenceFile;
+use meanflow_parity::{ParityReport, ReferenceFile};
 use meanflow_train::Kinds;
-use serde_json::{Value, json};
 use std::{marker::PhantomData, path::Path};
 
 /// Compares every file; a disagreement is exit code 1.
@@ -19,27 +18,20 @@ pub fn run<K: Kinds>(args: Parity) -> anyhow::Result<Done> {
     let mut all = true;
     for file in &args.files {
         let name = file.display().to_string();
-        let compared = dispatch(args.on.device, Compare { file, kinds: PhantomData::<K> });
+        let report = dispatch(args.on.device, Compare { file, kinds: PhantomData::<K> });
         // Some errors name the file themselves.
-        let compared = compared.map_err(|error| match format!("{error:#}").contains(&name) {
+        let report = report.map_err(|error| match format!("{error:#}").contains(&name) {
             true => error,
             false => error.context(name),
         })?;
-        all &= compared.passed;
+        all &= report.passed();
         if args.json {
-            tell!("{:#}", compared.json);
+            tell!("{:#}", report.json(file));
         } else {
-            tell!("{}\n{}", file.display(), compared.text);
+            tell!("{}\n{report}", file.display());
         }
     }
     Ok(if all { Done::Yes } else { Done::No })
-}
-
-/// A comparison as it is shown.
-struct Compared {
-    passed: bool,
-    text: String,
-    json: Value,
 }
 
 struct Compare<'a, K> {
@@ -48,19 +40,16 @@ struct Compare<'a, K> {
 }
 
 impl<K: Kinds> Work for Compare<'_, K> {
-    type Output = Compared;
+    type Output = ParityReport;
 
     /// Each crate compares what it computes: scores and feature networks, the augmentation, and the networks.
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Compared> {
+    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<ParityReport> {
         let file = self.file;
         let kind = ReferenceFile::kind(file)?;
-        let report = match kind.as_str() {
+        Ok(match kind.as_str() {
             augment::KIND => augment::parity(file)?,
             kind if metrics::KINDS.contains(&kind) => metrics::run::<B::InnerBackend>(file, device)?,
             _ => nets::run::<B, K::Objective>(file, device)?,
-        };
-        let (compared, passed) = (report.compared(), report.passed());
-        let json = json!({"file": file.to_string_lossy(), "kind": kind, "rows": report.rows, "compared": compared, "passed": passed});
-        Ok(Compared { passed, text: report.to_string(), json })
+        })
     }
 }

@@ -1,6 +1,5 @@
 //! `meanflow run`: every variant, then the report.
 
-use super::jobs;
 use crate::{
     Done,
     args::Run,
@@ -16,11 +15,13 @@ use meanflow_train::{
     config::{Comparison, Plan, Variant},
     env::{Host, sha256},
     home::is_run,
-    resume,
+    jobs, resume,
     run::{self, Outcome},
 };
 use std::{
+    io,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -63,9 +64,14 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
     let mut failures: Vec<(&str, anyhow::Error)> = Vec::new();
     let side_by_side = args.jobs.get() > 1 && chosen.len() > 1;
     if side_by_side {
-        let names = chosen.iter().map(|variant| variant.name.as_str()).collect();
-        let ended = jobs::run(&args, names, args.jobs.get(), &stop)?;
-        failures = ended.failures;
+        let names: Vec<&str> = chosen.iter().map(|variant| variant.name.as_str()).collect();
+        // Shared out, unless the variable says how many each has.
+        let threads = (rayon::current_num_threads() / args.jobs.get().min(names.len())).max(1);
+        let command = |name: &str| child(&args, name, threads);
+        let ended = jobs::run(names, args.jobs.get(), &stop, command, |name, text| say!("{name}: {text}"))
+            .context("cannot start a process for a variant, or wait for it")?;
+        let failure = |(name, status)| (name, anyhow::anyhow!("{status}; its lines above say why"));
+        failures = ended.failures.into_iter().map(failure).collect();
         if ended.interrupted {
             say!("stopped; the same command goes on");
             list(&failures);
@@ -103,6 +109,20 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
             Ok(Done::No)
         }
     }
+}
+
+/// This program on one variant, with so many threads.
+fn child(args: &Run, name: &str, threads: usize) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("run").arg(&args.experiment).arg("--runs-dir").arg(&args.runs_dir);
+    for set in &args.set {
+        command.arg("--set").arg(set);
+    }
+    command.args(["--variant", name, "--child", "--device", args.on.device.name()]);
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+    }
+    Ok(command)
 }
 
 /// An error, unless the variant is trained and has all its scores.
@@ -171,7 +191,7 @@ fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
             say!("stopping at once; the same command goes on from the last checkpoint");
-            std::process::exit(130);
+            std::process::exit(i32::from(jobs::INTERRUPTED));
         }
         say!("stopping after this step, or part of an evaluation; once more to stop at once");
     })?;

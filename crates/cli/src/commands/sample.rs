@@ -8,11 +8,9 @@ use crate::{
 use indicatif::ProgressBar;
 use meanflow_core::{Solver, objective::TrainBackend, solver::Spacing};
 use meanflow_data::write_samples;
-use meanflow_train::{
-    Kinds,
-    model::Model,
-    sample::{self, Request, Samples},
-};
+use meanflow_generator::{self as generator, Model, Request, Samples};
+use meanflow_nets::Networks;
+use meanflow_train::{Kinds, TrainError, trained};
 
 /// Draws samples and writes them.
 pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
@@ -35,7 +33,7 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
         adaptive: args.adaptive,
         seed: args.seed,
     };
-    let model = Model::<K>::open(&args.run, args.ema.as_deref())?;
+    let model = trained::open::<K>(&args.run, args.ema.as_deref())?;
     let samples = dispatch(args.on.device, Draw { model, request })?;
     write_samples(&samples.values, samples.shape, &args.out)?;
     if args.adaptive.is_some() {
@@ -53,20 +51,21 @@ pub(super) fn solver(name: Option<&str>) -> Result<Option<Solver>, Usage> {
     Solver::named(name).map(Some).ok_or_else(unknown)
 }
 
-struct Draw<K: Kinds> {
-    model: Model<K>,
+struct Draw<N: Networks> {
+    model: Model<N>,
     request: Request,
 }
 
-impl<K: Kinds> Work for Draw<K> {
+impl<N: Networks> Work for Draw<N> {
     type Output = Samples;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Samples> {
         let bar = ProgressBar::new(self.request.count as u64);
-        let samples = sample::sample::<B::InnerBackend, K>(self.model, &self.request, device, |done, _| {
-            bar.set_position(done as u64);
-        })?;
+        let samples =
+            generator::sample::<B::InnerBackend, N>(self.model, &self.request, device, |done, _| {
+                bar.set_position(done as u64);
+            });
         bar.finish_and_clear();
-        Ok(samples)
+        Ok(samples.map_err(TrainError::from)?)
     }
 }

@@ -10,9 +10,9 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
 use meanflow_score::{
     ScoreError,
-    classifier::{Classifier, Training, train},
+    classifier::{Classifier, Training, train, write},
 };
-use meanflow_train::{Kinds, classifier, config::Comparison};
+use meanflow_train::{Kinds, config::Comparison};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -34,7 +34,7 @@ pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
     let training =
         Training { epochs: args.epochs, seed: args.seed, flip: data.flip(), ..Training::default() };
     let trained = dispatch(args.on.device, Train { data: data.open()?, training })?;
-    classifier::write(&trained, &args.out)?;
+    write(&trained, &args.out)?;
     let Classifier { accuracy, tested, trained, .. } = &trained;
     say!("trained on {trained} pictures, {} times each; tested on {tested} others", args.epochs);
     tell!("accuracy {accuracy}\nn {tested}");

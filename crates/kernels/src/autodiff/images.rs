@@ -9,7 +9,8 @@ use burn::{
     tensor::{Shape, TensorMetadata, ops::FloatTensor},
 };
 
-use crate::kernels::{Activation, Fused, GroupNorm};
+use crate::kernels::Fused;
+use crate::operands::{Activation, GroupNorm};
 
 #[derive(Debug)]
 pub(super) struct Normalise;

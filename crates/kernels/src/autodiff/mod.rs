@@ -19,7 +19,8 @@ use tokens::{Attend, Gate, Gated, Linear, Modulate, Modulated, Rows};
 
 use crate::{
     composed,
-    kernels::{Activation, Fused, GroupNorm, Kernels},
+    kernels::{Fused, Kernels},
+    operands::{Activation, GroupNorm},
 };
 
 impl<B: Fused, C: CheckpointStrategy> Kernels for Autodiff<B, C> {

@@ -9,7 +9,8 @@ use burn::{
     tensor::ops::FloatTensor,
 };
 
-use crate::kernels::{Fused, ModulationGradients};
+use crate::kernels::Fused;
+use crate::operands::ModulationGradients;
 
 /// A linear layer without an activation.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ pub use tokens::{attention, gated_sum, linear, modulated_norm};
 
 use crate::{
     composed::{self, primitive, tensor},
-    kernels::{Activation, GroupNorm, Kernels},
+    kernels::Kernels,
+    operands::{Activation, GroupNorm},
 };
 
 /// [`GroupNorm`] of `[batch, channels, height, width]`; `weight` and `bias` are `[channels]`.

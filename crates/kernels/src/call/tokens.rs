@@ -5,7 +5,8 @@ use burn::tensor::{Tensor, backend::Backend, ops::FloatTensor};
 use super::{Operation, call};
 use crate::{
     composed::{self, primitive, tensor},
-    kernels::{Activation, Kernels},
+    kernels::Kernels,
+    operands::Activation,
 };
 
 /// `act(x·weight + bias)` along the last dimension, with a weight `[inputs, outputs]` and a bias `[outputs]`.

@@ -13,7 +13,7 @@ pub(crate) use tokens::{
     attention, attention_tangent, gated_sum, linear, modulated_norm, modulated_norm_tangent,
 };
 
-use crate::kernels::{Activation, GroupNorm};
+use crate::operands::{Activation, GroupNorm};
 
 pub(crate) fn tensor<B: Backend, const D: usize>(x: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(x))

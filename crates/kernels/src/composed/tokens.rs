@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor, TensorMetadata, backend::Backend, ops::FloatTensor};
 
 use super::{activate, normalised, primitive, softmax, softmax_product, tensor};
-use crate::kernels::{Activation, ModulationDirections};
+use crate::operands::{Activation, ModulationDirections};
 
 pub(crate) fn linear<B: Backend>(
     x: FloatTensor<B>,

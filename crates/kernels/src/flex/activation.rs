@@ -1,7 +1,7 @@
 //! Activations as functions of one number, each a type of its own: a choice inside a loop would keep it from being vectorised.
 
 use super::exp::sigmoid;
-use crate::kernels::Activation;
+use crate::operands::Activation;
 
 /// `2·√(2/π)`, and that times 0.044715.
 const GELU: [f32; 2] = [1.595_769, 0.071_354_82];

@@ -13,7 +13,7 @@ use super::{
     sum::sum,
     wide::{Loop, widest},
 };
-use crate::kernels::GroupNorm;
+use crate::operands::GroupNorm;
 
 /// A normalisation of `[batch, channels, pixels]`.
 #[derive(Clone, Copy)]

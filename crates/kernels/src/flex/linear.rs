@@ -8,7 +8,7 @@ use super::{
     product::{Matrix, Panels, product},
     wide::{Loop, widest},
 };
-use crate::kernels::Activation;
+use crate::operands::Activation;
 
 /// Rows that are summed in single precision.
 const ROWS: usize = 64;

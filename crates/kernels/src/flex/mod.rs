@@ -29,9 +29,8 @@ use product::Matrix;
 
 use crate::{
     composed,
-    kernels::{
-        Activation, Fused, GroupNorm, GroupNormGradients, Kernels, ModulationDirections, ModulationGradients,
-    },
+    kernels::{Fused, Kernels},
+    operands::{Activation, GroupNorm, GroupNormGradients, ModulationDirections, ModulationGradients},
 };
 
 /// Numbers that are work enough for a task.

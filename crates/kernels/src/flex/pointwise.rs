@@ -12,7 +12,7 @@ use super::{
     sum::{max, sum},
     wide::{Loop, widest},
 };
-use crate::kernels::Activation;
+use crate::operands::Activation;
 
 /// `act(x)`.
 pub(super) fn activate(x: &[f32], activation: Activation) -> Vec<f32> {

@@ -6,9 +6,9 @@ mod module;
 mod numeric;
 
 use crate::{
+    ends::Ends,
     error::{OnnxError, Place},
     graph::{Attribute, Graph, Info, Node, Operand, Value},
-    pass::Ends,
 };
 use burn_backend::{DType, TensorData};
 use burn_ir::{BoolOperationIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr};

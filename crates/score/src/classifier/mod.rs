@@ -1,19 +1,18 @@
 //! A classifier of a labelled set, to score conditional samples with: trained on the set's training split, and tested on what was
 //! set aside.
 
+mod file;
 mod train;
 
+pub use file::{read, write};
 pub use train::{Training, train};
 
-use crate::{
-    ScoreError,
-    error::ensure,
-    side_by_side::{self, CHUNK},
-};
+use crate::{ScoreError, error::ensure};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use meanflow_core::Streams;
+use meanflow_generator::side_by_side::{self, CHUNK};
 use meanflow_nets::Classifier as Net;
-use meanflow_optim::state::{Named, with_parameters};
+use meanflow_state::{Named, with_parameters};
 
 /// A trained classifier.
 #[derive(Clone, Debug, PartialEq)]

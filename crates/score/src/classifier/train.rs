@@ -1,7 +1,7 @@
 //! Training and test of a classifier.
 
 use super::{Classifier, look};
-use crate::{ScoreError, batch::on_device, side_by_side};
+use crate::{ScoreError, batch::on_device};
 use burn::{
     module::{AutodiffModule, Module},
     optim::{AdamConfig, GradientsAccumulator, GradientsParams, Optimizer},
@@ -9,8 +9,9 @@ use burn::{
 };
 use meanflow_core::Streams;
 use meanflow_data::{Cursor, Dataset, HostBatch, Loader, LoaderConfig, held_out::HeldOut, read_rows};
+use meanflow_generator::side_by_side;
 use meanflow_nets::Classifier as Net;
-use meanflow_optim::state::parameters;
+use meanflow_state::parameters;
 use std::sync::Arc;
 
 /// How a classifier is trained: Adam, the learning rate falling linearly to zero.

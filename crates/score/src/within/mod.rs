@@ -7,15 +7,12 @@ pub use lines::FAILED;
 
 use crate::{
     Machine, POINT, ScoreError,
-    batch::label_tensor,
-    config::EvalConfig,
+    config::{EvalConfig, LITE},
     error::{Of as _, ensure_request},
     features::{Extractor, Side},
     judge::Judge,
     most_compared,
-    sampling::{NOISE, Sampling},
     scores::{RealData, density},
-    side_by_side::CHUNK,
     source,
 };
 use burn::tensor::{Tensor, TensorData, backend::Backend};
@@ -23,6 +20,7 @@ use features::{Group, Seen};
 use lines::{Found, Lines, Of};
 use meanflow_core::{Prediction, Streams, solver::Fresh};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
+use meanflow_generator::{NOISE, Sampling, label_tensor, side_by_side::CHUNK};
 use meanflow_metrics::{Given, MetricError, Named, Real, Reference, Scorer, Source, Space, Taken, Value};
 use meanflow_nets::{Net, Networks};
 use ndarray::ArrayView2;
@@ -301,9 +299,6 @@ fn beginning_of_an_epoch(data: &dyn Dataset, seed: u64, count: usize) -> Vec<usi
     indices.truncate(count);
     indices
 }
-
-/// The score that is added at the end of a run where its network's weights are at hand.
-pub(crate) const LITE: &str = "fd_efflite0";
 
 /// The metrics of the settings, under the names that the weights at hand allow.
 fn wanted(config: &EvalConfig, shape: [usize; 3], extractor: &Extractor) -> Result<Vec<Named>, ScoreError> {

@@ -6,11 +6,9 @@ mod sound;
 pub use files::{list, newest, prune, remove_unfinished};
 pub use sound::{Expected, SetAside, check, newest_is_damaged, newest_sound};
 
-use crate::{
-    TrainError,
-    tensor_file::{self, TensorFile},
-};
-use meanflow_optim::state::Named;
+use crate::TrainError;
+use meanflow_state::{Named, StateFile};
+use meanflow_weights::FileError;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -75,7 +73,7 @@ impl Checkpoint {
             ("progress".to_owned(), json(&self.progress)),
             ("ema".to_owned(), json(&self.ema)),
         ]);
-        tensor_file::write(&path, &self.tensors, metadata)?;
+        meanflow_state::write(&path, &self.tensors, metadata).map_err(TrainError::write(&path))?;
         Ok(path)
     }
 
@@ -96,7 +94,7 @@ pub struct Stored<'a> {
     /// Labels of the averages, in order.
     pub ema: Vec<String>,
     path: &'a Path,
-    file: TensorFile<'a>,
+    file: StateFile,
 }
 
 impl<'a> Stored<'a> {
@@ -106,8 +104,8 @@ impl<'a> Stored<'a> {
     /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a damaged or foreign file, or one that has another's name.
     pub fn open(path: &'a Path) -> Result<Self, TrainError> {
         let broken = broken(path);
-        let file = TensorFile::open(path, &broken)?;
-        let metadata = file.metadata();
+        let file = StateFile::open(path).map_err(unreadable(path))?;
+        let metadata = file.texts();
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(broken(format!("it is not marked as `{FORMAT}`")));
         }
@@ -133,8 +131,7 @@ impl<'a> Stored<'a> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn compare(self) -> Result<(), TrainError> {
-        let broken = broken(self.path);
-        self.file.tensors(|_| false, &broken).map(drop)
+        self.file.tensors(|_| false).map(drop).map_err(unreadable(self.path))
     }
 
     /// Reads the tensors whose names begin with `prefix`, and compares all with the checksum.
@@ -142,8 +139,7 @@ impl<'a> Stored<'a> {
     /// # Errors
     /// [`TrainError::Read`], or [`TrainError::Checkpoint`] for a damaged file.
     pub fn load(self, prefix: &str) -> Result<Checkpoint, TrainError> {
-        let broken = broken(self.path);
-        let tensors = self.file.tensors(|name| name.starts_with(prefix), &broken)?;
+        let tensors = self.file.tensors(|name| name.starts_with(prefix)).map_err(unreadable(self.path))?;
         Ok(Checkpoint { progress: self.progress, ema: self.ema, tensors })
     }
 }
@@ -151,6 +147,15 @@ impl<'a> Stored<'a> {
 fn broken(path: &Path) -> impl Fn(String) -> TrainError {
     let path = path.to_owned();
     move |reason| TrainError::Checkpoint { path: path.clone(), reason }
+}
+
+/// What is wrong with a file that was to be read.
+fn unreadable(path: &Path) -> impl Fn(FileError) -> TrainError {
+    let path = path.to_owned();
+    move |error| match error {
+        FileError::Io(error) => TrainError::Read { path: path.clone(), error },
+        other => broken(&path)(other.to_string()),
+    }
 }
 
 /// What checkpoints hold that do not say it: those of before objectives named their measures.

@@ -77,7 +77,7 @@ fn a_checkpoint_of_an_older_version_has_no_checksum() {
     let whole = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let mut metadata = header.metadata().clone().unwrap();
-    metadata.remove(crate::checksum::KEY).unwrap();
+    metadata.remove(meanflow_weights::CHECKSUM).unwrap();
     safetensors::serialize_to_file(whole.tensors(), Some(metadata), &path).unwrap();
     let stored = Stored::open(&path).unwrap();
     assert!(!stored.has_checksum());

@@ -1,5 +1,6 @@
 //! `[init]`: what the weights start from.
 
+use meanflow_generator::Load;
 use meanflow_settings::{Flag, Or, PathTo, Reader, Text};
 use std::path::PathBuf;
 
@@ -8,18 +9,18 @@ use std::path::PathBuf;
 pub struct InitConfig {
     /// A file of weights; `None`: drawn at random.
     pub weights: Option<PathBuf>,
-    /// What the names of the network's tensors begin with in that file; `None`: found out.
-    pub prefix: Option<String>,
-    /// Whether parameters may be missing and tensors left over.
-    pub partial: bool,
+    /// Where they are in that file, and how many must be there.
+    pub load: Load,
 }
 
 impl InitConfig {
     pub(super) fn read(root: &mut Reader) -> Self {
         root.section("init", |r| Self {
             weights: r.get("weights", Or("random", PathTo), None),
-            prefix: r.get("prefix", Or("auto", Text::ANY), None),
-            partial: r.get("partial", Flag, false),
+            load: Load {
+                prefix: r.get("prefix", Or("auto", Text::ANY), None),
+                partial: r.get("partial", Flag, false),
+            },
         })
     }
 }

@@ -23,6 +23,38 @@ pub struct Kind {
     pub keys: Vec<KindKey>,
 }
 
+impl Kind {
+    /// Every key with its default and what is written there, a line each.
+    fn key_lines(&self) -> Vec<String> {
+        let default = |key: &KindKey| key.default.clone().unwrap_or_default();
+        let width = self.keys.iter().map(|key| key.key.len()).max().unwrap_or(0);
+        let values = self.keys.iter().map(|key| default(key).chars().count()).max().unwrap_or(0);
+        let line = |key: &KindKey| {
+            let needed = if key.default.is_none() { ", must be there" } else { "" };
+            format!("{:width$} = {:values$}  # {}{needed}", key.key, default(key), key.expected)
+        };
+        self.keys.iter().map(line).collect()
+    }
+}
+
+/// These kinds as a text, section by section; with their keys if asked for.
+pub fn told(kinds: &[&Kind], with_keys: bool) -> String {
+    let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    let (mut lines, mut section) = (Vec::new(), "");
+    for kind in kinds {
+        if kind.section != section {
+            lines.extend((!section.is_empty()).then(String::new));
+            lines.push(kind.section.to_owned());
+            section = kind.section;
+        }
+        lines.push(format!("  {:width$}  {}", kind.name, kind.about));
+        if with_keys {
+            lines.extend(kind.key_lines().iter().map(|line| format!("    {line}")));
+        }
+    }
+    lines.join("\n")
+}
+
 /// A key of a kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KindKey {

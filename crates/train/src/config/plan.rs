@@ -6,8 +6,9 @@ use meanflow_core::{
     Streams,
     objective::{At, Objectives},
 };
+use meanflow_generator::side_by_side::ROWS;
 use meanflow_nets::{Activations, Networks};
-use meanflow_score::{COMPARED, side_by_side::ROWS};
+use meanflow_score::COMPARED;
 use serde::Serialize;
 use std::{fmt, path::Path};
 

@@ -183,6 +183,29 @@ pub fn nvidia_gpu() -> Option<String> {
     Some(line["Model:".len()..].trim().to_owned())
 }
 
+/// Whether there is an NVIDIA GPU with a driver.
+///
+/// # Errors
+/// What is missing, in words.
+pub fn nvidia_ready() -> Result<(), String> {
+    let standard = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/nvidia/lib64"];
+    let given = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+    let mut folders = standard.into_iter().chain(given.split(':'));
+    let driver = folders.any(|folder| {
+        ["libcuda.so.1", "libcuda.so"].iter().any(|name| Path::new(folder).join(name).exists())
+    });
+    let gpu = ["/dev/nvidia0", "/dev/nvidiactl"].iter().any(|file| Path::new(file).exists());
+    let found = |there| if there { "found" } else { "not found" };
+    if driver && gpu {
+        return Ok(());
+    }
+    Err(format!(
+        "there is no NVIDIA GPU here (driver library {}, device file {}); use --device cpu",
+        found(driver),
+        found(gpu)
+    ))
+}
+
 /// The most memory that this process has held since it began, in bytes, where the system tells it.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

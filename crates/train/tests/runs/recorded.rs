@@ -1,7 +1,7 @@
 //! What `env.json` says of each start, and what it is compared with.
 
 use super::{Each, FINISHED, Place, stopped_after};
-use meanflow_train::{TrainError, env::sha256, model::Model, progress::Event, run::Outcome};
+use meanflow_train::{BuiltIn, TrainError, env::sha256, progress::Event, run::Outcome, trained::of_run};
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 const UNCHANGED: Outcome = Outcome::Unchanged { failed_scores: 0 };
@@ -53,7 +53,7 @@ fn initial_weights_are_known_by_their_digest() {
     let (teacher, place) = (Place::new(), Place::new());
     teacher.go(&[]).unwrap();
     let weights = place.0.path().join("weights.safetensors");
-    <Model>::of_run(&teacher.path(), None).unwrap().write(&weights).unwrap();
+    of_run::<BuiltIn>(&teacher.path(), None).unwrap().write(&weights).unwrap();
     let from = |path: &Path| format!("init.weights={path:?}");
     stopped_after(&place, &[&from(&weights)], 6);
     let bytes = fs::read(&weights).unwrap();
@@ -64,7 +64,7 @@ fn initial_weights_are_known_by_their_digest() {
     stopped_after(&place, &[&from(&moved)], 7);
     // They are in the checkpoint.
     stopped_after(&place, &[&from(&weights)], 8);
-    <Model>::of_run(&teacher.path(), Some("none")).unwrap().write(&weights).unwrap();
+    of_run::<BuiltIn>(&teacher.path(), Some("none")).unwrap().write(&weights).unwrap();
     let refused = || {
         let said = place.go(&[&from(&weights)]).unwrap_err();
         assert!(matches!(&said, TrainError::OtherWeights { file, .. } if *file == weights), "{said}");
@@ -78,7 +78,7 @@ fn initial_weights_are_known_by_their_digest() {
     // Whoever asks for the network needs no file of weights.
     fs::remove_file(&moved).unwrap();
     assert_eq!(place.go(&[&from(&moved)]).unwrap(), UNCHANGED);
-    assert_eq!(<Model>::of_run(&place.path(), None).unwrap().step, 12);
+    assert_eq!(of_run::<BuiltIn>(&place.path(), None).unwrap().step, 12);
 }
 
 #[test]

@@ -1,16 +1,10 @@
 //! A trained network as an ONNX file: the whole generator, or the average velocity by itself.
 
-use crate::{
-    Kinds, TrainError,
-    config::SampleGuidance,
-    model::Model,
-    sample::{Request, sampling},
-};
+use crate::{GeneratorError, Model, NOISE, Request, SampleGuidance, Sampling, sample::sampling};
 use burn::tensor::{DType, Int, Tensor};
 use meanflow_core::{Flow, Streams, solver::Fresh};
-use meanflow_nets::Net;
+use meanflow_nets::{Net, Networks};
 use meanflow_onnx::{ModelProto, Pass, Recorder, export};
-use meanflow_score::sampling::{NOISE, Sampling};
 
 /// What a file computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,45 +26,45 @@ stream 0, block counter from 0";
 /// classes are inputs.
 ///
 /// # Errors
-/// [`TrainError::Request`] for what the network cannot give, or what a file cannot do; [`TrainError::Onnx`] for an operation of the
+/// [`GeneratorError::Request`] for what the network cannot give, or what a file cannot do; [`GeneratorError::Onnx`] for an operation of the
 /// network without a counterpart.
-pub fn onnx<K: Kinds>(
-    model: &Model<K>,
+pub fn onnx<N: Networks>(
+    model: &Model<N>,
     request: &Request,
     computes: Computes,
-) -> Result<ModelProto, TrainError> {
+) -> Result<ModelProto, GeneratorError> {
     if request.adaptive.is_some() {
         let message = "an adaptive solver decides by the values what to compute, which a file cannot";
-        return Err(TrainError::Request(message.to_owned()));
+        return Err(GeneratorError::Request(message.to_owned()));
     }
     let sampling = sampling(model, request)?;
     let mut file = export(|pass: &mut Pass| {
-        let net: Net<Recorder, K::Net> = model.clone().network(pass.device())?;
+        let net: Net<Recorder, N> = model.clone().network(pass.device())?;
         pass.parameters(&net);
         match computes {
             Computes::Velocity => velocity(pass, model, &sampling, &net),
             Computes::Samples | Computes::Bytes => samples(pass, model, &sampling, &net, computes),
         }
-        Ok::<(), TrainError>(())
+        Ok::<(), GeneratorError>(())
     })?;
     describe(&mut file, model, &sampling, computes);
     Ok(file)
 }
 
-fn shape<K: Kinds>(pass: &Pass, model: &Model<K>) -> [usize; 4] {
+fn shape<N: Networks>(pass: &Pass, model: &Model<N>) -> [usize; 4] {
     let [channels, height, width] = model.shape;
     [pass.batch(), channels, height, width]
 }
 
-fn class<K: Kinds>(pass: &mut Pass, model: &Model<K>) -> Option<Tensor<Recorder, 1, Int>> {
+fn class<N: Networks>(pass: &mut Pass, model: &Model<N>) -> Option<Tensor<Recorder, 1, Int>> {
     model.classes.map(|_| pass.int("class", [pass.batch()]))
 }
 
-fn samples<K: Kinds>(
+fn samples<N: Networks>(
     pass: &mut Pass,
-    model: &Model<K>,
+    model: &Model<N>,
     sampling: &Sampling,
-    net: &Net<Recorder, K::Net>,
+    net: &Net<Recorder, N>,
     computes: Computes,
 ) {
     let noise = pass.float("noise", shape(pass, model));
@@ -87,7 +81,7 @@ fn samples<K: Kinds>(
     }
 }
 
-fn velocity<K: Kinds>(pass: &mut Pass, model: &Model<K>, sampling: &Sampling, net: &Net<Recorder, K::Net>) {
+fn velocity<N: Networks>(pass: &mut Pass, model: &Model<N>, sampling: &Sampling, net: &Net<Recorder, N>) {
     let rows = pass.batch();
     let z = pass.float("z", shape(pass, model));
     let (r, t) = (pass.float("r", [rows]), pass.float("t", [rows]));
@@ -97,7 +91,7 @@ fn velocity<K: Kinds>(pass: &mut Pass, model: &Model<K>, sampling: &Sampling, ne
     pass.output("u", flow.average(z, r, t, &condition));
 }
 
-fn describe<K: Kinds>(file: &mut ModelProto, model: &Model<K>, sampling: &Sampling, computes: Computes) {
+fn describe<N: Networks>(file: &mut ModelProto, model: &Model<N>, sampling: &Sampling, computes: Computes) {
     let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
     let run = model.path.parent().and_then(|folder| folder.file_name()).filter(|_| model.path.is_dir());
     let name = model.path.file_stem().map(text).unwrap_or_default();
@@ -133,14 +127,14 @@ fn describe<K: Kinds>(file: &mut ModelProto, model: &Model<K>, sampling: &Sampli
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BuiltIn, sample::sample};
+    use crate::sample;
     use burn::{
         backend::Flex,
         module::{Module, ModuleMapper, Param},
         tensor::{TensorData, backend::Backend},
     };
     use meanflow_core::Clock;
-    use meanflow_nets::{DitConfig, ImfDitConfig, MlpConfig, NetConfig, Networks, UnetConfig};
+    use meanflow_nets::{DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig};
     use meanflow_onnx::evaluate::{Array, evaluate};
 
     /// Numbers instead of a fresh network's zeros.
@@ -157,14 +151,14 @@ mod tests {
         }
     }
 
-    fn model(net: NetConfig, shape: [usize; 3], classes: Option<usize>) -> Model<BuiltIn> {
+    fn model(net: NetConfig, shape: [usize; 3], classes: Option<usize>) -> Model {
         let module: Net<Flex, NetConfig> =
             net.init(shape, classes, &Streams::new(0), &Default::default()).unwrap();
         Model::bare(net, shape, classes, &module.map(&mut Numbers(0)))
     }
 
     /// The file, evaluated without another program, against the samples of the seed.
-    fn check(model: &Model<BuiltIn>, nfe: usize, rows: usize) -> ModelProto {
+    fn check(model: &Model, nfe: usize, rows: usize) -> ModelProto {
         let request = Request { seed: Some(3), ..Request::new(rows, nfe) };
         let file = onnx(model, &request, Computes::Samples).unwrap();
         let file = ModelProto::from_bytes(&file.to_bytes()).unwrap();
@@ -307,7 +301,7 @@ mod tests {
             [2, 1, 1],
             None,
         );
-        let refused = |model: &Model<BuiltIn>, request: &Request| {
+        let refused = |model: &Model, request: &Request| {
             onnx(model, request, Computes::Samples).unwrap_err().to_string()
         };
         let adaptive = Request { adaptive: Some(1e-3), ..Request::new(1, 1) };

@@ -1,22 +1,11 @@
 //! A trained network by itself: taken from a run, written to a file that needs nothing else, and read from it.
 
-use crate::{
-    BuiltIn, Kinds, TrainError,
-    checkpoint::{Stored, newest},
-    config::{self, SampleGuidance, Variant},
-    digest, folder,
-    known::variant_of,
-    tensor_file::{self, Metadata},
-};
+use crate::{GeneratorError, SampleGuidance};
 use burn::tensor::{TensorData, backend::Backend};
-use meanflow_core::{
-    Prediction, Solver, Streams,
-    objective::{Learns, Objectives},
-    solver::Spacing,
-};
-use meanflow_nets::{Net, Networks};
-use meanflow_optim::state::{Named, parameters, with_parameters};
-use meanflow_weights::{HostTensor, write_torch};
+use meanflow_core::{Prediction, Solver, Streams, objective::Learns, solver::Spacing};
+use meanflow_nets::{Net, NetConfig, Networks};
+use meanflow_state::{self as state, Digest, Named, Texts, with_parameters};
+use meanflow_weights::{FileError, HostTensor, write_torch};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -24,11 +13,11 @@ use std::{
 
 /// Everything that samples depend on.
 #[derive(Clone, Debug)]
-pub struct Model<K: Kinds = BuiltIn> {
+pub struct Model<N: Networks = NetConfig> {
     /// The run folder or the file.
     pub path: PathBuf,
     /// The network.
-    pub net: K::Net,
+    pub net: N,
     /// Shape of a sample, `[channels, height, width]`.
     pub shape: [usize; 3],
     /// Number of classes.
@@ -50,73 +39,42 @@ pub struct Model<K: Kinds = BuiltIn> {
     /// Updates done.
     pub step: u64,
     /// The table `[net.…]` of the experiment.
-    table: String,
-    weights: Named,
+    pub table: String,
+    /// The weights by path.
+    pub weights: Named,
 }
 
 const FORMAT: &str = "meanflow-network-1";
 
-impl<K: Kinds> Model<K> {
-    /// The model in a run folder or an exported file.
+impl<N: Networks> Model<N> {
+    /// The generator in a file of [`Model::write`].
     ///
     /// # Errors
-    /// See [`Model::of_run`] and [`Model::read`]; [`TrainError::Request`] for another average than the file has.
-    pub fn open(path: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
-        if !path.exists() {
-            let reason = "there is no such folder or file".to_owned();
-            return Err(TrainError::NoRun { path: path.to_owned(), reason });
-        }
-        let model = if path.is_file() { Self::read(path)? } else { Self::of_run(path, ema)? };
-        for (name, data) in &model.weights {
+    /// See [`Model::read`]; [`GeneratorError::Weights`] for weights that are no numbers.
+    pub fn open(path: &Path) -> Result<Self, GeneratorError> {
+        let model = Self::read(path)?;
+        model.finite().map(|()| model)
+    }
+
+    /// Whether the weights are numbers.
+    ///
+    /// # Errors
+    /// [`GeneratorError::Weights`] with the first that is none.
+    pub fn finite(&self) -> Result<(), GeneratorError> {
+        for (name, data) in &self.weights {
             if let Some(value) = data.iter::<f32>().find(|value| !value.is_finite()) {
-                let reason = format!("`{name}` holds the value {value}");
-                return Err(TrainError::Weights { path: path.to_owned(), reason });
+                return Err(GeneratorError::weights(&self.path)(format!("`{name}` holds the value {value}")));
             }
         }
-        match ema {
-            Some(asked) if asked != model.ema => Err(TrainError::Request(format!(
-                "{} holds the weights `{}`, not `{asked}`",
-                path.display(),
-                model.ema
-            ))),
-            _ => Ok(model),
-        }
-    }
-
-    /// The newest checkpoint of a run: the average of this label, `none` for the weights themselves, by default the first.
-    ///
-    /// # Errors
-    /// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if it has no such average.
-    pub fn of_run(run: &Path, ema: Option<&str>) -> Result<Self, TrainError> {
-        let variant = variant_of(run)?;
-        let newest = newest(run)?;
-        let checkpoint = Stored::open(&newest)?;
-        let label = ema.or(checkpoint.ema.first().map(String::as_str)).unwrap_or("none");
-        let prefix = if label == "none" {
-            "net.".to_owned()
-        } else {
-            let index = checkpoint.ema.iter().position(|known| known == label).ok_or_else(|| {
-                let known = [checkpoint.ema.join(", "), "none".to_owned()].join(", ");
-                TrainError::Request(format!("no average is called `{label}`; there are {known}"))
-            })?;
-            format!("ema.{index}.")
-        };
-        let described = Self::described(run, &variant, label);
-        let mut checkpoint = checkpoint.load(&prefix)?;
-        Ok(Self { step: checkpoint.progress.step, weights: checkpoint.take(&prefix), ..described })
-    }
-
-    /// The network of a variant with these weights, which no run has trained.
-    pub fn of_net<B: Backend>(path: &Path, variant: &Variant<K>, net: &Net<B, K::Net>) -> Self {
-        Self { weights: parameters(net), ..Self::described(path, variant, "none") }
+        Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn bare<B: Backend>(
-        net: K::Net,
+        net: N,
         shape: [usize; 3],
         classes: Option<usize>,
-        of: &Net<B, K::Net>,
+        of: &Net<B, N>,
     ) -> Self {
         Self {
             path: PathBuf::new(),
@@ -132,35 +90,16 @@ impl<K: Kinds> Model<K> {
             ema: "none".to_owned(),
             step: 0,
             table: String::new(),
-            weights: parameters(of),
-        }
-    }
-
-    fn described(path: &Path, variant: &Variant<K>, ema: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            net: variant.net.clone(),
-            shape: variant.description.shape,
-            classes: variant.description.classes,
-            solver: variant.eval.solver,
-            guidance: variant.eval.guidance,
-            times: variant.eval.times.clone(),
-            learns: variant.objective.facts().learns(),
-            prediction: variant.objective.facts().prediction(),
-            seed: variant.eval.seed,
-            ema: ema.to_owned(),
-            step: 0,
-            table: variant.resolved.kind_table("net"),
-            weights: Named::new(),
+            weights: state::parameters(of),
         }
     }
 
     /// Writes weights and metadata to a safetensors file.
     ///
     /// # Errors
-    /// [`TrainError::Write`]; an earlier file of this name is untouched then.
-    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let path = std::path::absolute(path).map_err(TrainError::write(path))?;
+    /// [`GeneratorError::Write`]; an earlier file of this name is untouched then.
+    pub fn write(&self, path: &Path) -> Result<(), GeneratorError> {
+        let path = std::path::absolute(path).map_err(GeneratorError::write(path))?;
         let classes = self.classes.map_or("none".to_owned(), |count| count.to_string());
         let guidance =
             self.guidance.map_or("none".to_owned(), |SampleGuidance { omega, interval: [low, high] }| {
@@ -181,19 +120,19 @@ impl<K: Kinds> Model<K> {
             ("step", self.step.to_string()),
         ];
         let metadata = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        tensor_file::write(&path, &self.weights, metadata)
+        state::write(&path, &self.weights, metadata).map_err(GeneratorError::write(&path))
     }
 
     /// Writes the weights alone, under the names and in the layouts of another program: a state dict of PyTorch if `path` ends in
     /// `.pth` or `.pt`, else a safetensors file.
     ///
     /// # Errors
-    /// [`TrainError::Request`] if the network has no names of this convention, [`TrainError::Write`].
-    pub fn write_for(&self, convention: &str, path: &Path) -> Result<(), TrainError> {
+    /// [`GeneratorError::Request`] if the network has no names of this convention, [`GeneratorError::Write`].
+    pub fn write_for(&self, convention: &str, path: &Path) -> Result<(), GeneratorError> {
         let conventions = self.net.conventions(self.shape);
         let Some(found) = conventions.iter().find(|known| known.key == convention) else {
             let known: Vec<&str> = conventions.iter().map(|known| known.key).collect();
-            return Err(TrainError::Request(format!(
+            return Err(GeneratorError::Request(format!(
                 "this network has no names of `{convention}`; there are {}",
                 known.join(", ")
             )));
@@ -207,32 +146,34 @@ impl<K: Kinds> Model<K> {
                 (name, layout.write(HostTensor { shape: data.shape.to_vec(), values }))
             })
             .collect();
-        let path = std::path::absolute(path).map_err(TrainError::write(path))?;
+        let path = std::path::absolute(path).map_err(GeneratorError::write(path))?;
+        let failed = GeneratorError::write(&path);
         if path.extension().is_some_and(|extension| extension == "pth" || extension == "pt") {
-            return folder::replace(&path, |part| write_torch(part, &tensors));
+            return meanflow_files::replace(&path, |part| write_torch(part, &tensors)).map_err(failed);
         }
         let named =
             |(name, tensor): (String, HostTensor)| (name, TensorData::new(tensor.values, tensor.shape));
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        tensor_file::write(&path, &tensors.into_iter().map(named).collect(), metadata)
+        state::write(&path, &tensors.into_iter().map(named).collect(), metadata).map_err(failed)
     }
 
     /// Reads what [`Model::write`] wrote.
     ///
     /// # Errors
-    /// [`TrainError::Read`], or [`TrainError::Weights`] for a truncated or foreign file.
-    pub fn read(path: &Path) -> Result<Self, TrainError> {
-        let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-        let import =
-            |reason| broken(format!("{reason}; `meanflow import` makes one of files of other programs"));
-        let (metadata, weights) = tensor_file::read(path, import)?;
-        let entry = |key: &str| entry(&metadata, key).map_err(broken);
+    /// [`GeneratorError::Read`], or [`GeneratorError::Weights`] for a truncated or foreign file.
+    pub fn read(path: &Path) -> Result<Self, GeneratorError> {
+        let broken = GeneratorError::weights(path);
+        let (metadata, weights) = state::read(path).map_err(|error| match error {
+            FileError::Io(_) => GeneratorError::file(path)(error),
+            other => broken(format!("{other}; `meanflow import` makes one of files of other programs")),
+        })?;
+        let entry = |key: &str| entry(&metadata, key).map_err(&broken);
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             let help = "`meanflow export` and `meanflow import` write one";
             return Err(broken(format!("it is not marked as `{FORMAT}`; {help}")));
         }
         let wrong = |key: &str| broken(format!("its `{key}` cannot be read"));
-        let (shape, classes) = samples(&metadata).map_err(broken)?;
+        let (shape, classes) = samples(&metadata).map_err(&broken)?;
         let guidance = match entry("guidance")? {
             "none" => None,
             numbers => {
@@ -257,7 +198,7 @@ impl<K: Kinds> Model<K> {
         };
         let solver = entry("solver")?;
         let table = entry("net")?.to_owned();
-        let net: K::Net = network_of(&metadata).map_err(broken)?;
+        let net: N = network_of(&metadata).map_err(&broken)?;
         // Said before a network of that size is made.
         let found: usize = weights.values().map(TensorData::num_elements).sum();
         let needed = net.parameters(shape, classes);
@@ -282,19 +223,18 @@ impl<K: Kinds> Model<K> {
         })
     }
 
-    /// The sha256 over the weights, as [`crate::digest`] has it.
+    /// The sha256 over the weights.
     pub fn digest(&self) -> String {
-        digest::of_weights(self.weights.iter().map(|(name, data)| (name.as_str(), data)))
+        Digest::default().tensors(self.weights.iter().map(|(name, data)| (name.as_str(), data))).finish()
     }
 
     /// The network with its weights.
     ///
     /// # Errors
-    /// [`TrainError::State`] if the weights are not those of the network.
-    pub fn network<B: Backend>(self, device: &B::Device) -> Result<Net<B, K::Net>, TrainError> {
-        let net: Net<B, K::Net> =
-            self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
-        with_parameters(net, self.weights).map_err(|error| TrainError::State { path: self.path, error })
+    /// [`GeneratorError::State`] if the weights are not those of the network.
+    pub fn network<B: Backend>(self, device: &B::Device) -> Result<Net<B, N>, GeneratorError> {
+        let net: Net<B, N> = self.net.init(self.shape, self.classes, &Streams::new(self.seed), device)?;
+        with_parameters(net, self.weights).map_err(|error| GeneratorError::State { path: self.path, error })
     }
 }
 
@@ -302,21 +242,21 @@ impl<K: Kinds> Model<K> {
 ///
 /// # Errors
 /// What is wrong with the description, in words.
-pub(crate) fn described_network<N: Networks>(metadata: &Metadata) -> Result<Option<N>, String> {
+pub(crate) fn described_network<N: Networks>(metadata: &Texts) -> Result<Option<N>, String> {
     let own = metadata.get("format").map(String::as_str) == Some(FORMAT);
     own.then(|| network_of(metadata)).transpose()
 }
 
-fn network_of<N: Networks>(metadata: &Metadata) -> Result<N, String> {
-    let (shape, classes) = samples(metadata)?;
-    config::net_of_table(entry(metadata, "net")?, shape, classes).map_err(|error| error.to_string())
+fn network_of<N: Networks>(metadata: &Texts) -> Result<N, String> {
+    let (shape, _) = samples(metadata)?;
+    meanflow_nets::of_table(entry(metadata, "net")?, shape).map_err(|error| error.to_string())
 }
 
 /// Values of a sample, and classes, that a file may ask for at most.
 const LARGEST: usize = 1 << 24;
 
 /// Shape and classes of a network's samples.
-fn samples(metadata: &Metadata) -> Result<([usize; 3], Option<usize>), String> {
+fn samples(metadata: &Texts) -> Result<([usize; 3], Option<usize>), String> {
     let count = |text: &str| text.parse().ok().filter(|count| (1..=LARGEST).contains(count));
     let wrong = |key: &str| format!("its `{key}` cannot be read");
     let sizes: Option<Vec<usize>> = entry(metadata, "shape")?.split(' ').map(count).collect();
@@ -331,6 +271,6 @@ fn samples(metadata: &Metadata) -> Result<([usize; 3], Option<usize>), String> {
     Ok((shape, classes))
 }
 
-fn entry<'a>(metadata: &'a Metadata, key: &str) -> Result<&'a str, String> {
+fn entry<'a>(metadata: &'a Texts, key: &str) -> Result<&'a str, String> {
     metadata.get(key).map(String::as_str).ok_or_else(|| format!("it has no `{key}`"))
 }

@@ -1,9 +1,6 @@
 //! How samples are drawn from a network: the same for a run's own evaluation, `sample` and `eval`.
 
-use crate::{
-    batch::label_tensor,
-    side_by_side::{self, CHUNK},
-};
+use crate::side_by_side::{self, CHUNK};
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use meanflow_core::{
     Backbone, Condition, Guidance, Prediction, Solver, Streams,
@@ -143,4 +140,10 @@ impl Sampling {
         }
         Ok(all)
     }
+}
+
+/// Classes as a tensor, `[rows]`.
+pub fn label_tensor<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let values: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    Tensor::from_data(TensorData::new(values, [labels.len()]), device)
 }

@@ -1,21 +1,20 @@
-//! A checksum of what a file of tensors says, whatever the order and the padding in which it is stored.
+//! A checksum of what a safetensors file says, whatever the order and the padding in which it is stored.
 
-use crate::tensor_file::Metadata;
 use safetensors::Dtype;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Its key in the metadata of a file.
-pub(crate) const KEY: &str = "meanflow.sha256";
+pub const CHECKSUM: &str = "meanflow.sha256";
 
 /// A sha256 over the metadata and the tensors, in the order of their names.
 pub(crate) struct Checksum(Sha256);
 
 impl Checksum {
     /// Begins with the metadata, without a checksum that is in it.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &HashMap<String, String>) -> Self {
         let mut sum = Self(Sha256::new());
-        for (key, value) in metadata.iter().filter(|(key, _)| *key != KEY).collect::<BTreeMap<_, _>>() {
+        for (key, value) in metadata.iter().filter(|(key, _)| *key != CHECKSUM).collect::<BTreeMap<_, _>>() {
             sum.text(key);
             sum.text(value);
         }

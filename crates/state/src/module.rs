@@ -47,20 +47,23 @@ pub enum StateError {
     },
 }
 
-/// Keeps the dotted path while a module is walked.
-#[derive(Default)]
-pub(crate) struct Path(Vec<String>);
+/// The dotted path of a parameter, kept while a module is walked.
+#[derive(Debug, Default)]
+pub struct Path(Vec<String>);
 
 impl Path {
-    pub(crate) fn enter(&mut self, name: &str) {
+    /// Into a field.
+    pub fn enter(&mut self, name: &str) {
         self.0.push(name.to_owned());
     }
 
-    pub(crate) fn exit(&mut self) {
+    /// Out of it.
+    pub fn exit(&mut self) {
         self.0.pop();
     }
 
-    pub(crate) fn name(&self) -> String {
+    /// Where the walk is.
+    pub fn name(&self) -> String {
         self.0.join(".")
     }
 }
@@ -104,8 +107,11 @@ pub fn with_parameters<B: Backend, M: Module<B>>(module: M, tensors: Named) -> R
     }
 }
 
-/// An error if stored tensors are left that nothing asked for.
-pub(crate) fn all_used(left: Named) -> Result<(), StateError> {
+/// Whether stored tensors are left that nothing asked for.
+///
+/// # Errors
+/// [`StateError::Unused`].
+pub fn all_used(left: Named) -> Result<(), StateError> {
     let count = left.len();
     left.into_keys().next().map_or(Ok(()), |first| Err(StateError::Unused { count, first }))
 }
@@ -126,12 +132,10 @@ impl Writer {
 }
 
 /// Checks shape and element type of a stored tensor.
-pub(crate) fn fits(
-    name: &str,
-    data: &TensorData,
-    expected: &[usize],
-    dtype: DType,
-) -> Result<(), StateError> {
+///
+/// # Errors
+/// [`StateError::Shape`], [`StateError::DType`].
+pub fn fits(name: &str, data: &TensorData, expected: &[usize], dtype: DType) -> Result<(), StateError> {
     if data.shape.as_slice() != expected {
         return Err(StateError::Shape {
             name: name.to_owned(),

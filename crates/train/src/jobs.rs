@@ -1,14 +1,12 @@
-//! `run --jobs N`: variants side by side, each in a process of its own.
+//! Variants side by side, each in a process of its own.
 //!
 //! A child is the same program on one variant. Its stdin is a line to the parent: a byte asks it to stop after a checkpoint; the
 //! end, that the parent is gone, ends it at once, which hurts no run folder.
 
-use crate::args::Run;
-use anyhow::Context;
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
-    process::{Child, Command, Stdio},
+    io::{self, BufRead, BufReader, Read, Write},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +14,9 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+
+/// The exit code of a program that was asked to stop, and did after a checkpoint.
+pub const INTERRUPTED: u8 = 130;
 
 /// How often children are looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -28,24 +29,33 @@ struct Running<'a> {
 }
 
 /// What became of the variants.
+#[derive(Debug)]
 pub struct Ended<'a> {
-    /// Those that failed, with what is known of it.
-    pub failures: Vec<(&'a str, anyhow::Error)>,
+    /// Those that failed.
+    pub failures: Vec<(&'a str, ExitStatus)>,
     /// Whether one was stopped before its end.
     pub interrupted: bool,
 }
 
-/// Trains these variants, so many at a time, until all have ended or `stop` is set. Threads are shared out, unless
-/// `RAYON_NUM_THREADS` says how many each has.
-pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) -> anyhow::Result<Ended<'a>> {
-    let threads = (rayon::current_num_threads() / jobs.min(names.len())).max(1);
+/// Trains these variants, so many at a time, until all have ended or `stop` is set. `command` is the program on one of them, and
+/// `line` is called with a variant and each line that it prints.
+///
+/// # Errors
+/// A process that cannot be started or waited for.
+pub fn run<'a>(
+    names: Vec<&'a str>,
+    jobs: usize,
+    stop: &AtomicBool,
+    command: impl Fn(&str) -> io::Result<Command>,
+    line: fn(&str, &str),
+) -> io::Result<Ended<'a>> {
     let (mut waiting, mut running) = (VecDeque::from(names), Vec::<Running>::new());
     let mut ended = Ended { failures: Vec::new(), interrupted: false };
     let mut told = false;
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         while let Some(name) = (!stopping && running.len() < jobs).then(|| waiting.pop_front()).flatten() {
-            running.push(start(args, name, threads).context("cannot start a process for a variant")?);
+            running.push(start(name, command(name)?, line)?);
         }
         if stopping && !told {
             told = true;
@@ -56,7 +66,7 @@ pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) 
         }
         let mut left = Vec::new();
         for mut one in running {
-            let Some(status) = one.child.try_wait().context("cannot wait for a variant")? else {
+            let Some(status) = one.child.try_wait()? else {
                 left.push(one);
                 continue;
             };
@@ -64,8 +74,8 @@ pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) 
             one.lines.into_iter().for_each(|thread| drop(thread.join()));
             match status.code() {
                 Some(0) => {}
-                Some(130) => ended.interrupted = true,
-                _ => ended.failures.push((one.name, anyhow::anyhow!("{status}; its lines above say why"))),
+                Some(code) if code == i32::from(INTERRUPTED) => ended.interrupted = true,
+                _ => ended.failures.push((one.name, status)),
             }
         }
         running = left;
@@ -77,17 +87,8 @@ pub fn run<'a>(args: &Run, names: Vec<&'a str>, jobs: usize, stop: &AtomicBool) 
     }
 }
 
-/// A process for one variant, whose lines get its name in front.
-fn start<'a>(args: &Run, name: &'a str, threads: usize) -> anyhow::Result<Running<'a>> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("run").arg(&args.experiment).arg("--runs-dir").arg(&args.runs_dir);
-    for set in &args.set {
-        command.arg("--set").arg(set);
-    }
-    command.args(["--variant", name, "--child", "--device", args.on.device.name()]);
-    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        command.env("RAYON_NUM_THREADS", threads.to_string());
-    }
+/// A process for one variant, whose lines are passed on.
+fn start<'a>(name: &'a str, mut command: Command, line: fn(&str, &str)) -> io::Result<Running<'a>> {
     // Ctrl-C reaches the parent alone, which passes it on once.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -99,9 +100,7 @@ fn start<'a>(args: &Run, name: &'a str, threads: usize) -> anyhow::Result<Runnin
     let pass_on = |stream| {
         let name = name.to_owned();
         thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                say!("{name}: {line}");
-            }
+            BufReader::new(stream).lines().map_while(Result::ok).for_each(|text| line(&name, &text));
         })
     };
     let lines = streams.into_iter().flatten().map(pass_on).collect();
@@ -112,11 +111,11 @@ fn start<'a>(args: &Run, name: &'a str, threads: usize) -> anyhow::Result<Runnin
 pub fn listen(stop: &Arc<AtomicBool>) {
     let stop = stop.clone();
     thread::spawn(move || {
-        let mut line = std::io::stdin().lock();
+        let mut line = io::stdin().lock();
         let mut byte = [0];
         while matches!(line.read(&mut byte), Ok(1)) {
             stop.store(true, Ordering::Relaxed);
         }
-        std::process::exit(130);
+        std::process::exit(i32::from(INTERRUPTED));
     });
 }

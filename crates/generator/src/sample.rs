@@ -1,14 +1,13 @@
-//! Samples from the newest checkpoint of a run, or from an exported file.
+//! Samples of a generator.
 
-use crate::{Kinds, TrainError, config::SampleGuidance, model::Model};
+use crate::{GeneratorError, Model, NOISE, SampleGuidance, Sampling};
 use burn::tensor::backend::Backend;
 use meanflow_core::{
     Solver, Streams,
     objective::Learns,
     solver::{DormandPrince, Spacing},
 };
-use meanflow_nets::Net;
-use meanflow_score::sampling::{NOISE, Sampling};
+use meanflow_nets::{Net, Networks};
 use std::convert::Infallible;
 
 /// What to sample.
@@ -76,31 +75,31 @@ const MOST: usize = 2 << 30;
 /// Draws samples from a trained network; `progress` is called with (done, all).
 ///
 /// # Errors
-/// [`TrainError::Request`] if the network cannot give what was asked for.
-pub fn sample<B: Backend, K: Kinds>(
-    model: Model<K>,
+/// [`GeneratorError::Request`] if the network cannot give what was asked for.
+pub fn sample<B: Backend, N: Networks>(
+    model: Model<N>,
     request: &Request,
     device: &B::Device,
     progress: impl FnMut(usize, usize),
-) -> Result<Samples, TrainError> {
-    let net: Net<B, K::Net> = model.clone().network(device)?;
+) -> Result<Samples, GeneratorError> {
+    let net: Net<B, N> = model.clone().network(device)?;
     sample_from(&net, &model, request, device, progress)
 }
 
 /// The same from the `net` of `model`.
-pub(crate) fn sample_from<B: Backend, K: Kinds>(
-    net: &Net<B, K::Net>,
-    model: &Model<K>,
+pub(crate) fn sample_from<B: Backend, N: Networks>(
+    net: &Net<B, N>,
+    model: &Model<N>,
     request: &Request,
     device: &B::Device,
     mut progress: impl FnMut(usize, usize),
-) -> Result<Samples, TrainError> {
+) -> Result<Samples, GeneratorError> {
     let [channels, height, width] = model.shape;
     let sampling = sampling(model, request)?;
     let solver = sampling.solver;
     let dimension = channels * height * width;
     if request.count > MOST / dimension {
-        return Err(TrainError::Request(format!(
+        return Err(GeneratorError::Request(format!(
             "{} samples of {channels}×{height}×{width}: at most {} at once",
             request.count,
             MOST / dimension
@@ -109,9 +108,12 @@ pub(crate) fn sample_from<B: Backend, K: Kinds>(
     let labels = match (request.class, model.classes) {
         (Some(class), Some(classes)) if class < classes => Some(vec![class; request.count]),
         (Some(class), Some(classes)) => {
-            return Err(TrainError::Request(format!("class {class}: the classes are 0 to {}", classes - 1)));
+            return Err(GeneratorError::Request(format!(
+                "class {class}: the classes are 0 to {}",
+                classes - 1
+            )));
         }
-        (Some(_), None) => return Err(TrainError::Request("this network has no classes".to_owned())),
+        (Some(_), None) => return Err(GeneratorError::Request("this network has no classes".to_owned())),
         (None, classes) => classes.map(|classes| (0..request.count).map(|row| row % classes).collect()),
     };
     let seed = request.seed.unwrap_or(model.seed);
@@ -129,7 +131,7 @@ pub(crate) fn sample_from<B: Backend, K: Kinds>(
     let Ok(drawn) = sampling.draw(net, &streams, noise, count, shape, labels, device, take);
     if !drawn.met {
         let message = "the adaptive solver did not get to the data within its tolerance; allow a larger one";
-        return Err(TrainError::Request(message.to_owned()));
+        return Err(GeneratorError::Request(message.to_owned()));
     }
     let evaluations = drawn.evaluations;
     Ok(Samples {
@@ -146,8 +148,8 @@ pub(crate) fn sample_from<B: Backend, K: Kinds>(
 /// How samples that were asked for are drawn.
 ///
 /// # Errors
-/// [`TrainError::Request`] if the network cannot give them.
-pub(crate) fn sampling<K: Kinds>(model: &Model<K>, request: &Request) -> Result<Sampling, TrainError> {
+/// [`GeneratorError::Request`] if the network cannot give them.
+pub(crate) fn sampling<N: Networks>(model: &Model<N>, request: &Request) -> Result<Sampling, GeneratorError> {
     let solver = request.solver.unwrap_or(model.solver);
     if !solver.samples(model.learns) {
         let able = Solver::ALL.iter().filter(|solver| solver.samples(model.learns));
@@ -157,15 +159,17 @@ pub(crate) fn sampling<K: Kinds>(model: &Model<K>, request: &Request) -> Result<
             solver.name(),
             able.join(", ")
         );
-        return Err(TrainError::Request(message));
+        return Err(GeneratorError::Request(message));
     }
     if let Some(tolerance) = request.adaptive {
         if model.learns == Learns::Consistency {
             let message = "an adaptive solver follows a velocity, which this network has not learned";
-            return Err(TrainError::Request(message.to_owned()));
+            return Err(GeneratorError::Request(message.to_owned()));
         }
         if !(1e-12..1.0).contains(&tolerance) {
-            return Err(TrainError::Request(format!("a tolerance is between 1e-12 and 1, not {tolerance}")));
+            return Err(GeneratorError::Request(format!(
+                "a tolerance is between 1e-12 and 1, not {tolerance}"
+            )));
         }
     }
     let per_step = solver.evaluations_per_step();
@@ -174,14 +178,14 @@ pub(crate) fn sampling<K: Kinds>(model: &Model<K>, request: &Request) -> Result<
             0 => "0 evaluations: at least one".to_owned(),
             nfe => format!("{nfe} evaluations: `{}` needs a multiple of {per_step}", solver.name()),
         };
-        return Err(TrainError::Request(message));
+        return Err(GeneratorError::Request(message));
     }
     let times = request.times.clone().unwrap_or_else(|| model.times.clone());
     if let Some(steps) = times.steps()
         && steps * per_step != request.nfe
     {
         let (took, solver) = (steps * per_step, solver.name());
-        return Err(TrainError::Request(format!(
+        return Err(GeneratorError::Request(format!(
             "{} evaluations: the listed times are {steps} steps, {took} evaluations of `{solver}`",
             request.nfe
         )));
@@ -197,23 +201,26 @@ pub(crate) fn sampling<K: Kinds>(model: &Model<K>, request: &Request) -> Result<
 }
 
 /// The guidance that was asked for, on top of the experiment's.
-fn guidance<K: Kinds>(model: &Model<K>, request: &Request) -> Result<Option<SampleGuidance>, TrainError> {
+fn guidance<N: Networks>(
+    model: &Model<N>,
+    request: &Request,
+) -> Result<Option<SampleGuidance>, GeneratorError> {
     if request.omega.is_none() && request.interval.is_none() {
         return Ok(model.guidance);
     }
     if model.classes.is_none() {
-        return Err(TrainError::Request("guidance needs a network with classes".to_owned()));
+        return Err(GeneratorError::Request("guidance needs a network with classes".to_owned()));
     }
     let base = model.guidance.unwrap_or(SampleGuidance::NONE);
     let omega = request.omega.unwrap_or(base.omega);
     let interval = request.interval.unwrap_or(base.interval);
     if !omega.is_finite() || omega < 1.0 {
         let message = format!("a scale of guidance is at least 1, the scale without guidance, not {omega}");
-        return Err(TrainError::Request(message));
+        return Err(GeneratorError::Request(message));
     }
     let [low, high] = interval;
     if !(0.0..=high).contains(&low) || high > 1.0 {
-        return Err(TrainError::Request(format!("{low} to {high} is no interval of times in [0, 1]")));
+        return Err(GeneratorError::Request(format!("{low} to {high} is no interval of times in [0, 1]")));
     }
     Ok(Some(SampleGuidance { omega, interval }))
 }

@@ -1,27 +1,30 @@
 //! Weights from files of this and other programs: safetensors files, state dicts of PyTorch, checkpoints of Flax.
 
-use crate::{
-    Kinds, TrainError, checksum,
-    config::{InitConfig, Variant},
-    model::{self, Model},
-    tensor_file,
-};
+use crate::{GeneratorError, model};
 use burn::{
     module::ParamId,
     tensor::{DType, Tensor, TensorData, backend::Backend},
 };
-use meanflow_core::Streams;
 use meanflow_nets::{Net, Networks, import::Convention};
-use meanflow_optim::state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters};
-use meanflow_weights::{FileError, HostTensor, TensorFile};
+use meanflow_state::{ParamVisitor, StateError, parameters, visit_parameters, with_parameters};
+use meanflow_weights::{HostTensor, TensorFile};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
+/// Where in a file the network is, and how much of it must be there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// What the names of the network's tensors begin with in the file; `None`: found out.
+    pub prefix: Option<String>,
+    /// Whether parameters may be missing and tensors left over.
+    pub partial: bool,
+}
+
 /// What was taken from a file, and what was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct Loaded {
     /// The naming of the file, in words.
     pub convention: &'static str,
     /// What the names of the network's tensors begin with.
@@ -34,7 +37,7 @@ pub struct Report {
     pub unused: Vec<String>,
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { convention, prefix, loaded, missing, unused } = self;
         write!(f, "{loaded} tensors under `{prefix}`, named as in {convention}")?;
@@ -51,30 +54,30 @@ impl std::fmt::Display for Report {
 /// `net`, for samples of `shape`, with the weights of a file.
 ///
 /// # Errors
-/// [`TrainError::Weights`], which names the file and the tensor: a file that is no weight file or cut short, a tensor of
-/// another shape, and, unless `init.partial` allows it, one that is missing or that no parameter takes, or a file that says that
+/// [`GeneratorError::Weights`], which names the file and the tensor: a file that is no weight file or cut short, a tensor of
+/// another shape, and, unless `how` allows it, one that is missing or that no parameter takes, or a file that says that
 /// its network computes otherwise.
 pub fn load<B: Backend, N: Networks>(
     net: Net<B, N>,
     config: &N,
     shape: [usize; 3],
     path: &Path,
-    init: &InitConfig,
-) -> Result<(Net<B, N>, Report), TrainError> {
-    let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+    how: &Load,
+) -> Result<(Net<B, N>, Loaded), GeneratorError> {
+    let broken = GeneratorError::weights(path);
     let mut file = open(path)?;
     let mut wanted = Wanted(Vec::new());
     visit_parameters(&net, &mut wanted);
     let wanted = wanted.0;
-    let names = names(&file).map_err(broken)?;
+    let names = names(&file).map_err(&broken)?;
     if let Some(other) = model::described_network::<N>(&file.metadata())
-        .map_err(broken)?
-        .filter(|other| !init.partial && !other.computes_as(config))
+        .map_err(&broken)?
+        .filter(|other| !how.partial && !other.computes_as(config))
     {
         return Err(broken(format!("it holds another network: {}", difference(&other, config))));
     }
     let conventions = config.conventions(shape);
-    let found = choose(&conventions, &wanted, &names, init.prefix.as_deref()).map_err(broken)?;
+    let found = choose(&conventions, &wanted, &names, how.prefix.as_deref()).map_err(&broken)?;
     let mut tensors = parameters(&net);
     let (mut missing, mut used) = (Vec::new(), BTreeSet::new());
     for Parameter { path, shape, dtype } in &wanted {
@@ -104,7 +107,7 @@ pub fn load<B: Backend, N: Networks>(
             _ if used.contains(name) => {}
             None => unused.push(name.clone()),
             // Those of the network as it was asked for; nothing is known of a part of another.
-            Some((_, expected)) if !init.partial => {
+            Some((_, expected)) if !how.partial => {
                 let tensor =
                     file.read(original).map_err(|reason| broken(format!("`{original}`: {reason}")))?;
                 constant(&tensor, expected).map_err(|reason| broken(format!("`{original}` {reason}")))?;
@@ -112,37 +115,19 @@ pub fn load<B: Backend, N: Networks>(
             Some(_) => {}
         }
     }
-    let report = Report {
+    let report = Loaded {
         convention: found.convention.name,
         prefix: found.prefix,
         loaded: used.len(),
         missing,
         unused,
     };
-    if !init.partial {
-        strict(&report).map_err(broken)?;
+    if !how.partial {
+        strict(&report).map_err(&broken)?;
     }
     let net = with_parameters(net, tensors)
-        .map_err(|error: StateError| TrainError::State { path: path.to_owned(), error })?;
+        .map_err(|error: StateError| GeneratorError::State { path: path.to_owned(), error })?;
     Ok((net, report))
-}
-
-/// Writes the weights of a file as a model of this variant, which `sample` can use.
-///
-/// # Errors
-/// See [`load`], and those of writing.
-pub fn convert<B: Backend, K: Kinds>(
-    variant: &Variant<K>,
-    path: &Path,
-    init: &InitConfig,
-    out: &Path,
-    device: &B::Device,
-) -> Result<Report, TrainError> {
-    let (shape, classes) = (variant.description.shape, variant.description.classes);
-    let net: Net<B, K::Net> = variant.net.init(shape, classes, &Streams::new(variant.seed), device)?;
-    let (net, report) = load(net, &variant.net, shape, path, init)?;
-    Model::<K>::of_net(path, variant, &net).write(out)?;
-    Ok(report)
 }
 
 /// A tensor that is no parameter holds what this network has in its place.
@@ -177,14 +162,14 @@ fn difference<N: Networks>(there: &N, here: &N) -> String {
 }
 
 /// Everything is there and nothing is left.
-fn strict(report: &Report) -> Result<(), String> {
+fn strict(report: &Loaded) -> Result<(), String> {
     let help = "it holds another network; `init.partial = true` (`--partial`) takes what fits";
     let some = |names: &[String]| {
         let more = names.len().saturating_sub(NAMED);
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{}{rest}", names[..names.len() - more].join(", "))
     };
-    let Report { missing, unused, .. } = report;
+    let Loaded { missing, unused, .. } = report;
     if !missing.is_empty() {
         return Err(format!("{} tensors are missing: {}; {help}", missing.len(), some(missing)));
     }
@@ -274,22 +259,18 @@ fn choose<'a>(
 }
 
 /// Opens a file of tensors, which is none of Orbax.
-fn open(path: &Path) -> Result<TensorFile, TrainError> {
-    let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+fn open(path: &Path) -> Result<TensorFile, GeneratorError> {
+    let broken = GeneratorError::weights(path);
     if path.is_dir() {
         return Err(broken(
             "it is a folder; one that Orbax wrote becomes a file by scripts/orbax_to_safetensors.py"
                 .to_owned(),
         ));
     }
-    let file = TensorFile::open(path).map_err(|error| match error {
-        FileError::Io(error) => TrainError::read(path)(error),
-        other => broken(other.to_string()),
-    })?;
+    let failed = GeneratorError::file(path);
+    let mut file = TensorFile::open(path).map_err(&failed)?;
     // One of ours says what its content sums up to.
-    if file.metadata().contains_key(checksum::KEY) {
-        tensor_file::TensorFile::open(path, &broken)?.tensors(|_| false, &broken)?;
-    }
+    file.verify().map_err(failed)?;
     Ok(file)
 }
 

@@ -1,60 +1,56 @@
 //! Sampling from a program of one's own.
 
-use crate::{
-    BuiltIn, Kinds, TrainError,
-    model::Model,
-    sample::{Request, Samples, sample_from},
-};
+use crate::{GeneratorError, Model, Request, Samples, sample::sample_from};
 use burn::backend::{Flex, flex::FlexDevice};
 use meanflow_core::Solver;
-use meanflow_nets::Net;
+use meanflow_nets::{Net, NetConfig, Networks};
 use std::path::Path;
 
 /// A trained generator on the processor: loaded once, asked as often as one likes.
 ///
 /// ```no_run
-/// use meanflow_train::sampler::Sampler;
+/// use meanflow_generator::Sampler;
 ///
 /// let pictures = Sampler::load("garments.safetensors")?.seed(7).class(3).nfe(1).sample(64)?;
 /// assert_eq!(pictures.shape, [64, 1, 28, 28]);
-/// # Ok::<(), meanflow_train::TrainError>(())
+/// # Ok::<(), meanflow_generator::GeneratorError>(())
 /// ```
 ///
-/// The file is one of `meanflow export`, or a run folder. What is not asked for is as in the experiment: all classes in turn, its
+/// The file is one of `meanflow export`. What is not asked for is as in the experiment: all classes in turn, its
 /// solver, its guidance and its seed, at one evaluation.
 #[derive(Clone, Debug)]
-pub struct Sampler<K: Kinds = BuiltIn> {
-    model: Model<K>,
-    net: Net<Flex, K::Net>,
+pub struct Sampler<N: Networks = NetConfig> {
+    model: Model<N>,
+    net: Net<Flex, N>,
     request: Request,
 }
 
 impl Sampler {
-    /// The generator in a file of `meanflow export`, or in a run folder.
+    /// The generator in a file of `meanflow export`.
     ///
     /// # Errors
     /// See [`Model::open`].
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, TrainError> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, GeneratorError> {
         Self::load_of(path)
     }
 }
 
-impl<K: Kinds> Sampler<K> {
+impl<N: Networks> Sampler<N> {
     /// Like [`Sampler::load`], for networks of one's own list of kinds.
     ///
     /// # Errors
     /// See [`Model::open`].
-    pub fn load_of(path: impl AsRef<Path>) -> Result<Self, TrainError> {
-        Self::of(Model::open(path.as_ref(), None)?)
+    pub fn load_of(path: impl AsRef<Path>) -> Result<Self, GeneratorError> {
+        Self::of(Model::open(path.as_ref())?)
     }
 
-    fn of(model: Model<K>) -> Result<Self, TrainError> {
+    fn of(model: Model<N>) -> Result<Self, GeneratorError> {
         let net = model.clone().network(&FlexDevice)?;
         Ok(Self { model, net, request: Request::new(1, 1) })
     }
 
     /// What is known of the generator: shape, classes, what it has learned.
-    pub fn model(&self) -> &Model<K> {
+    pub fn model(&self) -> &Model<N> {
         &self.model
     }
 
@@ -91,8 +87,8 @@ impl<K: Kinds> Sampler<K> {
     /// Draws `count` samples: the first ones of the seed, as `meanflow sample` draws them.
     ///
     /// # Errors
-    /// [`TrainError::Request`] if the network cannot give what was asked for.
-    pub fn sample(&self, count: usize) -> Result<Samples, TrainError> {
+    /// [`GeneratorError::Request`] if the network cannot give what was asked for.
+    pub fn sample(&self, count: usize) -> Result<Samples, GeneratorError> {
         let request = Request { count, ..self.request.clone() };
         sample_from(&self.net, &self.model, &request, &FlexDevice, |_, _| ())
     }
@@ -101,13 +97,13 @@ impl<K: Kinds> Sampler<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::sample;
+    use crate::sample;
     use burn::{
         module::{Module, ModuleMapper, Param},
         tensor::{Tensor, backend::Backend},
     };
     use meanflow_core::{Clock, Streams};
-    use meanflow_nets::{MlpConfig, NetConfig, Networks as _};
+    use meanflow_nets::MlpConfig;
 
     /// A fresh network gives zero.
     struct Numbers;
@@ -125,7 +121,7 @@ mod tests {
         let net: Net<Flex, NetConfig> =
             config.init([2, 1, 1], Some(3), &Streams::new(0), &FlexDevice).expect("a network");
         let net = net.map(&mut Numbers);
-        let model = Model::<BuiltIn>::bare(config, [2, 1, 1], Some(3), &net);
+        let model = Model::bare(config, [2, 1, 1], Some(3), &net);
         let sampler = Sampler::of(model.clone()).expect("a network").seed(7).class(1).nfe(2);
         let ours = sampler.sample(5).expect("samples");
         let request = Request { seed: Some(7), class: Some(1), ..Request::new(5, 2) };

@@ -1,8 +1,8 @@
 //! Pictures from a trained generator, in a program of one's own:
-//! `cargo run --release -p meanflow-train --example sampler -- garments.safetensors grid.png`
+//! `cargo run --release -p meanflow-generator --example sampler -- garments.safetensors grid.png`
 
 use meanflow_data::grid_png;
-use meanflow_train::sampler::Sampler;
+use meanflow_generator::Sampler;
 use std::{path::Path, time::Instant};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,8 @@
 //! The file of a classifier: its weights, and what it was trained on.
 
-use crate::{TrainError, tensor_file};
-use meanflow_score::classifier::Classifier;
+use super::Classifier;
+use crate::{ScoreError, error::Of};
+use meanflow_weights::FileError;
 use std::path::Path;
 
 const FORMAT: &str = "meanflow-classifier-1";
@@ -9,9 +10,8 @@ const FORMAT: &str = "meanflow-classifier-1";
 /// Writes weights and metadata to a safetensors file.
 ///
 /// # Errors
-/// [`TrainError::Write`]; an earlier file of this name is untouched then.
-pub fn write(classifier: &Classifier, path: &Path) -> Result<(), TrainError> {
-    let path = std::path::absolute(path).map_err(TrainError::write(path))?;
+/// [`ScoreError::Of`] the file; an earlier file of this name is untouched then.
+pub fn write(classifier: &Classifier, path: &Path) -> Result<(), ScoreError> {
     let entries = [
         ("format", FORMAT.to_owned()),
         ("shape", classifier.shape.map(|size| size.to_string()).join(" ")),
@@ -24,17 +24,23 @@ pub fn write(classifier: &Classifier, path: &Path) -> Result<(), TrainError> {
         ("data", classifier.data.clone()),
     ];
     let metadata = entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    tensor_file::write(&path, &classifier.weights, metadata)
+    meanflow_state::write(path, &classifier.weights, metadata)
+        .of(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads what [`write()`] wrote.
 ///
 /// # Errors
-/// [`TrainError::Read`], or [`TrainError::Weights`] for a truncated or foreign file, or one whose weights are not those of
-/// a classifier of this shape or are no numbers.
-pub fn read(path: &Path) -> Result<Classifier, TrainError> {
-    let broken = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-    let (metadata, weights) = tensor_file::read(path, broken)?;
+/// [`ScoreError::Of`] the file: it cannot be read, or is truncated or foreign, or its weights are not those of a classifier of this
+/// shape or are no numbers.
+pub fn read(path: &Path) -> Result<Classifier, ScoreError> {
+    let said =
+        |error: ScoreError| ScoreError::Of { what: path.display().to_string(), error: Box::new(error) };
+    let broken = |reason: String| said(ScoreError::Unfit(reason));
+    let (metadata, weights) = meanflow_state::read(path).map_err(|error| match error {
+        FileError::Io(error) => said(error.into()),
+        other => broken(other.to_string()),
+    })?;
     if metadata.get("format").map(String::as_str) != Some(FORMAT) {
         let help = "`meanflow train-classifier` writes one";
         return Err(broken(format!("it is not marked as `{FORMAT}`; {help}")));
@@ -69,7 +75,7 @@ mod tests {
     use burn::{backend::Flex, tensor::TensorData};
     use meanflow_core::Streams;
     use meanflow_nets::Classifier as Net;
-    use meanflow_optim::state::parameters;
+    use meanflow_state::parameters;
     use std::fs;
 
     #[test]
@@ -110,13 +116,14 @@ mod tests {
         let whole = fs::read(&path).expect("just written");
         for part in [0, 7, 200, whole.len() - 1] {
             fs::write(&path, &whole[..part]).expect("a writable folder");
-            assert!(matches!(read(&path), Err(TrainError::Weights { .. })), "{part} bytes");
+            let error = read(&path).expect_err("cut short");
+            assert!(matches!(error.root(), ScoreError::Unfit(_)), "{part} bytes: {error}");
         }
-        tensor_file::write(&path, &classifier.weights, [("format".to_owned(), "pt".to_owned())].into())
+        meanflow_state::write(&path, &classifier.weights, [("format".to_owned(), "pt".to_owned())].into())
             .expect("a file");
         let error = read(&path).expect_err("of another program").to_string();
         assert!(error.contains("meanflow-classifier-1") && error.contains("train-classifier"), "{error}");
         let none = read(&folder.path().join("none")).expect_err("no file");
-        assert!(matches!(none, TrainError::Read { .. }));
+        assert!(matches!(none.root(), ScoreError::Io(_)), "{none}");
     }
 }
