@@ -70,10 +70,10 @@ impl File {
             || -> Result<_, hdf5_pure::Error> { Ok((data.dtype()?, data.shape()?, data.chunk_shape()?)) };
         let (dtype, shape, chunks) = describe().map_err(|error| problem(error.to_string()))?;
         let kind = match dtype {
-            DType::U8 => Kind::U8,
-            DType::F32 => Kind::F32,
+            DType::U8 => Numbers::U8,
+            DType::F32 => Numbers::F32,
             DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
-                Kind::Integer
+                Numbers::Integer
             }
             other => return Err(problem(format!("values of type {other} cannot be used"))),
         };
@@ -160,7 +160,7 @@ impl File {
 
 /// What an array's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Numbers {
     /// Bytes.
     U8,
     /// Single precision, of either byte order.
@@ -176,7 +176,7 @@ pub(crate) struct Array {
     /// The array's name in it.
     pub name: String,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: Numbers,
     /// Never empty, and without a 0.
     pub shape: Vec<usize>,
     /// Rows that are packed together; `None` if the array is not in chunks.
@@ -228,9 +228,9 @@ impl Array {
     fn read_unchecked(&self, rows: &Range<usize>) -> Result<Values, hdf5_pure::Error> {
         let (start, count) = (rows.start as u64, rows.len() as u64);
         match self.kind {
-            Kind::U8 => self.data.read_u8_rows(start, count).map(Values::U8),
-            Kind::F32 => self.data.read_f32_rows(start, count).map(Values::F32),
-            Kind::Integer => unreachable!("only labels are integers"),
+            Numbers::U8 => self.data.read_u8_rows(start, count).map(Values::U8),
+            Numbers::F32 => self.data.read_f32_rows(start, count).map(Values::F32),
+            Numbers::Integer => unreachable!("only labels are integers"),
         }
     }
 
@@ -248,7 +248,7 @@ impl Array {
 
     /// Reads all values of an array of integers with one axis.
     pub fn read_integers(&self) -> Result<Vec<i64>, DataError> {
-        if self.kind == Kind::F32 || self.shape.len() != 1 {
+        if self.kind == Numbers::F32 || self.shape.len() != 1 {
             return Err(self.problem(format!(
                 "labels must be integers of shape [rows], not {:?} of shape {:?}",
                 self.kind, self.shape

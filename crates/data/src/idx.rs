@@ -110,14 +110,14 @@ pub struct IdxImages {
 
 /// Where IDX bytes come from.
 #[derive(Clone, Copy)]
-pub enum Source<'a> {
+pub enum IdxBytes<'a> {
     /// A file, raw or gzipped.
     File(&'a Path),
     /// Bytes in memory, raw or gzipped, and the name to use in errors.
     Memory(&'a Path, &'a [u8]),
 }
 
-impl<'a> Source<'a> {
+impl<'a> IdxBytes<'a> {
     /// The name to use in errors.
     pub fn path(self) -> &'a Path {
         match self {
@@ -151,7 +151,7 @@ fn unpack<'a>(start: &[u8], bytes: impl Read + 'a) -> Box<dyn Read + 'a> {
 /// # Errors
 /// Another magic number, no images, or more or fewer bytes than the header announces; [`DataError::Read`] if
 /// the file cannot be read.
-pub fn read_images(source: Source, hash: &mut Sha256) -> Result<IdxImages, DataError> {
+pub fn read_images(source: IdxBytes, hash: &mut Sha256) -> Result<IdxImages, DataError> {
     let (sizes, pixels) = read(source, "images", IMAGES, 3, hash)?;
     Ok(IdxImages { count: sizes[0] as usize, size: [sizes[1] as usize, sizes[2] as usize], pixels })
 }
@@ -160,7 +160,7 @@ pub fn read_images(source: Source, hash: &mut Sha256) -> Result<IdxImages, DataE
 ///
 /// # Errors
 /// As [`read_images`].
-pub fn read_labels(source: Source, hash: &mut Sha256) -> Result<Vec<u8>, DataError> {
+pub fn read_labels(source: IdxBytes, hash: &mut Sha256) -> Result<Vec<u8>, DataError> {
     read(source, "labels", LABELS, 1, hash).map(|(_, labels)| labels)
 }
 
@@ -202,7 +202,7 @@ fn header(
 }
 
 fn read(
-    source: Source,
+    source: IdxBytes,
     what: &'static str,
     magic: u32,
     dimensions: usize,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::dataset::{Dataset, Element, Field};
 use crate::error::DataError;
 use crate::held_out::{self, HeldOut};
-use crate::idx::{self, IdxImages, Source};
+use crate::idx::{self, IdxBytes, IdxImages};
 use crate::kind::Description;
 
 /// Images, kept as bytes; a value x becomes x/127.5 − 1.
@@ -42,9 +42,9 @@ pub(crate) struct Reading<'a> {
     /// The dataset's name.
     pub name: &'static str,
     /// The images.
-    pub images: Source<'a>,
+    pub images: IdxBytes<'a>,
     /// The labels, and the number of classes if it is known.
-    pub labels: Option<(Source<'a>, Option<usize>)>,
+    pub labels: Option<(IdxBytes<'a>, Option<usize>)>,
     /// Height and width that the images must have, if they are known.
     pub expected: Option<[usize; 2]>,
     /// Side of the square to pad to.

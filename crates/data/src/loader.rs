@@ -109,13 +109,13 @@ impl HostBatch {
 /// is keyed by (seed, epoch, index). The sequence therefore depends on the dataset, the seed and the cursor
 /// alone, not on prefetching, on the number of threads or on where a run was interrupted.
 pub struct Loader {
-    source: Source,
+    source: Batches,
     cursor: Cursor,
 }
 
 type Made = Result<(HostBatch, Cursor), DataError>;
 
-enum Source {
+enum Batches {
     Direct(Box<Maker>),
     Thread { ready: Option<Receiver<Made>>, worker: Option<JoinHandle<()>> },
 }
@@ -136,7 +136,7 @@ impl Loader {
         }
         let mut maker = Maker::new(dataset, config, cursor);
         if config.prefetch == 0 {
-            return Ok(Self { source: Source::Direct(Box::new(maker)), cursor });
+            return Ok(Self { source: Batches::Direct(Box::new(maker)), cursor });
         }
         let (sender, ready) = sync_channel(config.prefetch);
         let work = move || {
@@ -153,7 +153,7 @@ impl Loader {
             .name("meanflow-loader".to_owned())
             .spawn(work)
             .map_err(|error| DataError::LoaderStopped { reason: error.to_string() })?;
-        Ok(Self { source: Source::Thread { ready: Some(ready), worker: Some(worker) }, cursor })
+        Ok(Self { source: Batches::Thread { ready: Some(ready), worker: Some(worker) }, cursor })
     }
 
     /// The next batch, always a full one.
@@ -162,8 +162,8 @@ impl Loader {
     /// Those of [`Dataset::read`]; after one, the loader stays stopped.
     pub fn next_batch(&mut self) -> Result<HostBatch, DataError> {
         let (batch, cursor) = match &mut self.source {
-            Source::Direct(maker) => maker.make()?,
-            Source::Thread { ready, .. } => {
+            Batches::Direct(maker) => maker.make()?,
+            Batches::Thread { ready, .. } => {
                 let made = ready.as_ref().and_then(|ready| ready.recv().ok());
                 made.unwrap_or_else(|| {
                     Err(DataError::LoaderStopped { reason: "it panicked or had failed before".to_owned() })
@@ -183,7 +183,7 @@ impl Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        if let Source::Thread { ready, worker } = &mut self.source {
+        if let Batches::Thread { ready, worker } = &mut self.source {
             // Closing the channel first is what ends the thread.
             drop(ready.take());
             if let Some(worker) = worker.take() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::block_cache::BlockCache;
 use crate::error::DataError;
-use crate::hdf5::{Array, Kind, Values};
+use crate::hdf5::{Array, Numbers, Values};
 use crate::images::value;
 
 /// Unpacked blocks of an array that are kept in memory, in bytes.
@@ -75,7 +75,7 @@ impl Rows {
         self.blocks.last().map_or(0, |block| block.indices.end)
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Numbers {
         self.parts[0].kind
     }
 
@@ -124,6 +124,6 @@ impl Rows {
     }
 }
 
-fn bytes(kind: Kind) -> usize {
-    if kind == Kind::U8 { 1 } else { 4 }
+fn bytes(kind: Numbers) -> usize {
+    if kind == Numbers::U8 { 1 } else { 4 }
 }

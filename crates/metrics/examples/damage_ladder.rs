@@ -8,7 +8,7 @@ use std::{error::Error, path::Path, time::Instant};
 use burn::backend::Flex;
 use chacha20::{ChaCha8Rng, rand_core::SeedableRng};
 use meanflow_metrics::{
-    Images, Metric, Quantise, Real, Settings, Source,
+    Images, Input, Metric, Quantise, Real, Settings,
     networks::{EfficientNetLite0, FeatureNetwork, Weights},
 };
 use ndarray::Array2;
@@ -26,7 +26,7 @@ fn pictures(path: &Path, n: usize, seed: u64) -> Result<(Vec<u8>, [usize; 2]), B
     if bytes.len() != 16 + count * size || n > count {
         return Err(format!("{}: {} bytes, {count} pictures, {n} wanted", path.display(), bytes.len()).into());
     }
-    let chosen = Source::choice(count, n, seed);
+    let chosen = Input::choice(count, n, seed);
     Ok((chosen.iter().flat_map(|&k| bytes[16 + k * size..][..size].to_vec()).collect(), [height, width]))
 }
 

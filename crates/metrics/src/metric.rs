@@ -303,7 +303,7 @@ impl Reference {
 /// Real samples apart: a keyed choice of `n` of them, at most half, and the rest to score it against.
 pub fn apart(rows: usize, n: usize, seed: u64) -> [Vec<usize>; 2] {
     let chosen = Draw::Floor.choice(rows, n.min(rows / 2), seed);
-    let rest = crate::Source::rest(rows, &chosen);
+    let rest = crate::Input::rest(rows, &chosen);
     [chosen, rest]
 }
 

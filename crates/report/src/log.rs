@@ -115,7 +115,7 @@ impl EvalLine {
 
 /// What a log says, and the lines that could not be read.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub struct RunLog {
     /// Training lines, in order.
     pub train: Vec<TrainLine>,
     /// Evaluation lines, in order.
@@ -125,8 +125,8 @@ pub struct Log {
 }
 
 /// Reads a log. Lines of a kind that is not known are skipped, so that newer logs can be read.
-pub fn parse(text: &str) -> Log {
-    let mut log = Log::default();
+pub fn parse(text: &str) -> RunLog {
+    let mut log = RunLog::default();
     let whole = text.ends_with('\n');
     let count = text.lines().count();
     for (index, line) in text.lines().enumerate() {

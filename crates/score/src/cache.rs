@@ -2,7 +2,7 @@
 
 use crate::ScoreError;
 use meanflow_files::replace_shared;
-use meanflow_metrics::{Array, Source, Statistics, StatisticsNames, read_npy};
+use meanflow_metrics::{Array, Input, Statistics, StatisticsNames, read_npy};
 use ndarray::{Array2, Ix2};
 use ndarray_npy::WriteNpyExt;
 use sha2::{Digest, Sha256};
@@ -43,8 +43,8 @@ impl Entry {
     /// Statistics that were stored under this name.
     pub fn statistics(&self, name: &str) -> Option<Statistics> {
         let path = self.file(&format!("{name}.npz")).filter(|path| path.is_file())?;
-        match Source::open(&path) {
-            Ok(Source::Statistics(statistics)) => Some(statistics),
+        match Input::open(&path) {
+            Ok(Input::Statistics(statistics)) => Some(statistics),
             _ => None,
         }
     }

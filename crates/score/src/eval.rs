@@ -13,7 +13,7 @@ use crate::{
     scores::{Against, RealData, Scoring},
     source,
 };
-use meanflow_metrics::{Given, Metric, Named, Source, Statistics, Taken};
+use meanflow_metrics::{Given, Input, Metric, Named, Statistics, Taken};
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub fn eval(
     let takes_real = compares || request.nearest.is_some();
     let real = request.real.as_deref().filter(|_| takes_real);
     let real = real.map(|path| RealData::open(home, machine, &request, path)).transpose()?;
-    let statistics = real.as_ref().is_some_and(|real| matches!(real.side.source, Source::Statistics(_)));
+    let statistics = real.as_ref().is_some_and(|real| matches!(real.side.source, Input::Statistics(_)));
     ensure_request(!(request.floor && statistics), || {
         "--floor needs the real data itself, and --real holds statistics".to_owned()
     })?;
@@ -263,7 +263,7 @@ impl<H: Home, M: Machine> Scorer<'_, H, M> {
             Side::new(source, all, None)
         });
         let (count, digest) = (data.len(), data.digest());
-        let chosen = Source::choice(count, self.request.nearest_of.min(count), self.request.settings.seed);
+        let chosen = Input::choice(count, self.request.nearest_of.min(count), self.request.settings.seed);
         let training = Side::new(source::of_dataset(data)?, chosen, Some(digest));
         let (machine, extractor) = (self.machine, &self.extractor);
         nearest::write(machine, extractor, samples, &training, held.as_ref(), Some(drawn), path)
@@ -286,8 +286,8 @@ fn side(
     ensure(n <= all || source.len().is_none(), || {
         format!("{} holds {all} samples, --samples asks for {n}", path.display())
     })?;
-    let indices = Source::choice(all, n.min(all), request.settings.seed);
-    let digest = matches!(source, Source::Images(_)).then(|| source.digest()).transpose()?;
+    let indices = Input::choice(all, n.min(all), request.settings.seed);
+    let digest = matches!(source, Input::Images(_)).then(|| source.digest()).transpose()?;
     Ok(Side::new(source, indices, digest))
 }
 
@@ -327,9 +327,9 @@ pub fn write_statistics(
     })?;
     let side = side(home, machine, &request, input)?;
     let given = match &side.source {
-        Source::Images(_) => Given::Images,
-        Source::Rows(_) => Given::Rows,
-        Source::Statistics(statistics) => {
+        Input::Images(_) => Given::Images,
+        Input::Rows(_) => Given::Rows,
+        Input::Statistics(statistics) => {
             source::write_statistics(statistics, path)?;
             return Ok(None);
         }

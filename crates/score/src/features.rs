@@ -10,8 +10,7 @@ use crate::{
 };
 use burn::tensor::backend::Backend;
 use meanflow_metrics::{
-    Images, InceptionWeights, MetricError, Moments, Named, Origin, Quantise, Source, Space, Statistics,
-    Taken,
+    Images, InceptionWeights, Input, MetricError, Moments, Named, Origin, Quantise, Space, Statistics, Taken,
     networks::{EfficientNetLite0, FeatureNetwork, Features, Inception, InceptionResize, Weights},
 };
 use ndarray::{ArcArray2, Array2, Axis};
@@ -93,7 +92,7 @@ pub struct Labels {
 /// Some samples of a source, with what was computed of them.
 pub struct Side {
     /// Where they are from.
-    pub source: Source,
+    pub source: Input,
     /// Which of them.
     pub indices: Vec<usize>,
     /// Digest of the source; without, nothing of them is kept on disk.
@@ -112,7 +111,7 @@ impl Side {
         self.source.len().map(|_| self.indices.len())
     }
 
-    pub fn new(source: Source, indices: Vec<usize>, digest: Option<String>) -> Self {
+    pub fn new(source: Input, indices: Vec<usize>, digest: Option<String>) -> Self {
         Self {
             source,
             indices,
@@ -236,9 +235,9 @@ impl Extractor {
         let missing = |need: &&Need| !known(need);
         if needs.iter().filter(missing).any(|need| need.part == Part::Given) {
             let rows = match &side.source {
-                Source::Rows(rows) => rows.select(Axis(0), &side.indices),
-                Source::Images(images) => images.rows(&side.indices)?,
-                Source::Statistics(_) => {
+                Input::Rows(rows) => rows.select(Axis(0), &side.indices),
+                Input::Images(images) => images.rows(&side.indices)?,
+                Input::Statistics(_) => {
                     return Err(ScoreError::Unfit("statistics hold no samples".to_owned()));
                 }
             };
@@ -260,7 +259,7 @@ impl Extractor {
 
     /// Looks at labelled pictures with the classifier.
     fn classify(&self, machine: &impl Machine, side: &Side) -> Result<(), ScoreError> {
-        let Source::Images(images) = &side.source else {
+        let Input::Images(images) = &side.source else {
             return Err(ScoreError::Unfit("a classifier looks at pictures, and these are none".to_owned()));
         };
         let count = side.labels.as_ref().map_or(0, |labels| labels.count);
@@ -295,7 +294,7 @@ impl Extractor {
         lite: bool,
         mut needs: Vec<Need>,
     ) -> Result<(), ScoreError> {
-        let Source::Images(images) = &side.source else {
+        let Input::Images(images) = &side.source else {
             return Err(ScoreError::Unfit("a network looks at pictures, and these are none".to_owned()));
         };
         let weights = self.weights(lite)?;
@@ -405,7 +404,7 @@ impl Extractor {
         let (space, resized) = match space {
             // Rows may be anything.
             Space::Given => {
-                let pixels = matches!(side.source, Source::Images(_)).then(|| "pixels".to_owned());
+                let pixels = matches!(side.source, Input::Images(_)).then(|| "pixels".to_owned());
                 return Origin { space: pixels, n, ..Origin::default() };
             }
             Space::Classifier => return Origin { n, ..Origin::default() },
@@ -427,9 +426,9 @@ impl Extractor {
             origin.agrees(&self.origin(side, named.space))?;
         }
         let columns = part.columns().unwrap_or_else(|| match &side.source {
-            Source::Images(images) => images.shape().iter().product(),
-            Source::Rows(rows) => rows.ncols(),
-            Source::Statistics(own) => own.dimension(),
+            Input::Images(images) => images.shape().iter().product(),
+            Input::Rows(rows) => rows.ncols(),
+            Input::Statistics(own) => own.dimension(),
         });
         let dimension = statistics.dimension();
         ensure(columns == dimension, || {

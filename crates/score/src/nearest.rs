@@ -6,7 +6,7 @@ use crate::{
     features::{Extractor, Part, Side},
 };
 use meanflow_data::grid_png;
-use meanflow_metrics::{Memorisation, Source, memorisation, nearest};
+use meanflow_metrics::{Input, Memorisation, memorisation, nearest};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,7 @@ pub(crate) fn write(
     drawn: Option<Drawn>,
     path: &Path,
 ) -> Result<Found, ScoreError> {
-    let (Source::Images(ours), Source::Images(theirs)) = (&samples.source, &real.source) else {
+    let (Input::Images(ours), Input::Images(theirs)) = (&samples.source, &real.source) else {
         return Err(ScoreError::Unfit("--nearest shows pictures, and these are none".to_owned()));
     };
     ensure(ours.shape() == theirs.shape(), || {

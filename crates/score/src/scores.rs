@@ -13,7 +13,7 @@ use crate::{
 };
 use meanflow_data::{Dataset, Gaussians};
 use meanflow_metrics::{
-    Classes, Given, MetricError, Mixture, Named, Real, Reference, Samples, Source, Space, Taken, Value, apart,
+    Classes, Given, Input, MetricError, Mixture, Named, Real, Reference, Samples, Space, Taken, Value, apart,
 };
 use ndarray::{ArrayView2, Axis};
 use serde_json::{Map, Value as Json, json};
@@ -30,7 +30,7 @@ pub(crate) struct RealData {
 
 impl RealData {
     /// All of the source, or as many as are asked for; another key than that of the samples' choice, which may be of the same.
-    fn new(request: &Request, source: Source) -> Result<Self, ScoreError> {
+    fn new(request: &Request, source: Input) -> Result<Self, ScoreError> {
         let digest = source.digest()?;
         let all = source.len().unwrap_or(0);
         let count = request.real_samples.unwrap_or(all);
@@ -38,7 +38,7 @@ impl RealData {
             "--real holds statistics, of which --real-samples chooses none".to_owned()
         })?;
         ensure(count <= all, || format!("the real data has {all} samples, --real-samples asks for {count}"))?;
-        let chosen = Source::choice(all, count, request.settings.seed ^ REAL);
+        let chosen = Input::choice(all, count, request.settings.seed ^ REAL);
         Ok(Self { side: Side::new(source, chosen, Some(digest.clone())), digest })
     }
 
@@ -119,10 +119,10 @@ impl<M: Machine> Scoring<'_, M> {
             failures: Vec::new(),
         };
         let given = match &samples.source {
-            Source::Images(_) => Given::Images,
-            Source::Rows(_) => Given::Rows,
-            Source::Statistics(statistics) => {
-                let Some(Source::Statistics(other)) = real.map(|real| &real.side.source) else {
+            Input::Images(_) => Given::Images,
+            Input::Rows(_) => Given::Rows,
+            Input::Statistics(statistics) => {
+                let Some(Input::Statistics(other)) = real.map(|real| &real.side.source) else {
                     let what = "holds statistics; they compare with statistics only";
                     return Err(ScoreError::Unfit(format!("{} {what}", input.display())));
                 };
@@ -195,7 +195,7 @@ impl<M: Machine> Scoring<'_, M> {
             for named in comparisons() {
                 let of_score = || format!("{}: {}", input.display(), named.label);
                 same_kind(&samples.source, &real.side.source, named.space).of(of_score)?;
-                if let Source::Statistics(statistics) = &real.side.source {
+                if let Input::Statistics(statistics) = &real.side.source {
                     let enough = named.metric.takes_statistics();
                     enough.then_some(()).ok_or(MetricError::NeedsRows).of(of_score)?;
                     extractor.fits(samples, statistics, named).of(of_score)?;
@@ -204,7 +204,7 @@ impl<M: Machine> Scoring<'_, M> {
         }
         let of_samples = needs(&|named| !self.statistics_do(named), &mut wanted.iter());
         extractor.prepare(machine, samples, &of_samples).of(|| input.display().to_string())?;
-        if let Some(real) = real.filter(|real| !matches!(real.side.source, Source::Statistics(_))) {
+        if let Some(real) = real.filter(|real| !matches!(real.side.source, Input::Statistics(_))) {
             let rows = |named: &Named| request.floor || !named.metric.takes_statistics();
             let of_real = needs(&rows, &mut comparisons());
             extractor.prepare(machine, &real.side, &of_real).of(|| "the real data".to_owned())?;
@@ -233,7 +233,7 @@ impl<M: Machine> Scoring<'_, M> {
             _ => {
                 let Some(real) = against.real else { return Ok((Real::None, None)) };
                 let digest = Some(real.digest.clone());
-                if let Source::Statistics(statistics) = &real.side.source {
+                if let Input::Statistics(statistics) = &real.side.source {
                     return Ok((Real::Statistics(Arc::new(statistics.clone())), digest));
                 }
                 let part = Part::of(named);
@@ -281,7 +281,7 @@ impl<M: Machine> Scoring<'_, M> {
     }
 
     /// The scores asked for, or the defaults.
-    fn wanted(&self, given: Given, source: &Source) -> Result<Vec<Named>, ScoreError> {
+    fn wanted(&self, given: Given, source: &Input) -> Result<Vec<Named>, ScoreError> {
         let known = &self.request.known;
         let names = match &self.request.metrics {
             Some(names) => names.clone(),
@@ -305,26 +305,26 @@ fn of_main(named: &Named) -> bool {
 }
 
 /// Shape of a sample.
-fn shape(source: &Source) -> [usize; 3] {
+fn shape(source: &Input) -> [usize; 3] {
     match source {
-        Source::Images(images) => images.shape(),
-        Source::Rows(rows) => [rows.ncols(), 1, 1],
-        Source::Statistics(statistics) => [statistics.dimension(), 1, 1],
+        Input::Images(images) => images.shape(),
+        Input::Rows(rows) => [rows.ncols(), 1, 1],
+        Input::Statistics(statistics) => [statistics.dimension(), 1, 1],
     }
 }
 
 /// Pixels compare with pixels of the same size, rows with rows.
-fn same_kind(samples: &Source, real: &Source, space: Space) -> Result<(), ScoreError> {
+fn same_kind(samples: &Input, real: &Input, space: Space) -> Result<(), ScoreError> {
     let unfit = |words: &str| Err(ScoreError::Unfit(words.to_owned()));
     match (samples, real) {
-        (Source::Images(a), Source::Images(b)) if space == Space::Given => {
+        (Input::Images(a), Input::Images(b)) if space == Space::Given => {
             let ([c, h, w], [rc, rh, rw]) = (a.shape(), b.shape());
             ensure(a.shape() == b.shape(), || {
                 format!("samples are {c}×{h}×{w}, the real data is {rc}×{rh}×{rw}")
             })
         }
-        (Source::Images(_), Source::Rows(_)) => unfit("samples are pictures, the real data is rows"),
-        (Source::Rows(_), Source::Images(_)) => unfit("samples are rows, the real data is pictures"),
+        (Input::Images(_), Input::Rows(_)) => unfit("samples are pictures, the real data is rows"),
+        (Input::Rows(_), Input::Images(_)) => unfit("samples are rows, the real data is pictures"),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use meanflow_data::{
     DataConfig, Dataset, Floats, Hdf5Config, array_names, read_floats, read_rows, read_text,
     write_floats_with,
 };
-use meanflow_metrics::{Images, Origin, Pictures, Source, Statistics, StatisticsNames};
+use meanflow_metrics::{Images, Input, Origin, Pictures, Statistics, StatisticsNames};
 use ndarray::Array2;
 use std::{error::Error, path::Path, sync::Arc};
 
@@ -13,12 +13,12 @@ use std::{error::Error, path::Path, sync::Arc};
 const FEATURES: &str = "features";
 
 /// Opens a folder of pictures, a `.npy`, `.npz`, `.h5` or `.hdf5` file, or the data of an experiment file.
-pub(crate) fn open(home: &impl Home, machine: &impl Machine, path: &Path) -> Result<Source, ScoreError> {
+pub(crate) fn open(home: &impl Home, machine: &impl Machine, path: &Path) -> Result<Input, ScoreError> {
     match ending(path) {
         "toml" => of_dataset(home.data(path)?),
         "h5" | "hdf5" if path.is_file() => of_hdf5(path),
         _ => {
-            let source = Source::open(path)?;
+            let source = Input::open(path)?;
             if let Some(note) = source.note() {
                 machine.note(&format!("note: {}: {note}", path.display()));
             }
@@ -40,22 +40,22 @@ pub(crate) fn labelled(home: &impl Home, path: &Path) -> Result<Arc<dyn Dataset>
 }
 
 /// All samples of a data set: points as rows, all else as pictures that are read when they are needed.
-pub(crate) fn of_dataset(data: Arc<dyn Dataset>) -> Result<Source, ScoreError> {
+pub(crate) fn of_dataset(data: Arc<dyn Dataset>) -> Result<Input, ScoreError> {
     let (shape, count) = (data.shape(), data.len());
     match shape {
         [_, 1, 1] => Ok(of_values(read_rows(&*data, 0..count)?, shape)),
-        shape => Ok(Source::Images(Images::elsewhere(Arc::new(Stored(data)), count, shape))),
+        shape => Ok(Input::Images(Images::elsewhere(Arc::new(Stored(data)), count, shape))),
     }
 }
 
 /// Points as rows, all else as pictures.
-pub(crate) fn of_values(values: Vec<f32>, shape: [usize; 3]) -> Source {
+pub(crate) fn of_values(values: Vec<f32>, shape: [usize; 3]) -> Input {
     match shape {
         [dimension, 1, 1] => {
             let rows = values.len() / dimension;
-            Source::Rows(Array2::from_shape_vec((rows, dimension), values).expect("whole rows"))
+            Input::Rows(Array2::from_shape_vec((rows, dimension), values).expect("whole rows"))
         }
-        shape => Source::Images(Images::floats(values, shape)),
+        shape => Input::Images(Images::floats(values, shape)),
     }
 }
 
@@ -67,7 +67,7 @@ impl Pictures for Stored {
     }
 }
 
-fn of_hdf5(path: &Path) -> Result<Source, ScoreError> {
+fn of_hdf5(path: &Path) -> Result<Input, ScoreError> {
     let names = array_names(path)?;
     if let Some(pair) = StatisticsNames::among(&names) {
         let [mu, sigma] = pair.names();
@@ -75,10 +75,10 @@ fn of_hdf5(path: &Path) -> Result<Source, ScoreError> {
         let covariance = matrix(covariance, path, sigma)?;
         let origin = Origin::read(|name| read_text(path, name))?;
         let statistics = Statistics::checked(mean.values, covariance, path, pair)?;
-        return Ok(Source::Statistics(Statistics { origin, ..statistics }));
+        return Ok(Input::Statistics(Statistics { origin, ..statistics }));
     }
     if names.iter().any(|name| name == FEATURES) {
-        return Ok(Source::rows(matrix(read_floats(path, FEATURES)?, path, FEATURES)?, path, FEATURES)?);
+        return Ok(Input::rows(matrix(read_floats(path, FEATURES)?, path, FEATURES)?, path, FEATURES)?);
     }
     if let Some([there, missing]) = StatisticsNames::half(&names) {
         let path = path.display();

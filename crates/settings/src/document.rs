@@ -5,7 +5,7 @@ use crate::{
     layout::Layout,
     parse,
     problem::{ConfigError, Problem, Where},
-    reader::{Log, Reader},
+    reader::{Asked, Reader},
     resolved::Resolved,
     source::Source,
     tree::{Node, Table, Value},
@@ -80,7 +80,7 @@ impl Document {
     pub fn read<T>(&self, mut read: impl FnMut(&mut Reader, &VariantTree) -> Option<T>) -> Reading<T> {
         let (mut shared, mut variants) = (Shared::default(), Vec::new());
         for tree in &self.variants {
-            let mut log = Log::new(self.layout.what);
+            let mut log = Asked::new(self.layout.what);
             let value = Reader::document(&mut log, &tree.table, Where::from(&self.source), |root| {
                 // Loading has used them up; they are among the valid names.
                 for used in ["extends", "variant"].into_iter().chain(KEYS) {

@@ -14,7 +14,7 @@ pub(crate) static EMPTY: Table = Table::new();
 
 /// What reading a document brings to light.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct Asked {
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
     /// Every key with its value and origin.
@@ -24,7 +24,7 @@ pub(crate) struct Log {
     what: &'static str,
 }
 
-impl Log {
+impl Asked {
     /// Of a file that describes a `what`.
     pub fn new(what: &'static str) -> Self {
         Self { problems: Vec::new(), resolved: Resolved::default(), keys: None, what }
@@ -34,7 +34,7 @@ impl Log {
 /// A table that is being read. Whoever reads asks for each key that there is; a key of the table that nobody asked for is a
 /// problem.
 pub struct Reader<'r> {
-    pub(crate) log: &'r mut Log,
+    pub(crate) log: &'r mut Asked,
     pub(crate) table: &'r Table,
     /// What to point at when something is missing.
     pub(crate) place: Where,
@@ -55,7 +55,7 @@ pub struct Reader<'r> {
 impl<'r> Reader<'r> {
     /// Reads a whole document with `read`; keys that it does not ask for are problems.
     pub(crate) fn document<T>(
-        log: &'r mut Log,
+        log: &'r mut Asked,
         table: &'r Table,
         place: Where,
         read: impl FnOnce(&mut Self) -> T,
@@ -80,7 +80,7 @@ impl<'r> Reader<'r> {
     /// only where others have some value are not among them, but for those of [`off_or`](Self::off_or) and
     /// [`either`](Self::either).
     pub fn keys<T>(read: impl FnOnce(&mut Reader) -> T) -> Vec<Key> {
-        let mut log = Log { keys: Some(Vec::new()), ..Log::new("file") };
+        let mut log = Asked { keys: Some(Vec::new()), ..Asked::new("file") };
         Reader::document(&mut log, &EMPTY, Where::Nowhere, |root| drop(read(root)));
         log.keys.unwrap_or_default()
     }

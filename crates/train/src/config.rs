@@ -14,7 +14,7 @@ mod training;
 
 pub use data::of_file as data_of_file;
 pub use init::InitConfig;
-pub use kinds::{Kind, KindKey, kinds, told as told_kinds};
+pub use kinds::{KindAbout, KindKey, kinds, told as told_kinds};
 pub use meanflow_score::config::{EvalConfig, Lite0};
 pub use meanflow_settings::{
     ConfigError, Difference, Entry, Every, Origin, PeriodError, Place, Problem, Resolved, Section, Source,

@@ -4,7 +4,7 @@ use crate::{
     TrainError,
     checkpoint::{Checkpoint, newest},
 };
-use std::path::Path;
+use std::{fmt, path::Path};
 
 /// Digests of a checkpoint, as hexadecimal sha256.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct Digest {
     pub state: String,
     /// Updates done.
     pub step: u64,
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  weights at step {}\n{}  whole state", self.weights, self.step, self.state)
+    }
 }
 
 /// The digests of the newest checkpoint in a run folder.

@@ -47,6 +47,16 @@ pub fn runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     Ok(found.into_iter().map(|(_, folder)| folder).collect())
 }
 
+/// The same, of which there must be one.
+///
+/// # Errors
+/// [`TrainError::NoRun`], and those of [`runs_within`].
+pub fn some_runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let found = runs_within(path)?;
+    let reason = "there is no config.toml in it or in its folders".to_owned();
+    if found.is_empty() { Err(TrainError::NoRun { path: path.to_owned(), reason }) } else { Ok(found) }
+}
+
 /// Opens runs of these kinds, whose samples come from `machine`.
 #[derive(Debug)]
 pub struct Runs<'a, K, M> {

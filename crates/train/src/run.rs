@@ -60,6 +60,16 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Scores that could not be computed; of a run that was stopped, it is not known yet.
+    pub fn failed_scores(self) -> u64 {
+        match self {
+            Self::Finished { failed_scores } | Self::Unchanged { failed_scores } => failed_scores,
+            Self::Interrupted { .. } => 0,
+        }
+    }
+}
+
 /// Trains and scores `variant` in the folder `path`, going on from the newest checkpoint.
 ///
 /// A checkpoint is written and the run ends when `stop` becomes true.

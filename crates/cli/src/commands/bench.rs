@@ -39,15 +39,13 @@ pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
         None => vec![Objective::Fm, Objective::Meanflow, Objective::Sample],
     };
     for objective in objectives {
-        let times = dispatch(
-            args.on.device,
-            Measure { args: &args, microbatches, objective, yardstick: &yardstick },
-        )?;
-        let (rows, name) = match objective {
-            Objective::Fm => ("none", "fm"),
-            Objective::Meanflow => ("needed", "meanflow"),
-            Objective::Sample => ("none", "sample"),
+        let (rows, name, job) = match objective {
+            Objective::Fm => ("none", "fm", Job::FlowMatching),
+            Objective::Meanflow => ("needed", "meanflow", Job::MeanFlow),
+            Objective::Sample => ("none", "sample", Job::Sample),
         };
+        let measure = Measure { args: &args, microbatches, job, yardstick: &yardstick };
+        let times = dispatch(args.on.device, measure)?;
         tell!(
             "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1} peak_mb={}",
             env!("CARGO_PKG_VERSION"),
@@ -116,7 +114,7 @@ fn peak() -> String {
 struct Measure<'a> {
     args: &'a Bench,
     microbatches: usize,
-    objective: Objective,
+    job: Job,
     yardstick: &'a Yardstick,
 }
 
@@ -124,12 +122,8 @@ impl Work for Measure<'_> {
     type Output = Vec<f64>;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<f64>> {
-        let job = match self.objective {
-            Objective::Fm => Job::FlowMatching,
-            Objective::Meanflow => Job::MeanFlow,
-            Objective::Sample => Job::Sample,
-        };
-        let product = Product::<B>::new(self.yardstick, job, self.args.batch, self.microbatches, device)?;
+        let product =
+            Product::<B>::new(self.yardstick, self.job, self.args.batch, self.microbatches, device)?;
         Ok(measured(product, self.args.steps))
     }
 }

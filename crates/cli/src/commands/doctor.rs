@@ -9,7 +9,7 @@ use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
     Kinds,
     bench::{probe, product_in},
-    home::runs_within,
+    home::some_runs_within,
     verify::verify,
 };
 use std::path::PathBuf;
@@ -23,9 +23,7 @@ pub fn run<K: Kinds>(args: Doctor) -> anyhow::Result<Done> {
 fn folders<K: Kinds>(paths: &[PathBuf]) -> anyhow::Result<Done> {
     let (mut files, mut wrong) = (0, 0);
     for path in paths {
-        let runs = runs_within(path)?;
-        anyhow::ensure!(!runs.is_empty(), "{} holds no run", path.display());
-        for run in runs {
+        for run in some_runs_within(path)? {
             for finding in verify::<K>(&run)? {
                 tell!("{}", finding.line(&run));
                 files += 1;

@@ -6,13 +6,13 @@ use crate::{
 };
 use meanflow_train::{
     Kinds,
-    config::{Kind, kinds, told_kinds},
+    config::{KindAbout, kinds, told_kinds},
 };
 
 /// Prints the registries, or the keys of the kinds of this name.
 pub fn run<K: Kinds>(args: Asked) -> anyhow::Result<Done> {
     let all = kinds::<K>();
-    let chosen: Vec<&Kind> =
+    let chosen: Vec<&KindAbout> =
         all.iter().filter(|kind| args.name.as_ref().is_none_or(|name| *name == kind.name)).collect();
     ensure_usage(!chosen.is_empty(), || {
         let known: Vec<&str> = all.iter().map(|kind| kind.name).collect();

@@ -39,9 +39,7 @@ pub fn run<K: Kinds>(args: Args) -> anyhow::Result<Done> {
         Command::Parity(args) => parity::run::<K>(args),
         Command::Bench(args) => bench::run::<K>(args),
         Command::Digest { run } => {
-            let digest = meanflow_train::digest::digest(&run)?;
-            tell!("{}  weights at step {}", digest.weights, digest.step);
-            tell!("{}  whole state", digest.state);
+            tell!("{}", meanflow_train::digest::digest(&run)?);
             Ok(Done::Yes)
         }
         Command::Kinds(args) => kinds::run::<K>(args),

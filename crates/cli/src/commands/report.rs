@@ -2,20 +2,14 @@
 
 use crate::{Done, args::Report};
 use meanflow_report::Summary;
-use meanflow_train::home::runs_within;
+use meanflow_train::home::some_runs_within;
 use std::path::Path;
 
 /// Writes the page and prints its path.
 pub fn run(args: Report) -> anyhow::Result<Done> {
     let mut runs = Vec::new();
     for path in &args.runs {
-        let found = runs_within(path)?;
-        anyhow::ensure!(
-            !found.is_empty(),
-            "{} holds no run (no config.toml in it or in its folders)",
-            path.display()
-        );
-        runs.extend(found);
+        runs.extend(some_runs_within(path)?);
     }
     let beside = || runs[0].parent().unwrap_or(Path::new(".")).join("report");
     let out = args.out.unwrap_or_else(beside);

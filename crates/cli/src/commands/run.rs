@@ -127,14 +127,11 @@ fn child(args: &Run, name: &str, threads: usize) -> io::Result<Command> {
 
 /// An error, unless the variant is trained and has all its scores.
 fn ended<K: Kinds>(variant: &Variant<K>, outcome: anyhow::Result<Outcome>) -> anyhow::Result<()> {
-    let failed_scores = match outcome? {
-        Outcome::Unchanged { failed_scores } => {
-            say!("{}: already trained, nothing to do", variant.name);
-            failed_scores
-        }
-        Outcome::Finished { failed_scores } => failed_scores,
-        Outcome::Interrupted { .. } => 0,
-    };
+    let outcome = outcome?;
+    if matches!(outcome, Outcome::Unchanged { .. }) {
+        say!("{}: already trained, nothing to do", variant.name);
+    }
+    let failed_scores = outcome.failed_scores();
     anyhow::ensure!(
         failed_scores == 0,
         "trained, but {failed_scores} of its scores could not be computed; the lines `score-failed` of its metrics.jsonl say why"

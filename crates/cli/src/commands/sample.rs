@@ -45,10 +45,7 @@ pub fn run<K: Kinds>(args: Sample) -> anyhow::Result<Done> {
 
 /// The solver of this name.
 pub(super) fn solver(name: Option<&str>) -> Result<Option<Solver>, Usage> {
-    let Some(name) = name else { return Ok(None) };
-    let known: Vec<&str> = Solver::ALL.iter().map(|solver| solver.name()).collect();
-    let unknown = || Usage(format!("no solver is called `{name}`; there are {}", known.join(", ")));
-    Solver::named(name).map(Some).ok_or_else(unknown)
+    name.map(|name| Solver::parse(name).map_err(Usage)).transpose()
 }
 
 struct Draw<N: Networks> {

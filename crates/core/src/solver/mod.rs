@@ -88,6 +88,15 @@ macro_rules! solvers {
                 Self::ALL.iter().copied().find(|solver| solver.name() == name)
             }
 
+            /// The same, or what there is.
+            ///
+            /// # Errors
+            /// A name that no solver has, in words.
+            pub fn parse(name: &str) -> Result<Self, String> {
+                let known = || Self::ALL.iter().map(|solver| solver.name()).collect::<Vec<_>>().join(", ");
+                Self::named(name).ok_or_else(|| format!("no solver is called `{name}`; there are {}", known()))
+            }
+
             /// What it does, in a line.
             pub fn about(self) -> &'static str {
                 match self {

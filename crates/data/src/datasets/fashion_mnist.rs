@@ -11,7 +11,7 @@ use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::published::{Package, Published};
-use crate::idx::{Part, Source};
+use crate::idx::{Part, IdxBytes};
 use crate::images::{self, Reading};
 
 const NAME: &str = "fashion-mnist";
@@ -117,10 +117,10 @@ impl DataKind for FashionMnistConfig {
         self.describe()?;
         let files = self.path.as_ref().map(|folder| self.split.find(folder)).transpose()?;
         let [images, labels] = match &files {
-            Some([images, labels]) => [Source::File(images), Source::File(labels)],
+            Some([images, labels]) => [IdxBytes::File(images), IdxBytes::File(labels)],
             None => [
-                Source::Memory(Path::new("the built-in t10k-images-idx3-ubyte.gz"), TEST_IMAGES),
-                Source::Memory(Path::new("the built-in t10k-labels-idx1-ubyte.gz"), TEST_LABELS),
+                IdxBytes::Memory(Path::new("the built-in t10k-images-idx3-ubyte.gz"), TEST_IMAGES),
+                IdxBytes::Memory(Path::new("the built-in t10k-labels-idx1-ubyte.gz"), TEST_LABELS),
             ],
         };
         Reading {

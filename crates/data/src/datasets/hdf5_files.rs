@@ -14,7 +14,7 @@ use crate::kind::{self, DataConfig, DataKind, Description, Origin};
 use crate::convert::{CLASSES, ROWS, hdf5_files};
 use crate::dataset::{Blocks, Dataset, Element, Field, View};
 use crate::error::DataError;
-use crate::hdf5::{Array, File, Kind};
+use crate::hdf5::{Array, File, Numbers};
 use crate::held_out::{self, HeldOut};
 use crate::random;
 use crate::rows::Rows;
@@ -155,11 +155,11 @@ impl Hdf5Config {
         };
         let rows = arrays(&name, "`images` names the one to take")?;
         let encoding = match (self.encoding, rows.kind()) {
-            (Encoding::Auto | Encoding::Pixels, Kind::U8) => Encoding::Pixels,
-            (Encoding::Auto, Kind::F32) if name.starts_with("images") => Encoding::Pixels,
-            (Encoding::Auto, Kind::F32) if name.starts_with("moments") => Encoding::Moments,
-            (Encoding::Auto, Kind::F32) => Encoding::Latents,
-            (encoding, Kind::F32) => encoding,
+            (Encoding::Auto | Encoding::Pixels, Numbers::U8) => Encoding::Pixels,
+            (Encoding::Auto, Numbers::F32) if name.starts_with("images") => Encoding::Pixels,
+            (Encoding::Auto, Numbers::F32) if name.starts_with("moments") => Encoding::Moments,
+            (Encoding::Auto, Numbers::F32) => Encoding::Latents,
+            (encoding, Numbers::F32) => encoding,
             (Encoding::Auto | Encoding::Pixels, kind) => {
                 let wanted = "bytes (pixels) or single precision (pixels, latents, moments)";
                 return Err(rows.problem(format!("values must be {wanted}, not {kind:?}")));
@@ -170,7 +170,7 @@ impl Hdf5Config {
         // Points may be anywhere.
         let rows =
             if encoding == Encoding::Pixels && shape[1] * shape[2] > 1 { rows.of_pixels() } else { rows };
-        if let (Kind::F32, None, &[first, second, last]) = (rows.kind(), self.shape, rows.shape())
+        if let (Numbers::F32, None, &[first, second, last]) = (rows.kind(), self.shape, rows.shape())
             && looks_channels_last(encoding, [first, second, last])
         {
             return Err(rows.problem(format!(
@@ -320,7 +320,7 @@ fn inferred_classes(arrays: &[Array], of_files: &[Vec<i64>], samples: usize) -> 
 /// Shape of a sample, and whether the file has its channels last, which only bytes may.
 fn sample_shape(rows: &Rows, encoding: Encoding) -> Result<([usize; 3], bool), DataError> {
     let colours = |channels: usize| channels == 1 || channels == 3;
-    let bytes = rows.kind() == Kind::U8;
+    let bytes = rows.kind() == Numbers::U8;
     match (encoding, rows.shape()) {
         (Encoding::Pixels, &[height, width]) => Ok(([1, height, width], false)),
         (Encoding::Pixels, &[height, width, channels]) if bytes && !colours(height) && colours(channels) => {
@@ -530,7 +530,7 @@ impl Dataset for Hdf5 {
     /// The arrays of the file, with channels first.
     fn fields(&self) -> Vec<Field> {
         let [channels, height, width] = self.shape;
-        let element = if self.rows.kind() == Kind::U8 { Element::U8 } else { Element::F32 };
+        let element = if self.rows.kind() == Numbers::U8 { Element::U8 } else { Element::F32 };
         let (names, shape) = match self.encoding {
             Encoding::Moments => (["moments", "moments_flip"], [2 * channels, height, width]),
             Encoding::Latents => (["latents", "latents_flip"], self.shape),

@@ -11,7 +11,7 @@ use crate::augment::EdmConfig;
 use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
-use crate::idx::{self, Source};
+use crate::idx::{self, IdxBytes};
 use crate::images::{self, Reading};
 
 /// What the registry knows of it.
@@ -70,7 +70,7 @@ impl IdxConfig {
         match (&self.labels, self.classes) {
             (None, _) => Ok(None),
             (Some(_), Some(classes)) => Ok(Some(classes)),
-            (Some(path), None) => match idx::read_labels(Source::File(path), &mut Sha256::new()) {
+            (Some(path), None) => match idx::read_labels(IdxBytes::File(path), &mut Sha256::new()) {
                 Ok(labels) => Ok(Some(images::class_count(&labels))),
                 Err(source @ DataError::Read { .. }) => Err(DataError::Unknowable {
                     path: path.clone(),
@@ -127,8 +127,8 @@ impl DataKind for IdxConfig {
         crate::held_out::check(self.held_out)?;
         Reading {
             name: KIND.name,
-            images: Source::File(&self.images),
-            labels: self.labels.as_ref().map(|path| (Source::File(path), self.classes)),
+            images: IdxBytes::File(&self.images),
+            labels: self.labels.as_ref().map(|path| (IdxBytes::File(path), self.classes)),
             expected: None,
             size: self.size,
             held_out: self.held_out,

@@ -11,7 +11,7 @@ use crate::kind::{DataConfig, DataKind, Description, Kind, Origin};
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::published::{Package, Published};
-use crate::idx::{self, Part, Source};
+use crate::idx::{self, Part, IdxBytes};
 use crate::images::{self, Reading};
 
 const NAME: &str = "mnist";
@@ -98,7 +98,7 @@ impl DataKind for MnistConfig {
     fn open(&self) -> Result<Arc<dyn Dataset>, DataError> {
         self.describe()?;
         let [images, labels] = self.split.find(&self.path)?;
-        let [images, labels] = [Source::File(&images), Source::File(&labels)];
+        let [images, labels] = [IdxBytes::File(&images), IdxBytes::File(&labels)];
         Reading {
             name: NAME,
             images,

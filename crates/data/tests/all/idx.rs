@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, write::GzEncoder};
-use meanflow_data::idx::{Source, read_images, read_labels};
+use meanflow_data::idx::{IdxBytes, read_images, read_labels};
 use meanflow_data::{DataConfig, DataError, Dataset, IdxConfig, read_rows};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -156,7 +156,7 @@ proptest! {
         // Half of the cases begin like an IDX file, so that the sizes are reached.
         let start: &[u8] = [&[][..], &[0, 0, 8, 3], &[0, 0, 8, 1], &[0x1f, 0x8b]][head];
         let bytes = [start, &bytes].concat();
-        let source = Source::Memory(Path::new("bytes"), &bytes);
+        let source = IdxBytes::Memory(Path::new("bytes"), &bytes);
         if let Ok(images) = read_images(source, &mut Sha256::new()) {
             prop_assert_eq!(images.pixels.len(), images.count * images.size[0] * images.size[1]);
         }

@@ -1,6 +1,6 @@
 //! Scores of sets that share samples, of few samples, and what their errors and intervals say.
 
-use meanflow_metrics::{MetricError, Settings, Source, Value};
+use meanflow_metrics::{Input, MetricError, Settings, Value};
 use ndarray::{Array2, Axis};
 
 use crate::measures::{gaussian, metric, rows};
@@ -21,7 +21,7 @@ const NO_INTERVALS: Settings =
 fn a_choice_of_the_real_data_is_not_compared_with_itself() {
     let real = gaussian(200, 3, 0.0, 0);
     for seed in [0, 7] {
-        let chosen = Source::choice(200, 60, seed);
+        let chosen = Input::choice(200, 60, seed);
         let samples = real.select(Axis(0), &chosen);
         for measure in ["w2", "sliced_w2"] {
             let settings = Settings { seed, ..NO_INTERVALS };

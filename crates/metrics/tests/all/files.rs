@@ -1,28 +1,28 @@
 //! Files that samples and statistics come in.
 
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use meanflow_metrics::{Images, Origin, Pictures, Quantise, Source, Statistics, StatisticsNames};
+use meanflow_metrics::{Images, Input, Origin, Pictures, Quantise, Statistics, StatisticsNames};
 use ndarray::{Array1, Array2, Array3, Array4, array};
 use ndarray_npy::{NpzWriter, write_npy};
 use std::{fs, path::Path, sync::Arc};
 
 fn refused(path: &Path, words: &[&str]) {
-    let text = Source::open(path).expect_err("bad input").to_string();
+    let text = Input::open(path).expect_err("bad input").to_string();
     for word in words {
         assert!(text.contains(word), "no {word:?} in {text}");
     }
 }
 
-fn rows(source: &Source) -> &Array2<f32> {
+fn rows(source: &Input) -> &Array2<f32> {
     match source {
-        Source::Rows(rows) => rows,
+        Input::Rows(rows) => rows,
         other => panic!("no rows: {other:?}"),
     }
 }
 
-fn images(source: &Source) -> &Images {
+fn images(source: &Input) -> &Images {
     match source {
-        Source::Images(images) => images,
+        Input::Images(images) => images,
         other => panic!("no pictures: {other:?}"),
     }
 }
@@ -54,8 +54,8 @@ fn statistics_survive_a_round_trip_under_both_names() {
     file.add_array("sigma", &array![[1.0f64, 0.0], [0.0, 1.0]]).unwrap();
     file.add_array("arr_0", &Array4::<u8>::zeros((1, 4, 4, 3))).unwrap();
     file.finish().unwrap();
-    let read = Source::open(&path).unwrap();
-    assert!(matches!(&read, Source::Statistics(read) if read.mean == [1.0, 2.0]), "{read:?}");
+    let read = Input::open(&path).unwrap();
+    assert!(matches!(&read, Input::Statistics(read) if read.mean == [1.0, 2.0]), "{read:?}");
     assert!(
         (Statistics::read(&path).unwrap().distance(&statistics).unwrap().mean_term - 16.81).abs() < 1e-12
     );
@@ -110,20 +110,20 @@ fn double_precision_that_f32_cannot_hold_is_refused() {
     refused(&path, &["x.npy", "column 1", "f32 changes by", "the same offset"]);
     far.column_mut(1).mapv_inplace(|x| x - 1e8 + 100.0);
     write_npy(&path, &far).unwrap();
-    assert_eq!(rows(&Source::open(&path).unwrap()), &far.mapv(|x| x as f32));
+    assert_eq!(rows(&Input::open(&path).unwrap()), &far.mapv(|x| x as f32));
     far[[7, 2]] = -1e40;
     write_npy(&path, &far).unwrap();
     refused(&path, &["-1e40 at row 7, column 2", "f32 cannot hold"]);
     // What is not finite is refused where it is scored, and constant columns have nothing to lose.
     far[[7, 2]] = f64::INFINITY;
     write_npy(&path, &far).unwrap();
-    assert_eq!(rows(&Source::open(&path).unwrap())[[7, 2]], f32::INFINITY);
+    assert_eq!(rows(&Input::open(&path).unwrap())[[7, 2]], f32::INFINITY);
     for empty in [(0, 3), (3, 0)] {
         write_npy(&path, &Array2::<f64>::zeros(empty)).unwrap();
-        assert_eq!(rows(&Source::open(&path).unwrap()).dim(), empty);
+        assert_eq!(rows(&Input::open(&path).unwrap()).dim(), empty);
     }
     write_npy(&path, &Array2::from_elem((9, 2), 0.1)).unwrap();
-    assert_eq!(rows(&Source::open(&path).unwrap())[[8, 1]], 0.1);
+    assert_eq!(rows(&Input::open(&path).unwrap())[[8, 1]], 0.1);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn half_precision_is_read() {
             file[data..].chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
         }
         fs::write(&path, &file).unwrap();
-        assert_eq!(rows(&Source::open(&path).unwrap()).iter().copied().collect::<Vec<_>>(), values, "{kind}");
+        assert_eq!(rows(&Input::open(&path).unwrap()).iter().copied().collect::<Vec<_>>(), values, "{kind}");
         fs::write(&path, &file[..file.len() - 1]).unwrap();
         refused(&path, &["x.npy"]);
     }
@@ -155,13 +155,13 @@ fn pictures_of_floats_from_zero_on_are_noted() {
     let path = folder.path().join("x.npy");
     let mut pictures = Array3::from_shape_fn((2, 2, 2), |(n, y, x)| (n + y + x) as f32 / 3.0);
     write_npy(&path, &pictures).unwrap();
-    let note = Source::open(&path).unwrap().note().unwrap();
+    let note = Input::open(&path).unwrap().note().unwrap();
     assert!(note.contains("no value is below 0") && note.contains("[−1, 1]"), "{note}");
     pictures[[0, 0, 0]] = -0.1;
     write_npy(&path, &pictures).unwrap();
-    assert_eq!(Source::open(&path).unwrap().note(), None);
+    assert_eq!(Input::open(&path).unwrap().note(), None);
     write_npy(&path, &Array3::<u8>::zeros((2, 2, 2))).unwrap();
-    assert_eq!(Source::open(&path).unwrap().note(), None);
+    assert_eq!(Input::open(&path).unwrap().note(), None);
 }
 
 #[test]
@@ -170,17 +170,17 @@ fn arrays_are_rows_or_pictures_by_their_axes() {
     let path = folder.path().join("x.npy");
     let features = Array2::from_shape_fn((3, 4), |(i, j)| (i * 4 + j) as f64);
     write_npy(&path, &features).unwrap();
-    assert_eq!(rows(&Source::open(&path).unwrap()), &features.mapv(|x| x as f32));
+    assert_eq!(rows(&Input::open(&path).unwrap()), &features.mapv(|x| x as f32));
     // Column-major, as NumPy writes a transposed array.
     write_npy(&path, &features.t()).unwrap();
-    assert_eq!(rows(&Source::open(&path).unwrap()), &features.t().mapv(|x| x as f32));
+    assert_eq!(rows(&Input::open(&path).unwrap()), &features.t().mapv(|x| x as f32));
 
     let channels_last =
         Array4::from_shape_fn((2, 3, 5, 3), |(n, y, x, c)| (n * 100 + y * 20 + x * 3 + c) as u8);
     write_npy(&path, &channels_last).unwrap();
-    let last = Source::open(&path).unwrap();
+    let last = Input::open(&path).unwrap();
     write_npy(&path, &channels_last.view().permuted_axes([0, 3, 1, 2]).as_standard_layout()).unwrap();
-    let first = Source::open(&path).unwrap();
+    let first = Input::open(&path).unwrap();
     assert_eq!((images(&last).shape(), images(&last).len()), ([3, 3, 5], 2));
     let quantised = images(&last).quantised(&[1], Quantise::Round).unwrap();
     assert_eq!(quantised[..3], [100, 103, 106]);
@@ -189,11 +189,11 @@ fn arrays_are_rows_or_pictures_by_their_axes() {
     // The same pictures as floats in [−1, 1].
     let floats = channels_last.mapv(|byte| f32::from(byte) / 127.5 - 1.0);
     write_npy(&path, &floats).unwrap();
-    let source = Source::open(&path).unwrap();
+    let source = Input::open(&path).unwrap();
     assert_eq!(source.digest().unwrap(), last.digest().unwrap());
     assert_eq!(images(&source).quantised(&[1], Quantise::Round).unwrap(), quantised);
     write_npy(&path, &Array3::<u8>::zeros((7, 2, 2))).unwrap();
-    assert_eq!(images(&Source::open(&path).unwrap()).shape(), [1, 2, 2]);
+    assert_eq!(images(&Input::open(&path).unwrap()).shape(), [1, 2, 2]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn folders_hold_pictures_of_one_size() {
     fs::create_dir(path.join("b")).unwrap();
     GrayImage::from_fn(4, 3, |x, y| Luma([(y * 4 + x) as u8])).save(path.join("b/0.png")).unwrap();
     GrayImage::from_pixel(4, 3, Luma([255])).save(path.join("a.PNG")).unwrap();
-    let grey = Source::open(path).unwrap();
+    let grey = Input::open(path).unwrap();
     assert_eq!((images(&grey).shape(), images(&grey).len()), ([1, 3, 4], 2));
     let pixels = images(&grey).rows(&[0, 1]).unwrap();
     assert!(pixels.row(0).iter().all(|&x| x == 1.0));
@@ -241,7 +241,7 @@ fn folders_hold_pictures_of_one_size() {
 
     // One colour picture makes three channels of all; a grey one has them equal.
     RgbImage::from_pixel(4, 3, Rgb([1, 2, 3])).save(path.join("c.png")).unwrap();
-    let colour = Source::open(path).unwrap();
+    let colour = Input::open(path).unwrap();
     assert_eq!(images(&colour).shape(), [3, 3, 4]);
     let bytes = images(&colour).quantised(&[1, 2], Quantise::Round).unwrap();
     assert_eq!((bytes[5], bytes[12 + 5], bytes[24 + 5]), (5, 5, 5));
@@ -249,13 +249,13 @@ fn folders_hold_pictures_of_one_size() {
     assert_ne!(colour.digest().unwrap(), grey.digest().unwrap());
 
     RgbaImage::from_pixel(4, 3, Rgba([1, 2, 3, 255])).save(path.join("c.png")).unwrap();
-    assert_eq!(images(&Source::open(path).unwrap()).quantised(&[2], Quantise::Round).unwrap()[..12], [1; 12]);
+    assert_eq!(images(&Input::open(path).unwrap()).quantised(&[2], Quantise::Round).unwrap()[..12], [1; 12]);
     RgbaImage::from_pixel(4, 3, Rgba([1, 2, 3, 254])).save(path.join("c.png")).unwrap();
-    let error = images(&Source::open(path).unwrap()).rows(&[2]).unwrap_err().to_string();
+    let error = images(&Input::open(path).unwrap()).rows(&[2]).unwrap_err().to_string();
     assert!(error.contains("c.png") && error.contains("transparent"), "{error}");
     let whole = fs::read(path.join("a.PNG")).unwrap();
     fs::write(path.join("c.png"), &whole[..whole.len() - 20]).unwrap();
-    assert!(images(&Source::open(path).unwrap()).rows(&[2]).is_err());
+    assert!(images(&Input::open(path).unwrap()).rows(&[2]).is_err());
     GrayImage::new(5, 3).save(path.join("c.png")).unwrap();
     refused(path, &["c.png", "3×5", "3×4"]);
     fs::write(path.join("c.png"), b"no picture").unwrap();

@@ -21,7 +21,7 @@ use lines::{Found, Lines, Of};
 use meanflow_core::{Prediction, Streams, solver::Fresh};
 use meanflow_data::{Dataset, grid_png, labels_in_turn, order, read_rows};
 use meanflow_generator::{NOISE, Sampling, label_tensor, side_by_side::CHUNK};
-use meanflow_metrics::{Given, MetricError, Named, Real, Reference, Scorer, Source, Space, Taken, Value};
+use meanflow_metrics::{Given, Input, MetricError, Named, Real, Reference, Scorer, Space, Taken, Value};
 use meanflow_nets::{Net, Networks};
 use ndarray::ArrayView2;
 use serde_json::{Value as Json, json};
@@ -339,7 +339,7 @@ fn references(
             let rows = |places: &[usize]| -> Vec<f32> {
                 places.iter().flat_map(|place| &real[place * dimension..][..dimension]).copied().collect()
             };
-            rest = Some(rows(&Source::rest(found, &chosen)));
+            rest = Some(rows(&Input::rest(found, &chosen)));
             rows(&chosen)
         }
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// Something that an experiment file names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Kind {
+pub struct KindAbout {
     /// Where it is named: `objective`, `net`, `data`, `optimizer` for tables `[objective.<name>]`, `eval.solver`, `eval.metrics`.
     pub section: &'static str,
     /// Its name.
@@ -23,7 +23,7 @@ pub struct Kind {
     pub keys: Vec<KindKey>,
 }
 
-impl Kind {
+impl KindAbout {
     /// Every key with its default and what is written there, a line each.
     fn key_lines(&self) -> Vec<String> {
         let default = |key: &KindKey| key.default.clone().unwrap_or_default();
@@ -38,7 +38,7 @@ impl Kind {
 }
 
 /// These kinds as a text, section by section; with their keys if asked for.
-pub fn told(kinds: &[&Kind], with_keys: bool) -> String {
+pub fn told(kinds: &[&KindAbout], with_keys: bool) -> String {
     let width = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
     let (mut lines, mut section) = (Vec::new(), "");
     for kind in kinds {
@@ -73,7 +73,7 @@ impl From<Key> for KindKey {
 }
 
 /// Every kind of every registry, in the order of the registries.
-pub fn kinds<K: Kinds>() -> Vec<Kind> {
+pub fn kinds<K: Kinds>() -> Vec<KindAbout> {
     let about = About { labels: Labels::Known, guided: None };
     let objectives = K::Objective::NAMES.iter().map(|&(name, line)| {
         kind("objective", name, line, Reader::keys(|r| K::Objective::read(name, r, &about)))
@@ -96,6 +96,6 @@ pub fn kinds<K: Kinds>() -> Vec<Kind> {
     objectives.chain(nets).chain(data).chain(optimizers).chain(solvers).chain(metrics).collect()
 }
 
-fn kind(section: &'static str, name: &'static str, about: &'static str, keys: Vec<Key>) -> Kind {
-    Kind { section, name, about, keys: keys.into_iter().map(KindKey::from).collect() }
+fn kind(section: &'static str, name: &'static str, about: &'static str, keys: Vec<Key>) -> KindAbout {
+    KindAbout { section, name, about, keys: keys.into_iter().map(KindKey::from).collect() }
 }

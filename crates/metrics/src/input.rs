@@ -18,7 +18,7 @@ const IN_MEMORY: usize = 1 << 28;
 
 /// Something to score, or to score against.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum Input {
     /// Pictures.
     Images(Images),
     /// Points or features, `[n, dimension]`.
@@ -27,7 +27,7 @@ pub enum Source {
     Statistics(Statistics),
 }
 
-impl Source {
+impl Input {
     /// Reads a folder of PNG or JPEG files, a `.npy` or a `.npz` file.
     ///
     /// An array of two axes is rows (see [`rows`](Self::rows) for double precision). One of three or four is pictures: bytes, or floats in [−1, 1]; `[n, height, width]`,
@@ -184,14 +184,14 @@ impl Source {
     }
 }
 
-fn of_array(array: Array, path: &Path, item: &str) -> Result<Source, InputError> {
+fn of_array(array: Array, path: &Path, item: &str) -> Result<Input, InputError> {
     let shape = array.shape().to_vec();
     if shape.len() == 2 {
         if let Array::F64(rows) = array {
-            return Source::rows(rows.into_dimensionality::<Ix2>().expect("two axes"), path, item);
+            return Input::rows(rows.into_dimensionality::<Ix2>().expect("two axes"), path, item);
         }
         let rows = array.into_f32().into_dimensionality::<Ix2>().expect("two axes");
-        return Ok(Source::Rows(rows.as_standard_layout().into_owned()));
+        return Ok(Input::Rows(rows.as_standard_layout().into_owned()));
     }
     let (size, channels_last) = picture(&shape, path, item)?;
     // The axes in the order n, channels, height, width.
@@ -201,11 +201,11 @@ fn of_array(array: Array, path: &Path, item: &str) -> Result<Source, InputError>
         (_, false) => vec![0, 1, 2, 3],
     };
     match array {
-        Array::U8(bytes) => Ok(Source::Images(Images::bytes(ordered(bytes, order), size))),
+        Array::U8(bytes) => Ok(Input::Images(Images::bytes(ordered(bytes, order), size))),
         floats => {
             let floats = ordered(floats.into_f32(), order);
             in_range(&floats, 0, path, item)?;
-            Ok(Source::Images(Images::floats(floats, size)))
+            Ok(Input::Images(Images::floats(floats, size)))
         }
     }
 }
@@ -217,7 +217,7 @@ fn stays(array: &StoredArray, most: usize) -> bool {
 }
 
 /// Pictures in an array that stays on the disk; floats are looked at once.
-fn on_disk(array: StoredArray, path: &Path, item: &str) -> Result<Source, InputError> {
+fn on_disk(array: StoredArray, path: &Path, item: &str) -> Result<Input, InputError> {
     let (size, channels_last) = picture(array.shape(), path, item)?;
     let (all, row) = (array.shape()[0], size.iter().product::<usize>());
     let mut not_negative = array.element() != Element::U8;
@@ -233,7 +233,7 @@ fn on_disk(array: StoredArray, path: &Path, item: &str) -> Result<Source, InputE
         }
     }
     let pictures = OnDisk { array, path: path.to_owned(), channels_last, not_negative };
-    Ok(Source::Images(Images::on_disk(pictures, size)))
+    Ok(Input::Images(Images::on_disk(pictures, size)))
 }
 
 /// Channels, height and width of the pictures in an array of this shape, and whether the channels are its last axis.
@@ -289,8 +289,8 @@ mod tests {
         let same = || {
             for path in [&npy, &npz] {
                 let [memory, disk] =
-                    [usize::MAX, 0].map(|most| match Source::open_within(path, most).unwrap() {
-                        Source::Images(images) => images,
+                    [usize::MAX, 0].map(|most| match Input::open_within(path, most).unwrap() {
+                        Input::Images(images) => images,
                         other => panic!("{other:?}"),
                     });
                 assert_eq!((memory.len(), memory.shape()), (disk.len(), disk.shape()));
@@ -305,7 +305,7 @@ mod tests {
             let mut file = NpzWriter::new(std::fs::File::create(&npz).unwrap());
             file.add_array("arr_0", array).unwrap();
             file.finish().unwrap();
-            assert!(format!("{:?}", Source::open_within(&npz, 0).unwrap()).contains("OnDisk"));
+            assert!(format!("{:?}", Input::open_within(&npz, 0).unwrap()).contains("OnDisk"));
             same();
             let floats = array.mapv(|byte| f64::from(byte) / 255.0 - 0.1);
             write_npy(&npy, &floats).unwrap();
@@ -314,11 +314,11 @@ mod tests {
         let mut fortran = Array4::zeros(last.dim().f());
         fortran.assign(&last);
         write_npy(&npy, &fortran).unwrap();
-        assert!(!format!("{:?}", Source::open_within(&npy, 0).unwrap()).contains("OnDisk"));
+        assert!(!format!("{:?}", Input::open_within(&npy, 0).unwrap()).contains("OnDisk"));
         let mut wrong = last.mapv(|byte| f32::from(byte) / 255.0);
         wrong[[2, 3, 4, 2]] = 99.0;
         write_npy(&npy, &wrong).unwrap();
-        let error = Source::open_within(&npy, 0).unwrap_err().to_string();
+        let error = Input::open_within(&npy, 0).unwrap_err().to_string();
         assert!(error.contains("holds 99 at 179"), "{error}");
     }
 }
