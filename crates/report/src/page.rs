@@ -119,12 +119,11 @@ fn headline(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
         div.headlines {
             @for line in headlines(runs, groups, scores) {
                 div.headline {
-                    p.what { (line.metric) " at " (line.nfe) " NFE" }
+                    p.what { (line.metric) " at " (line.nfe) " NFE" @if !groups.is_empty() { ", mean over seeds" } }
                     p.value {
                         (short(line.value))
                         " "
                         span class=(format!("who {}", variant_class(line.place))) { (line.label) }
-                        @if !groups.is_empty() { " mean over seeds" }
                     }
                     ul { @for other in &line.against { li { (other) } } }
                 }
