@@ -5,6 +5,7 @@ use burn::tensor::{DType, backend::Backend, ops::FloatTensor};
 use crate::{
     composed,
     operands::{Activation, GroupNorm, GroupNormGradients, ModulationDirections, ModulationGradients},
+    update::{Parameter, Updated},
 };
 
 /// Fused operations; the defaults compose them of Burn's own.
@@ -169,4 +170,14 @@ pub trait Fused: Kernels {
         grad: FloatTensor<Self>,
         heads: usize,
     ) -> FloatTensor<Self>;
+
+    /// See [`sum_of_squares`](crate::sum_of_squares).
+    fn sum_of_squares(tensors: Vec<FloatTensor<Self>>) -> FloatTensor<Self>;
+
+    /// See [`update`](crate::update()).
+    fn update(
+        parameters: Vec<Parameter<Self>>,
+        scale: Option<FloatTensor<Self>>,
+        shares: &[f64],
+    ) -> Vec<Updated<Self>>;
 }

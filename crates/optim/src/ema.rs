@@ -1,10 +1,10 @@
 //! Exponential moving averages of the weights.
 
+use super::pass::pass;
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
-    tensor::{Tensor, TensorPrimitive, backend::Backend, ops::FloatTensor},
+    module::{Module, ModuleVisitor, Param},
+    tensor::{Tensor, backend::Backend, ops::FloatTensor},
 };
-use std::collections::VecDeque;
 
 /// How the share of an average that an update keeps depends on the number of the update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,34 +55,22 @@ pub fn decay_of_half_life(images: f64, batch: usize) -> f64 {
 
 /// `average ← decay·average + (1−decay)·current`, parameter by parameter. Both live on the same backend without a tape.
 pub fn update<B: Backend, M: Module<B>>(average: M, current: &M, decay: f64) -> M {
-    let mut weights = Weights { queue: VecDeque::new() };
-    current.visit(&mut weights);
-    average.map(&mut Lerp { weights, decay })
+    updated(vec![(average, decay)], current).pop().expect("one average")
 }
 
-struct Weights<B: Backend> {
-    queue: VecDeque<FloatTensor<B>>,
+/// [`update`] of several averages in one pass.
+pub(crate) fn updated<B: Backend, M: Module<B>>(averages: Vec<(M, f64)>, current: &M) -> Vec<M> {
+    let mut values = Values::<B>(Vec::new());
+    current.visit(&mut values);
+    let parameters = values.0.into_iter().map(|value| (value, None)).collect();
+    pass(parameters, None, averages).1
 }
 
-impl<B: Backend> ModuleVisitor<B> for Weights<B> {
+struct Values<B: Backend>(Vec<FloatTensor<B>>);
+
+impl<B: Backend> ModuleVisitor<B> for Values<B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        self.queue.push_back(param.val().into_primitive().tensor());
-    }
-}
-
-struct Lerp<B: Backend> {
-    weights: Weights<B>,
-    decay: f64,
-}
-
-impl<B: Backend> ModuleMapper<B> for Lerp<B> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let (id, average, mapper) = param.consume();
-        let current = self.weights.queue.pop_front().expect("average and current are the same module");
-        let current = Tensor::<B, D>::from_primitive(TensorPrimitive::Float(current));
-        // Not `average·decay + current·(1−decay)`, whose factors rounded to f32 do not add up to one: near 1 the average shrinks.
-        let average = average.clone() + (current - average) * (1.0 - self.decay);
-        Param::from_mapped_value(id, average, mapper)
+        self.0.push(param.val().into_primitive().tensor());
     }
 }
 

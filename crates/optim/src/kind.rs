@@ -1,13 +1,16 @@
 //! What a kind of optimizer is to the rest of the program, and the type of a list of them.
 
 use super::{
+    clip,
     constants::{AdamConfig, Lengths},
+    decay::Decay,
+    ema,
     record::{self, Stored},
 };
 use burn::{
     module::AutodiffModule,
     optim::{GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
-    tensor::backend::AutodiffBackend,
+    tensor::{Tensor, backend::AutodiffBackend},
 };
 use core::fmt::Debug;
 use meanflow_settings::Reader;
@@ -32,11 +35,6 @@ pub(crate) trait Kind: Clone + Debug + PartialEq {
         self.adam().lr
     }
 
-    /// The learning rate after the warm-up of the parameter of this path and rank.
-    fn rate_of(&self, _name: &str, _rank: usize) -> f64 {
-        self.adam().lr
-    }
-
     /// Patterns of its key `except` that were written for this network.
     fn except(&self) -> &[String] {
         &[]
@@ -46,10 +44,21 @@ pub(crate) trait Kind: Clone + Debug + PartialEq {
     fn rule<B: AutodiffBackend, M: AutodiffModule<B> + 'static>(&self) -> Box<dyn Rule<B, M>>;
 }
 
+/// One update: what moves, and by which gradients.
+pub(crate) struct Update<B: AutodiffBackend, M: AutodiffModule<B>> {
+    pub(crate) module: M,
+    pub(crate) gradients: GradientsParams,
+    /// What gradients are multiplied with, `[1]`.
+    pub(crate) scale: Option<Tensor<B::InnerBackend, 1>>,
+    /// Averages of the module, each with the share that it keeps.
+    pub(crate) averages: Vec<(M::InnerModule, f64)>,
+}
+
 /// A rule of updates with its state.
 pub(crate) trait Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
-    /// One update; `rate` is the learning rate of this step for the one after the warm-up.
-    fn step(&mut self, rate: &dyn Fn(f64) -> f64, module: M, grads: GradientsParams) -> M;
+    /// The module after its decay and one update, and the averages that followed it; `rate` is the learning rate of this step for
+    /// the one after the warm-up.
+    fn update(&mut self, rate: &dyn Fn(f64) -> f64, update: Update<B, M>) -> (M, Vec<M::InnerModule>);
 
     /// Stores the state of every parameter.
     fn store(&self, module: &M, to: &mut Named);
@@ -61,17 +70,30 @@ pub(crate) trait Rule<B: AutodiffBackend, M: AutodiffModule<B>> {
     fn restored(self: Box<Self>, module: &M, from: &mut Named) -> Result<Box<dyn Rule<B, M>>, StateError>;
 }
 
-/// One rule for every parameter that has a gradient.
+/// An optimizer of Burn for every parameter that has a gradient.
 pub(crate) struct Single<O: Stored<B::InnerBackend>, M: AutodiffModule<B>, B: AutodiffBackend> {
     pub(crate) optim: OptimizerAdaptor<O, M, B>,
     pub(crate) lr: f64,
+    pub(crate) decay: Decay,
 }
 
 impl<O: Stored<B::InnerBackend> + 'static, M: AutodiffModule<B> + 'static, B: AutodiffBackend> Rule<B, M>
     for Single<O, M, B>
 {
-    fn step(&mut self, rate: &dyn Fn(f64) -> f64, module: M, grads: GradientsParams) -> M {
-        self.optim.step(rate(self.lr), module, grads)
+    fn update(
+        &mut self,
+        rate: &dyn Fn(f64) -> f64,
+        Update { module, gradients, scale, averages }: Update<B, M>,
+    ) -> (M, Vec<M::InnerModule>) {
+        let gradients = match scale {
+            Some(scale) => clip::scaled(&module, gradients, scale),
+            None => gradients,
+        };
+        let rate = rate(self.lr);
+        let module = self.decay.apply(module, &gradients, rate);
+        let module = self.optim.step(rate, module, gradients);
+        let averages = ema::updated(averages, &module.valid());
+        (module, averages)
     }
 
     fn store(&self, module: &M, to: &mut Named) {
@@ -126,12 +148,6 @@ macro_rules! optimizers {
             fn rate(&self) -> f64 {
                 match self {
                     $(Self::$variant(kind) => kind.rate(),)+
-                }
-            }
-
-            fn rate_of(&self, name: &str, rank: usize) -> f64 {
-                match self {
-                    $(Self::$variant(kind) => kind.rate_of(name, rank),)+
                 }
             }
 

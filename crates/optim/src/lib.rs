@@ -2,6 +2,7 @@
 
 mod adam;
 mod adamw;
+mod adaptive;
 mod clip;
 mod constants;
 mod decay;
@@ -10,12 +11,13 @@ mod kind;
 mod moments;
 mod muon;
 mod names;
+mod pass;
 mod radam;
 mod record;
+mod swap;
 
 pub use adam::Adam;
 pub use adamw::AdamW;
-pub use clip::clip_global_norm;
 pub use constants::{AdamConfig, Lengths};
 pub use muon::{Adjust, MuonConfig};
 pub use radam::RAdam;
@@ -28,8 +30,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
-use decay::Decay;
-use kind::{Kind, Rule, optimizers};
+use kind::{Kind, Rule, Update, optimizers};
 use meanflow_settings::Reader;
 use meanflow_state::{Named, ParamVisitor, StateError, all_used, visit_parameters};
 
@@ -65,12 +66,32 @@ impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Optim<B, M> {
     }
 
     /// Update number `step` (from 0). A parameter without a gradient stays as it is.
-    pub fn step(&mut self, step: u64, module: M, grads: GradientsParams) -> M {
-        let adam = self.config.adam();
-        let rate = |lr: f64| learning_rate(lr, adam.warmup, step);
-        let decay = Decay { rate: adam.weight_decay, except: &adam.weight_decay_except };
-        let module = decay.apply(module, &grads, |name, rank| rate(self.config.rate_of(name, rank)));
-        self.rule.step(&rate, module, grads)
+    pub fn step(&mut self, step: u64, module: M, gradients: GradientsParams) -> M {
+        self.update(step, Update { module, gradients, scale: None, averages: Vec::new() }).0
+    }
+
+    /// Update number `step` (from 0) with all that belongs to it: gradients are first clipped to the global norm `clip`, scaled by
+    /// `min(1, clip/‖g‖)` with `‖g‖` over all parameters together; averages, each with the [share](ema::Profile::decay_at) that it
+    /// keeps, follow the new weights.
+    ///
+    /// Nothing is read back from the device.
+    pub fn step_with_averages(
+        &mut self,
+        step: u64,
+        clip: Option<f64>,
+        module: M,
+        gradients: GradientsParams,
+        averages: Vec<(M::InnerModule, f64)>,
+    ) -> Stepped<B, M> {
+        let norm = clip::global_norm(&module, &gradients);
+        let scale = norm.clone().zip(clip).map(|(norm, clip)| clip::scale(norm, clip));
+        let (module, averages) = self.update(step, Update { module, gradients, scale, averages });
+        Stepped { module, averages, norm }
+    }
+
+    fn update(&mut self, step: u64, update: Update<B, M>) -> (M, Vec<M::InnerModule>) {
+        let warmup = self.config.adam().warmup;
+        self.rule.update(&|lr| learning_rate(lr, warmup, step), update)
     }
 
     /// The state under the names `moment_1.<path>`, `moment_2.<path>` and `time.<path>` (updates so far, `[1]`), and
@@ -89,6 +110,16 @@ impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Optim<B, M> {
         let rule = self.rule.restored(module, &mut state)?;
         all_used(state).map(|()| Self { rule, ..self })
     }
+}
+
+/// What a step leaves.
+pub struct Stepped<B: AutodiffBackend, M: AutodiffModule<B>> {
+    /// The new weights.
+    pub module: M,
+    /// Their averages, in the order in which they were given.
+    pub averages: Vec<M::InnerModule>,
+    /// The norm of all gradients before the clip, `[1]`; `None` without a gradient.
+    pub norm: Option<Tensor<B::InnerBackend, 1>>,
 }
 
 /// The first pattern of `weight-decay-except`, or of Muon's `except` if that is not the default for all networks, that names no

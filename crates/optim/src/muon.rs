@@ -4,22 +4,23 @@
 //! not the same twice on many elements.
 
 use super::{
-    adam::adam,
-    clip::sum_of_squares,
+    adaptive::Adaptive,
     constants::{AdamConfig, Lengths},
-    kind::{Kind, Rule, Single},
+    decay::Decay,
+    kind::{Kind, Rule, Single, Update},
     names,
     record::{Slots, Stored},
 };
 use burn::{
     module::{AutodiffModule, ParamId},
-    optim::{self, GradientsParams, LearningRate, SimpleOptimizer},
+    optim::{GradientsParams, LearningRate, SimpleOptimizer},
     record::Record,
     tensor::{
         Tensor,
         backend::{AutodiffBackend, Backend},
     },
 };
+use meanflow_kernels::{Form, sum_of_squares};
 use meanflow_settings::{Choice, Number, Reader, Series, Text, Within};
 use meanflow_state::{Named, ParamVisitor, StateError, visit_parameters};
 
@@ -88,10 +89,6 @@ impl Kind for MuonConfig {
         self.lr
     }
 
-    fn rate_of(&self, name: &str, rank: usize) -> f64 {
-        if self.takes(name, rank) { self.lr } else { self.adam.lr }
-    }
-
     /// None where it is the default, which is for all networks.
     fn except(&self) -> &[String] {
         if self.except == NOT_HIDDEN { &[] } else { &self.except }
@@ -100,8 +97,8 @@ impl Kind for MuonConfig {
     fn rule<B: AutodiffBackend, M: AutodiffModule<B> + 'static>(&self) -> Box<dyn Rule<B, M>> {
         Box::new(Split {
             config: self.clone(),
-            matrices: Single { optim: Muon::new(self).into(), lr: self.lr },
-            rest: Single { optim: adam(&self.adam).into(), lr: self.adam.lr },
+            matrices: Single { optim: Muon::new(self).into(), lr: self.lr, decay: Decay::new(&self.adam) },
+            rest: Adaptive::new(&self.adam, Form::Joint),
         })
     }
 }
@@ -110,21 +107,26 @@ impl Kind for MuonConfig {
 struct Split<B: AutodiffBackend, M: AutodiffModule<B>> {
     config: MuonConfig,
     matrices: Single<Muon, M, B>,
-    rest: Single<optim::Adam, M, B>,
+    rest: Adaptive<B::InnerBackend>,
 }
 
 impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Rule<B, M> for Split<B, M> {
-    fn step(&mut self, rate: &dyn Fn(f64) -> f64, module: M, grads: GradientsParams) -> M {
-        let mut parts = Parts { config: &self.config, grads, matrices: GradientsParams::new() };
+    fn update(
+        &mut self,
+        rate: &dyn Fn(f64) -> f64,
+        Update { module, gradients, scale, averages }: Update<B, M>,
+    ) -> (M, Vec<M::InnerModule>) {
+        let mut parts = Parts { config: &self.config, gradients, matrices: GradientsParams::new() };
         visit_parameters(&module, &mut parts);
-        let Parts { grads, matrices, .. } = parts;
-        let module = self.matrices.step(rate, module, matrices);
-        self.rest.step(rate, module, grads)
+        let Parts { gradients, matrices, .. } = parts;
+        let matrices = Update { module, gradients: matrices, scale: scale.clone(), averages: Vec::new() };
+        let (module, _) = self.matrices.update(rate, matrices);
+        self.rest.update(rate, Update { module, gradients, scale, averages })
     }
 
     fn store(&self, module: &M, to: &mut Named) {
         self.matrices.store(module, to);
-        self.rest.store(module, to);
+        Rule::<B, M>::store(&self.rest, module, to);
     }
 
     fn restored(self: Box<Self>, module: &M, from: &mut Named) -> Result<Box<dyn Rule<B, M>>, StateError> {
@@ -137,17 +139,17 @@ impl<B: AutodiffBackend, M: AutodiffModule<B> + 'static> Rule<B, M> for Split<B,
     }
 }
 
-/// Takes the gradients of Muon's matrices out of `grads`.
+/// Takes the gradients of Muon's matrices out of `gradients`.
 struct Parts<'a> {
     config: &'a MuonConfig,
-    grads: GradientsParams,
+    gradients: GradientsParams,
     matrices: GradientsParams,
 }
 
 impl<B: AutodiffBackend> ParamVisitor<B> for Parts<'_> {
     fn visit<const D: usize>(&mut self, name: String, id: ParamId, _tensor: Tensor<B, D>) {
         if self.config.takes(&name, D)
-            && let Some(grad) = self.grads.remove::<B::InnerBackend, D>(id)
+            && let Some(grad) = self.gradients.remove::<B::InnerBackend, D>(id)
         {
             self.matrices.register(id, grad);
         }
@@ -183,7 +185,8 @@ impl Muon {
     fn orthogonal<B: Backend, const D: usize>(&self, g: Tensor<B, D>) -> Tensor<B, D> {
         let tall = g.dims()[0] > g.dims()[1];
         let g = if tall { g.swap_dims(0, 1) } else { g };
-        let norm = sum_of_squares(g.clone()).sqrt().clamp_min(1e-7);
+        let squares = sum_of_squares(vec![g.clone().into_primitive().tensor()]).expect("of one tensor");
+        let norm = squares.sqrt().clamp_min(1e-7);
         let mut x = g / norm.reshape([1; D]);
         let [a, b, c] = QUINTIC;
         for _ in 0..self.steps {

@@ -2,6 +2,7 @@
 
 use super::{
     constants::{AdamConfig, Lengths},
+    decay::Decay,
     kind::{Kind, Rule, Single},
     moments::{restore, store},
     record::{Slots, Stored},
@@ -34,7 +35,8 @@ impl Kind for RAdam {
     }
 
     fn rule<B: AutodiffBackend, M: AutodiffModule<B> + 'static>(&self) -> Box<dyn Rule<B, M>> {
-        Box::new(Single { optim: Rectified::new(&self.0).into(), lr: self.0.lr })
+        let optim = Rectified::new(&self.0).into();
+        Box::new(Single { optim, lr: self.0.lr, decay: Decay::new(&self.0) })
     }
 }
 

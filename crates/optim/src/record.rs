@@ -28,7 +28,12 @@ pub(crate) struct Slots<'a> {
     state: &'a mut Named,
 }
 
-impl Slots<'_> {
+impl<'a> Slots<'a> {
+    /// Those of the parameter `name`.
+    pub fn of(name: &'a str, state: &'a mut Named) -> Self {
+        Self { name, state }
+    }
+
     /// The counter `<kind>.<name>`.
     pub fn count(&mut self, kind: &str) -> Result<Option<usize>, StateError> {
         let key = format!("{kind}.{}", self.name);
@@ -113,8 +118,7 @@ struct Restore<'a, O: SimpleOptimizer<B::InnerBackend>, B: AutodiffBackend> {
 
 impl<O: Stored<B::InnerBackend>, B: AutodiffBackend> ParamVisitor<B> for Restore<'_, O, B> {
     fn visit<const D: usize>(&mut self, name: String, id: ParamId, tensor: Tensor<B, D>) {
-        let mut slots = Slots { name: &name, state: self.state };
-        match O::restore(&tensor.inner(), &mut slots) {
+        match O::restore(&tensor.inner(), &mut Slots::of(&name, self.state)) {
             Ok(Some(state)) => {
                 self.records.insert(id, AdaptorRecord::from_state(state));
             }

@@ -65,13 +65,7 @@ fn close(a: &[f32], b: &[f32]) {
 
 #[test]
 fn a_stored_state_goes_on_to_the_bit() {
-    let decays = adam(0.1, &["bias"]);
-    for config in [
-        OptimizerConfig::Adam(Adam(adam(0.0, &[]))),
-        OptimizerConfig::AdamW(AdamW(decays.clone())),
-        OptimizerConfig::RAdam(RAdam(decays.clone())),
-        muon(&[], decays),
-    ] {
+    for config in every_kind() {
         let mut optim = Optim::<B, Linear<B>>::new(&config);
         let mut net = layer();
         // Past the step where RAdam begins to rectify.
@@ -143,6 +137,110 @@ fn parameters_without_a_gradient_stay() {
         assert_ne!(values(&after).0, values(&net).0);
         assert!(after.weight.val().is_require_grad());
     }
+}
+
+fn every_kind() -> [OptimizerConfig; 4] {
+    let decays = adam(0.1, &["bias"]);
+    [
+        OptimizerConfig::Adam(Adam(adam(0.0, &[]))),
+        OptimizerConfig::AdamW(AdamW(decays.clone())),
+        OptimizerConfig::RAdam(RAdam(decays.clone())),
+        muon(&[], decays),
+    ]
+}
+
+/// All numbers of the weights and of averages.
+fn everything(net: &Linear<B>, averages: &[Linear<Flex>]) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let averages = averages.iter().map(|average| values(&Linear::from_inner(average.clone())));
+    [values(net)].into_iter().chain(averages).collect()
+}
+
+#[test]
+fn a_step_with_averages_is_a_clip_a_step_and_averages() {
+    let shares = [0.9, 0.75];
+    for (config, clip) in
+        every_kind().into_iter().flat_map(|config| [(config.clone(), Some(0.5)), (config, None)])
+    {
+        let (mut whole, mut parts) = (Optim::new(&config), Optim::new(&config));
+        let (mut net, mut averages) = (layer(), vec![layer().valid(), layer().valid()]);
+        let (mut same, mut followers) = (layer(), averages.clone());
+        for step in 0..7 {
+            let with_shares = averages.into_iter().zip(shares).collect();
+            let grads = gradients(&net);
+            let stepped = whole.step_with_averages(step, clip, net, grads, with_shares);
+
+            let mut grads = gradients(&same);
+            let squares: f64 = {
+                let weight: Tensor<Flex, 2> = grads.get(same.weight.id).expect("a gradient");
+                let bias = same.bias.as_ref().expect("a bias").id;
+                let bias: Tensor<Flex, 1> = grads.get(bias).expect("a gradient");
+                let all = weight
+                    .into_data()
+                    .iter::<f64>()
+                    .chain(bias.into_data().iter::<f64>())
+                    .collect::<Vec<_>>();
+                all.iter().map(|x| x * x).sum()
+            };
+            let norm = stepped.norm.expect("gradients");
+            let found = norm.to_data().iter::<f64>().next().expect("a number");
+            assert!((found / squares.sqrt() - 1.0).abs() < 1e-6, "{found} is not the root of {squares}");
+            if let Some(clip) = clip {
+                assert!(found > clip, "the clip acts");
+                grads = clip::scaled(&same, grads, clip::scale(norm, clip));
+            }
+            same = parts.step(step, same, grads);
+            let follow = |(average, share)| ema::update(average, &same.valid(), share);
+            followers = followers.into_iter().zip(shares).map(follow).collect();
+
+            (net, averages) = (stepped.module, stepped.averages);
+            assert_eq!(everything(&net, &averages), everything(&same, &followers), "{config:?}, {clip:?}");
+            assert!(net.weight.val().is_require_grad() && !averages[0].weight.val().is_require_grad());
+        }
+        assert_eq!(whole.state(&net), parts.state(&same));
+    }
+}
+
+/// Matrices of several tasks of a kernel.
+#[test]
+fn threads_change_no_bit() {
+    // Fixed weights: a fresh layer draws them anew in every clone.
+    let mut start: Linear<B> = LinearConfig::new(150, 200).init(&Default::default());
+    let numbers =
+        burn::tensor::TensorData::new((0..150 * 200).map(|i| (i as f32).sin()).collect(), [150, 200]);
+    start.weight = start.weight.map(|_| Tensor::from_data(numbers, &Default::default()).require_grad());
+    start.bias = start.bias.map(|bias| bias.map(|bias| bias.zeros_like().require_grad()));
+    let run = |config: &OptimizerConfig, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let mut optim = Optim::new(config);
+            let (mut net, mut averages) = (start.clone(), vec![start.valid()]);
+            for step in 0..3 {
+                let grads = gradients(&net);
+                let with_shares = averages.into_iter().map(|average| (average, 0.9)).collect();
+                let stepped = optim.step_with_averages(step, Some(0.5), net, grads, with_shares);
+                (net, averages) = (stepped.module, stepped.averages);
+            }
+            everything(&net, &averages)
+        })
+    };
+    for config in every_kind() {
+        assert!(run(&config, 2) == run(&config, 1), "{config:?}");
+    }
+}
+
+#[test]
+fn averages_follow_parameters_without_a_gradient_too() {
+    let net = layer();
+    let grads = GradientsParams::from_grads(net.weight.val().powi_scalar(2).sum().backward(), &net);
+    let mut average = net.valid();
+    average.bias = average.bias.map(|bias| bias.map(|bias| bias + 1.0));
+    let mut optim = Optim::new(&every_kind()[0]);
+    let stepped = optim.step_with_averages(0, None, net.clone(), grads, vec![(average, 0.75)]);
+    let [(_, bias), (_, average)] =
+        everything(&stepped.module, &stepped.averages).try_into().expect("an average");
+    assert_eq!(bias, values(&net).1);
+    close(&average, &bias.iter().map(|bias| bias + 0.75).collect::<Vec<_>>());
+    assert_eq!(optim.state(&stepped.module).len(), 3, "no moments of the bias");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use meanflow_core::{
 use meanflow_data::HostBatch;
 use meanflow_generator::side_by_side;
 use meanflow_nets::Net;
-use meanflow_optim::{Optim, clip_global_norm, ema};
+use meanflow_optim::{Optim, Stepped};
 use meanflow_score::batch::on_device;
 use meanflow_state::{ParamVisitor, visit_parameters};
 
@@ -105,32 +105,35 @@ impl<B: TrainBackend, K: Kinds> Trainer<B, K> {
             batch,
             device,
         };
-        let (Gradients { net: mut grads, weight: of_weight }, measured) =
-            variant.objective.visit(differentiate);
-        let norm = clip_global_norm(&self.net, &mut grads, variant.train.clip);
-        self.net = self.optim.step(step, self.net, grads);
+        let (Gradients { net: grads, weight: of_weight }, measured) = variant.objective.visit(differentiate);
+        // The update writes in place what nothing else holds.
+        drop((frozen, weight));
+
+        let asked = variant.objective.facts().teachers(&At::new(&self.streams, step, variant.train.steps));
+        let shares = variant.ema.iter().map(|config| config.profile.decay_at(step + 1));
+        let mut averages: Vec<_> = self.averages.into_iter().zip(shares).collect();
+        let count = averages.len();
+        let mut teachers = Vec::new();
+        for (net, teacher) in self.teachers.into_iter().zip(asked) {
+            match teacher {
+                Teacher::Ema { decay } => {
+                    averages.push((net, decay));
+                    teachers.push(None);
+                }
+                Teacher::Frozen(_) => teachers.push(Some(net)),
+            }
+        }
+        let Stepped { module, averages, norm } =
+            self.optim.step_with_averages(step, variant.train.clip, self.net, grads, averages);
+        self.net = module;
+        let mut averages = averages.into_iter();
+        self.averages = averages.by_ref().take(count).collect();
+        self.teachers =
+            teachers.into_iter().filter_map(|frozen| frozen.or_else(|| averages.next())).collect();
         self.weight = self.weight.map(|LearnedWeight { module, mut optim }| {
             let module = optim.step(step, module, of_weight);
             LearnedWeight { module, optim }
         });
-
-        let current = self.net.valid();
-        self.averages = self
-            .averages
-            .into_iter()
-            .zip(&variant.ema)
-            .map(|(average, config)| ema::update(average, &current, config.profile.decay_at(step + 1)))
-            .collect();
-        let teachers = variant.objective.facts().teachers(&At::new(&self.streams, step, variant.train.steps));
-        self.teachers = self
-            .teachers
-            .into_iter()
-            .zip(teachers)
-            .map(|(net, teacher)| match teacher {
-                Teacher::Ema { decay } => ema::update(net, &current, decay),
-                Teacher::Frozen(_) => net,
-            })
-            .collect();
 
         let norm = norm.unwrap_or_else(|| Tensor::full([1], f32::NAN, device));
         (self, Tensor::cat(vec![measured, norm], 0))

@@ -100,8 +100,8 @@ fn a_second_signal_stops_at_once() {
         process::Stdio,
     };
     let root = tempfile::tempdir().unwrap();
-    // An exact distance of 2,000 points takes a while.
-    let slow = ["samples=2000", "metrics=[\"w2\"]"].map(|key| format!("eval.{key}"));
+    // An exact distance of 4,000 points takes a while, also on a busy machine.
+    let slow = ["samples=4000", "metrics=[\"w2\"]"].map(|key| format!("eval.{key}"));
     write_small(root.path(), "steps = 400", "steps = 20");
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("meanflow"))
         .args(["run", "x.toml", "--set", &slow[0], "--set", &slow[1]])

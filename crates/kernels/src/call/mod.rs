@@ -1,6 +1,7 @@
 //! The operations for any backend: its kernels where it has some, else Burn's operations.
 
 mod tokens;
+mod update;
 
 use std::any::{Any, TypeId};
 
@@ -11,6 +12,7 @@ use burn::{
 use meanflow_jvp::{Jvp, Taped};
 
 pub use tokens::{attention, gated_sum, linear, modulated_norm};
+pub use update::{sum_of_squares, update};
 
 use crate::{
     composed::{self, primitive, tensor},

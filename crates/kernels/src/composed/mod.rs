@@ -1,6 +1,7 @@
 //! The operations composed of Burn's own: for backends without kernels, and what the kernels are compared with.
 
 mod tokens;
+mod update;
 
 use burn::tensor::{
     DType, Tensor, TensorMetadata, TensorPrimitive,
@@ -12,6 +13,7 @@ use burn::tensor::{
 pub(crate) use tokens::{
     attention, attention_tangent, gated_sum, linear, modulated_norm, modulated_norm_tangent,
 };
+pub(crate) use update::{sum_of_squares, update};
 
 use crate::operands::{Activation, GroupNorm};
 

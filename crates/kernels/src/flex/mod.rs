@@ -15,6 +15,7 @@ mod pointwise;
 mod product;
 mod resample;
 mod sum;
+mod update;
 mod wide;
 
 use burn::{
@@ -31,6 +32,7 @@ use crate::{
     composed,
     kernels::{Fused, Kernels},
     operands::{Activation, GroupNorm, GroupNormGradients, ModulationDirections, ModulationGradients},
+    update::{Parameter, Updated},
 };
 
 /// Numbers that are work enough for a task.
@@ -266,6 +268,20 @@ impl Fused for Flex {
     fn self_attention_backward(qkv: FlexTensor, grad: FlexTensor, heads: usize) -> FlexTensor {
         let (qkv, grad) = (Rows::of(&qkv), Rows::of(&grad));
         tensor(attention(&qkv.shape, heads).backward(qkv.values(), grad.values()), qkv.shape)
+    }
+
+    fn sum_of_squares(tensors: Vec<FlexTensor>) -> FlexTensor {
+        let tensors: Vec<Rows> = tensors.iter().map(Rows::of).collect();
+        let sum = sum::of_squares(&tensors.iter().map(Rows::values).collect::<Vec<_>>());
+        tensor(vec![sum], Shape::new([1]))
+    }
+
+    fn update(
+        parameters: Vec<Parameter<Self>>,
+        scale: Option<FlexTensor>,
+        shares: &[f64],
+    ) -> Vec<Updated<Self>> {
+        update::update(parameters, scale.map_or(1.0, |scale| Rows::of(&scale).values()[0]), shares)
     }
 }
 

@@ -1,5 +1,12 @@
 //! Sums in an order that depends on their length alone.
 
+use rayon::prelude::*;
+
+use super::{
+    BLOCK,
+    wide::{Loop, widest},
+};
+
 /// Partial sums that run side by side: a vector register or several.
 const LANES: usize = 16;
 
@@ -32,4 +39,22 @@ pub(super) fn max(x: &[f32]) -> f32 {
         }
     }
     lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
+}
+
+/// `Σ x²` over the numbers of all slices.
+pub(super) fn of_squares(slices: &[&[f32]]) -> f32 {
+    let blocks: Vec<&[f32]> = slices.iter().flat_map(|slice| slice.chunks(BLOCK)).collect();
+    let sums: Vec<f64> = blocks.into_par_iter().map(|block| widest(Squares(block))).collect();
+    sums.into_iter().sum::<f64>() as f32
+}
+
+struct Squares<'a>(&'a [f32]);
+
+impl Loop for Squares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        self.0.chunks(LANES * LANES).map(|part| f64::from(sum([part], |[x]| x * x))).sum()
+    }
 }

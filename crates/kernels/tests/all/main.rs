@@ -7,3 +7,4 @@ mod pointwise;
 mod resample;
 mod threads;
 mod tokens;
+mod update;
