@@ -61,11 +61,12 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> Rule<B, M> for Adaptive<B::InnerB
         let (ids, gradients): (Vec<ParamId>, Vec<_>) = gather.found.into_iter().unzip();
 
         let (module, values) = swap::take(module);
+        let trained: Vec<bool> = values.iter().map(B::float_is_require_grad).collect();
         let parameters = values.into_iter().map(B::inner).zip(gradients).collect();
         let (updated, averages) = pass(parameters, scale, averages);
         let mut values = Vec::new();
-        for (id, parameter) in ids.into_iter().zip(updated) {
-            values.push(B::from_inner(parameter.value));
+        for ((id, trained), parameter) in ids.into_iter().zip(trained).zip(updated) {
+            values.push(B::float_set_require_grad(B::from_inner(parameter.value), trained));
             self.moments.extend(parameter.moments.map(|moments| (id, moments)));
         }
         (swap::give(module, values), averages)

@@ -140,6 +140,22 @@ mod tests {
         assert_eq!(values(&average), values(&current));
     }
 
+    /// A module in training may be averaged as it is.
+    #[test]
+    fn modules_on_a_tape_have_averages_too() {
+        use burn::{
+            backend::{Autodiff, Flex},
+            nn::{Linear, LinearConfig},
+        };
+        let layer = |value: f32| -> Linear<Autodiff<Flex>> {
+            let mut layer = LinearConfig::new(2, 2).with_bias(false).init(&Default::default());
+            layer.weight = layer.weight.map(|weight| weight.full_like(value).require_grad());
+            layer
+        };
+        let average = update(layer(1.0), &layer(3.0), 0.75);
+        assert_eq!(average.weight.val().into_data().iter::<f32>().collect::<Vec<_>>(), [1.5; 4]);
+    }
+
     #[test]
     fn half_life_halves() {
         let decay = decay_of_half_life(500_000.0, 1_000);

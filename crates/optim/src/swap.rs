@@ -28,11 +28,8 @@ impl<B: Backend> ModuleMapper<B> for Take<B> {
         let (id, tensor, mapper) = param.consume();
         let one = || Tensor::<B, 1>::empty([1], &tensor.device()).into_primitive().tensor();
         let place = self.place.get_or_insert_with(one).clone();
-        let place = Tensor::from_primitive(TensorPrimitive::Float(place));
-        // It remembers for the parameter whether that is trained.
-        let place = place.set_require_grad(tensor.is_require_grad());
         self.tensors.push(tensor.into_primitive().tensor());
-        Param::from_mapped_value(id, place, mapper)
+        Param::from_mapped_value(id, Tensor::from_primitive(TensorPrimitive::Float(place)), mapper)
     }
 }
 
@@ -42,9 +39,8 @@ struct Give<B: Backend> {
 
 impl<B: Backend> ModuleMapper<B> for Give<B> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let (id, place, mapper) = param.consume();
+        let (id, _place, mapper) = param.consume();
         let tensor = self.tensors.next().expect("a tensor a parameter");
-        let tensor = Tensor::from_primitive(TensorPrimitive::Float(tensor));
-        Param::from_mapped_value(id, tensor.set_require_grad(place.is_require_grad()), mapper)
+        Param::from_mapped_value(id, Tensor::from_primitive(TensorPrimitive::Float(tensor)), mapper)
     }
 }
