@@ -94,25 +94,29 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
 /// Every figure that the runs have something for, in the order of the page.
 fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
     // Of runs that differ in their seed alone, pictures are of the first, and curves of the means.
-    let shown: Vec<Run> = match groups {
-        [] => runs.to_vec(),
-        groups => groups.iter().map(|group| runs[group.runs[0]].clone()).collect(),
+    let firsts: Vec<Run>;
+    let shown = match groups {
+        [] => runs,
+        groups => {
+            firsts = groups.iter().map(|group| runs[group.runs[0]].clone()).collect();
+            &firsts
+        }
     };
     let single =
         |figure: fn(&[Run], &Scores) -> Option<Figure>| groups.is_empty().then(|| figure(runs, scores))?;
     let figures = [
-        figures::first_grids(&shown),
-        figures::first_densities(&shown),
+        figures::first_grids(shown),
+        figures::first_densities(shown),
         figures::seeds_against_nfe(runs, groups, scores),
         figures::seeds_over_images(runs, groups, scores),
         single(figures::score_against_nfe),
-        figures::all_grids(&shown),
-        figures::nearest(&shown),
-        figures::all_densities(&shown),
-        figures::arrows(&shown),
-        figures::trajectories(&shown),
+        figures::all_grids(shown),
+        figures::nearest(shown),
+        figures::all_densities(shown),
+        figures::arrows(shown),
+        figures::trajectories(shown),
         single(figures::score_curves),
-        figures::loss_curves(&shown),
+        figures::loss_curves(shown),
     ];
     figures.into_iter().flatten().collect()
 }

@@ -130,6 +130,19 @@ fn runs_of_several_seeds_are_taken_together() {
     assert!(
         figures.contains(&"seeds-nfe.svg".to_owned()) && figures.contains(&"seeds-images.png".to_owned())
     );
+    // Curves of single runs would repeat them; pictures are of one run of each.
+    assert!(!figures.iter().any(|name| name.starts_with("score-")), "{figures:?}");
+    let drawn = fs::read_to_string(root.path().join("checkerboard/report/densities-first.svg")).unwrap();
+    assert!(drawn.contains("meanflow+seed=0, 1 NFE") && !drawn.contains("meanflow+seed=1"));
+    // The headline is of the means.
+    assert!(page.html.contains("w2 at 1 NFE, mean over seeds"));
+    let mean = format!("{mean:.3}");
+    let headline = &page.html[page.html.find("class=\"headline\"").unwrap()..];
+    assert!(
+        headline[..600].contains(&mean) && !headline[..600].contains("+seed="),
+        "{mean}: {}",
+        &headline[..600]
+    );
     check_self_contained(&page.html);
 }
 

@@ -128,7 +128,7 @@ where
     let plain = condition(batch, online.classes());
     let [far, own] = levels.noisy(&batch.x);
     let near = match flow {
-        Some((distillation, teacher)) => distillation.step(teacher, far.clone(), draws, &plain),
+        Some((distillation, teacher)) => distillation.step(teacher, far.clone(), &levels, draws, &plain),
         None => own,
     };
     let condition = Condition { dropout: draws.dropout, ..plain };

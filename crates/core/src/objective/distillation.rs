@@ -5,7 +5,7 @@
 
 use super::{
     About, LevelDraws,
-    host::column,
+    consistency::Levels,
     residual::{Extrapolation, read_teacher},
 };
 use crate::{Backbone, Condition, interpolant::per_row};
@@ -54,18 +54,18 @@ impl Distillation {
         teacher.map(|teacher| Self { teacher, solver, guidance })
     }
 
-    /// The point at the smaller level of each row, from `x` at the larger one.
+    /// The point at the smaller level of each row, from `x` at the larger one; `levels` are those of `draws`.
     pub(super) fn step<B: Backend, F: Backbone<B>>(
         &self,
         teacher: &F,
         x: Tensor<B, 4>,
+        levels: &Levels<B>,
         draws: &LevelDraws,
         condition: &Condition<B>,
     ) -> Tensor<B, 4> {
-        let slope = |x: &Tensor<B, 4>, sigma: &[f32]| {
-            let level = column(sigma, &x.device());
+        let slope = |x: &Tensor<B, 4>, level: &Tensor<B, 1>, sigma: &[f32]| {
             let total = level.clone() + 1.0;
-            let (t, scale) = (level / total.clone(), per_row(total));
+            let (t, scale) = (level.clone() / total.clone(), per_row(total));
             let z = x.clone() / scale.clone();
             let mut v = teacher.forward(z.clone(), t.clone(), t.clone(), condition);
             if let Some(guidance) = self.guidance {
@@ -74,13 +74,12 @@ impl Distillation {
             }
             (x.clone() + v) / scale
         };
-        let [from, to] = [&draws.sigma, &draws.target].map(|levels| column::<B>(levels, &x.device()));
-        let gap = per_row(to - from);
-        let first = slope(&x, &draws.sigma);
+        let gap = per_row(levels.target.clone() - levels.sigma.clone());
+        let first = slope(&x, &levels.sigma, &draws.sigma);
         let euler = x.clone() + first.clone() * gap.clone();
         match self.solver {
             LevelStep::Euler => euler,
-            LevelStep::Heun => x + (first + slope(&euler, &draws.target)) * gap * 0.5,
+            LevelStep::Heun => x + (first + slope(&euler, &levels.target, &draws.target)) * gap * 0.5,
         }
     }
 }
