@@ -6,6 +6,7 @@ mod say;
 
 mod allocator;
 mod args;
+mod colour;
 mod commands;
 mod device;
 mod watch;
@@ -13,7 +14,7 @@ mod watch;
 use clap::Parser;
 use meanflow_score::ScoreError;
 use meanflow_train::{TrainError, config::ConfigError, jobs::INTERRUPTED};
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 /// What a kind of one's own is made with.
 pub use meanflow_core as core;
@@ -40,6 +41,7 @@ pub fn main<K: Kinds>() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
+        .with_ansi(colour::wanted())
         .init();
     let args = match args::Args::try_parse() {
         Ok(args) => args,
@@ -68,11 +70,6 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Whether messages may be coloured: on a terminal, unless `NO_COLOR` says otherwise (<https://no-color.org>).
-fn coloured() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
 /// Threads that `RAYON_NUM_THREADS` may ask for; rayon panics where the system gives fewer.
 const MOST_THREADS: usize = 1024;
 
@@ -93,7 +90,7 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
     };
     let config = said.and_then(|said| said.downcast_ref::<ConfigError>());
     if let Some(error) = config.or_else(|| error.downcast_ref()) {
-        let text = error.render(coloured());
+        let text = error.render(colour::wanted());
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
     let train = said.and_then(|said| said.downcast_ref::<TrainError>());

@@ -2,8 +2,7 @@
 //! in the planes red, green, blue.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
+use std::io::{Error, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +18,11 @@ use crate::kind::Description;
 
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;
+
+/// Bytes of one of the files in an archive; the largest published one has 153.7 million.
+const MEMBER: u64 = 3 << 26;
+/// Bytes of an unpacked archive; both published ones have less than 190 million. A small file may unpack to any number.
+const ARCHIVE: u64 = 1 << 28;
 
 /// Which of the two halves to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +88,7 @@ impl Layout {
         let files = if path.is_dir() { from_folder(path, names) } else { from_archive(path, names) }?;
         let record = self.labels + PIXELS;
         let mut hash = Sha256::new();
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(files.iter().map(|(_, content)| content.len()).sum());
         let mut of_items = Vec::new();
         for (path, content) in files {
             if content.is_empty() || !content.len().is_multiple_of(record) {
@@ -129,13 +133,14 @@ fn files_in(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn from_folder(folder: &Path, names: &[&str]) -> Result<Files, DataError> {
-    let read = |path: PathBuf| Ok((path.clone(), fs::read(&path).map_err(DataError::read(&path))?));
+    let read =
+        |path: PathBuf| Ok((path.clone(), meanflow_files::read(&path).map_err(DataError::read(&path))?));
     files_in(folder, names)?.into_iter().map(read).collect()
 }
 
 /// The files in a tar archive, gzipped or not, whatever folder of it they are in.
 fn from_archive(archive: &Path, names: &[&str]) -> Result<Files, DataError> {
-    let reader = idx::open(archive)?;
+    let reader = idx::open(archive)?.take(ARCHIVE);
     let broken = |source| DataError::CifarArchive { path: archive.to_path_buf(), source };
     let mut found = BTreeMap::new();
     for entry in tar::Archive::new(reader).entries().map_err(broken)? {
@@ -143,8 +148,17 @@ fn from_archive(archive: &Path, names: &[&str]) -> Result<Files, DataError> {
         let path = entry.path().map_err(broken)?.into_owned();
         let name = path.file_name().and_then(|name| name.to_str());
         if let Some(at) = names.iter().position(|wanted| Some(*wanted) == name) {
+            let size = entry.size();
+            if size > MEMBER {
+                let reason = format!("its member {} has {size} bytes; {MEMBER} are the most", path.display());
+                return Err(broken(Error::other(reason)));
+            }
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(broken)?;
+            if bytes.len() as u64 != size {
+                let reason = format!("its member {} has {} of {size} bytes", path.display(), bytes.len());
+                return Err(broken(Error::other(reason)));
+            }
             found.insert(at, (archive.join(path), bytes));
         }
     }

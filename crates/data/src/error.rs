@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use meanflow_pictures::PictureError;
+
 /// An error of this crate. Messages are one line and name the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -247,7 +249,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// What the codec said.
-        source: image::ImageError,
+        source: PictureError,
     },
     /// A picture has nothing to draw points from.
     #[error("{}: no pixel of {width}×{height} is {wanted} than mid-grey, so there is no silhouette (invert = {invert})", path.display(), wanted = if *invert { "lighter" } else { "darker" })]
@@ -340,9 +342,12 @@ impl DataError {
         move |source| Self::Write { path: path.to_path_buf(), source }
     }
 
-    /// Turns an error of a picture's codec into one that names it.
-    pub(crate) fn picture(path: &Path) -> impl FnOnce(image::ImageError) -> Self {
-        move |source| Self::Picture { path: path.to_path_buf(), source }
+    /// Turns an error of a picture into one that names it.
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
+        move |source| match source {
+            PictureError::Io(source) => Self::read(path)(source),
+            source => Self::Picture { path: path.to_path_buf(), source },
+        }
     }
 
     /// A setting that is out of range unless `holds`.

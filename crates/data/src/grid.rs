@@ -126,9 +126,7 @@ pub fn density_png(points: &[f32], path: &Path) -> Result<(), DataError> {
 
 fn write(picture: &DynamicImage, path: &Path) -> Result<(), DataError> {
     let mut png = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut png, ImageFormat::Png)
-        .map_err(|source| DataError::Picture { path: path.to_path_buf(), source })?;
+    picture.write_to(&mut png, ImageFormat::Png).map_err(|error| DataError::picture(path)(error.into()))?;
     meanflow_files::write(path, png.get_ref()).map_err(DataError::write(path))
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct File {
 
 impl File {
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        drop(meanflow_files::open(path).map_err(DataError::read(path))?);
         // Unpacked chunks are kept by the caller, who knows which will be needed again.
         let access = FileAccessProperties::new()
             .with_metadata_cache(MetadataCacheConfig::new(1 << 20))

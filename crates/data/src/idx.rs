@@ -1,7 +1,6 @@
 //! The IDX format of the MNIST family: a big-endian magic number and sizes, then unsigned bytes; raw or
 //! gzipped.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -135,10 +134,10 @@ impl<'a> IdxBytes<'a> {
 
 /// Opens a file and unpacks it if it is gzipped, which its first two bytes tell and not its name.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, DataError> {
-    let file = File::open(path).map_err(DataError::read(path))?;
+    let file = meanflow_files::open(path).map_err(DataError::read(path))?;
     let mut start = Vec::with_capacity(2);
     file.take(2).read_to_end(&mut start).map_err(DataError::read(path))?;
-    let file = BufReader::new(File::open(path).map_err(DataError::read(path))?);
+    let file = BufReader::new(meanflow_files::open(path).map_err(DataError::read(path))?);
     Ok(unpack(&start, file))
 }
 

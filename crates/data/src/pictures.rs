@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{ImageReader, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 
 use crate::error::DataError;
 use crate::images::value;
@@ -25,14 +25,13 @@ impl Background {
 
 /// Height and width, from the header alone.
 pub(crate) fn size(path: &Path) -> Result<[usize; 2], DataError> {
-    let reader = reader(path)?;
-    let (width, height) = reader.into_dimensions().map_err(DataError::picture(path))?;
-    Ok([height as usize, width as usize])
+    let header = meanflow_pictures::header(path).map_err(DataError::picture(path))?;
+    Ok([header.height, header.width])
 }
 
 /// Decodes a picture of any colour type and lays it on the background.
 pub(crate) fn decode(path: &Path, background: Background) -> Result<RgbImage, DataError> {
-    let picture = reader(path)?.decode().map_err(DataError::picture(path))?;
+    let picture = meanflow_pictures::decode(path).map_err(DataError::picture(path))?;
     if !picture.color().has_alpha() {
         return Ok(picture.into_rgb8());
     }
@@ -48,13 +47,20 @@ pub(crate) fn decode(path: &Path, background: Background) -> Result<RgbImage, Da
     }))
 }
 
-fn reader(path: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>, DataError> {
-    ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::read(path))
-}
+/// Pixels of a picture that is scaled so that its shorter side fits: a strip would become a very long one.
+const SCALED: f64 = (1u64 << 26) as f64;
 
 /// The middle square at `side`×`side`, as for ImageNet in ADM (arXiv 2105.05233): halve by averages as long as
 /// the shorter side stays at least twice as long, then bicubic, then crop.
-pub(crate) fn fit(mut picture: RgbImage, side: u32) -> RgbImage {
+///
+/// # Errors
+/// In words: a picture that is so much longer than wide that it would have more than [`SCALED`] pixels.
+pub(crate) fn fit(mut picture: RgbImage, side: u32) -> Result<RgbImage, String> {
+    let (width, height) = picture.dimensions();
+    let ratio = f64::from(width.max(height)) / f64::from(width.min(height));
+    if ratio * f64::from(side).powi(2) > SCALED {
+        return Err(format!("{height}×{width} pixels are too long a strip to be scaled to {side}×{side}"));
+    }
     while picture.width().min(picture.height()) >= 2 * side {
         picture = halve(&picture);
     }
@@ -65,7 +71,7 @@ pub(crate) fn fit(mut picture: RgbImage, side: u32) -> RgbImage {
         picture = imageops::resize(&picture, scaled(width), scaled(height), FilterType::CatmullRom);
     }
     let (width, height) = picture.dimensions();
-    imageops::crop_imm(&picture, (width - side) / 2, (height - side) / 2, side, side).to_image()
+    Ok(imageops::crop_imm(&picture, (width - side) / 2, (height - side) / 2, side, side).to_image())
 }
 
 /// Averages of 2×2 pixels; an odd last row or column is left out.
@@ -102,14 +108,24 @@ mod tests {
     fn the_middle_square_of_a_wide_picture() {
         // 40×16: halved to 20×8, whose middle 8 columns are columns 12 to 27 of the original.
         let picture = RgbImage::from_fn(40, 16, |x, _| Rgb([if (12..28).contains(&x) { 200 } else { 0 }; 3]));
-        let square = fit(picture, 8);
+        let square = fit(picture, 8).expect("no strip");
         assert_eq!(square.dimensions(), (8, 8));
         assert!(square.as_raw().iter().all(|&byte| byte == 200));
     }
 
     #[test]
+    fn a_strip_is_not_scaled_to_millions_of_pixels() {
+        let strip = RgbImage::new(60_000, 1);
+        assert_eq!(
+            fit(strip.clone(), 64).expect_err("a strip"),
+            "1×60000 pixels are too long a strip to be scaled to 64×64"
+        );
+        assert_eq!(fit(strip, 8).expect("scaled to 8×480000").dimensions(), (8, 8));
+    }
+
+    #[test]
     fn bicubic_keeps_flat_colours_and_size() {
-        let square = fit(RgbImage::from_pixel(50, 33, Rgb([9, 99, 199])), 32);
+        let square = fit(RgbImage::from_pixel(50, 33, Rgb([9, 99, 199])), 32).expect("no strip");
         assert_eq!(square.dimensions(), (32, 32));
         assert!(square.pixels().all(|pixel| pixel.0 == [9, 99, 199]));
     }

@@ -2,13 +2,15 @@
 
 use std::{
     borrow::Cow,
+    collections::HashSet,
     error::Error,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
+use image::{ColorType, DynamicImage};
+use meanflow_pictures::{Header, PictureError, SIDE};
 use meanflow_weights::{StoredArray, Values};
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -45,6 +47,9 @@ impl Quantise {
         scaled as u8
     }
 }
+
+/// Values that are in memory at once while a digest is taken.
+const DIGESTED: usize = 1 << 26;
 
 /// Pictures of one size, read when they are asked for.
 #[derive(Clone, Debug)]
@@ -126,15 +131,16 @@ impl fmt::Debug for dyn Pictures {
 }
 
 impl Images {
-    /// The PNG and JPEG files in a folder and the folders in it, by path.
+    /// The PNG and JPEG files in a folder and the folders in it, by path. A folder counts once, whatever links lead to it.
     ///
     /// One channel if all are grey, else three. Nothing but the headers is read yet.
     ///
     /// # Errors
-    /// No pictures, pictures of unequal size or with 16 bits a channel, files that cannot be read.
+    /// No pictures, pictures of unequal size, of more than 4096×4096 pixels or with 16 bits a channel, files that cannot be read.
     pub fn folder(path: &Path) -> Result<Self, InputError> {
-        let mut files = Vec::new();
-        collect(path, &mut files)?;
+        let mut walk = Walk::default();
+        walk.below(path)?;
+        let mut files = walk.files;
         files.sort();
         let headers: Vec<_> = files.par_iter().map(|file| header(file)).collect::<Result<_, _>>()?;
         let Some(&(first, _)) = headers.first() else {
@@ -269,7 +275,7 @@ impl Images {
             hash.update((length as u64).to_le_bytes());
         }
         let all: Vec<usize> = (0..self.len()).collect();
-        for some in all.chunks(256) {
+        for some in all.chunks((DIGESTED / self.size()).clamp(1, 256)) {
             for value in &self.rows(some)? {
                 hash.update(value.to_le_bytes());
             }
@@ -302,29 +308,55 @@ impl Images {
     }
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputError> {
-    for entry in folder.read_dir().map_err(InputError::read(folder))? {
-        let path = entry.map_err(InputError::read(folder))?.path();
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if ["png", "jpg", "jpeg"].contains(&ending.as_str()) {
-            files.push(path);
+/// What is found below a folder.
+#[derive(Default)]
+struct Walk {
+    files: Vec<PathBuf>,
+    /// Folders as they really are: a link to one of them would give its pictures twice, or go round in a circle.
+    entered: HashSet<PathBuf>,
+}
+
+impl Walk {
+    fn below(&mut self, folder: &Path) -> Result<(), InputError> {
+        if !self.entered.insert(folder.canonicalize().map_err(InputError::read(folder))?) {
+            return Ok(());
         }
+        let entries = folder.read_dir().map_err(InputError::read(folder))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+        let mut paths = paths.map_err(InputError::read(folder))?;
+        // Folders before links, so that pictures have the paths of the folders that they are in.
+        paths.sort_by_key(|path| (path.is_symlink(), path.clone()));
+        for path in paths {
+            let ending =
+                path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+            if path.is_dir() {
+                self.below(&path)?;
+            } else if ["png", "jpg", "jpeg"].contains(&ending.as_str()) {
+                self.files.push(path);
+            }
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// An error of a picture, with its path.
+fn broken(path: &Path) -> impl FnOnce(PictureError) -> InputError {
+    move |error| match error {
+        PictureError::Io(error) => InputError::read(path)(error),
+        error => InputError::invalid(path, "the picture", error),
+    }
 }
 
 /// Height and width, and whether it is grey.
 fn header(path: &Path) -> Result<([usize; 2], bool), InputError> {
     let invalid = |reason: String| InputError::invalid(path, "the picture", reason);
-    let reader = ImageReader::open(path).map_err(InputError::read(path))?;
-    let reader = reader.with_guessed_format().map_err(InputError::read(path))?;
-    let decoder = reader.into_decoder().map_err(|error| invalid(error.to_string()))?;
-    let (width, height) = decoder.dimensions();
-    match decoder.color_type() {
-        ColorType::L8 | ColorType::La8 => Ok(([height as usize, width as usize], true)),
-        ColorType::Rgb8 | ColorType::Rgba8 => Ok(([height as usize, width as usize], false)),
+    let Header { height, width, color } = meanflow_pictures::header(path).map_err(broken(path))?;
+    if height.max(width) > SIDE {
+        return Err(invalid(format!("is {height}×{width}; {SIDE}×{SIDE} is the most that is scored")));
+    }
+    match color {
+        ColorType::L8 | ColorType::La8 => Ok(([height, width], true)),
+        ColorType::Rgb8 | ColorType::Rgba8 => Ok(([height, width], false)),
         other => Err(invalid(format!("its pixels are {other:?}; 8 bits a channel are wanted"))),
     }
 }
@@ -332,9 +364,7 @@ fn header(path: &Path) -> Result<([usize; 2], bool), InputError> {
 /// A file as `[channels, height, width]`.
 fn decode(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Vec<u8>, InputError> {
     let invalid = |reason: String| InputError::invalid(path, "the picture", reason);
-    let reader = ImageReader::open(path).map_err(InputError::read(path))?;
-    let reader = reader.with_guessed_format().map_err(InputError::read(path))?;
-    let picture = reader.decode().map_err(|error| invalid(error.to_string()))?;
+    let picture = meanflow_pictures::decode(path).map_err(broken(path))?;
     if (picture.height() as usize, picture.width() as usize) != (height, width) {
         return Err(invalid(format!(
             "is {}×{} now, not {height}×{width}",

@@ -80,9 +80,15 @@ fn coordinate(scale: Scale, value: f64) -> f64 {
     }
 }
 
+/// Ticks of an axis, at most: between numbers that hardly differ, or are hardly numbers, there are no round ones to count.
+const TICKS: usize = 24;
+
 /// About five round values.
 fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let raw = (high - low) / 4.5;
+    if !raw.is_normal() {
+        return Vec::new();
+    }
     let power = 10f64.powf(raw.log10().floor());
     let step =
         [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= raw).unwrap_or(raw);
@@ -94,6 +100,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     (first..)
         .map(|k| k as f64 * step)
         .take_while(|value| *value <= high + 1e-3 * step)
+        .take(TICKS)
         .map(|v| (v, fixed(v, digits)))
         .collect()
 }
@@ -159,6 +166,17 @@ mod tests {
         assert_eq!(log(1.0, 1e4), ["1", "10", "100", "1,000", "10,000"]);
         assert_eq!(log(1e-8, 1e4), ["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "1", "100", "10,000"]);
         assert_eq!(log(20.0, 40.0), ["20", "25", "30", "35", "40"]);
+    }
+
+    #[test]
+    fn ranges_that_are_hardly_ranges() {
+        for (low, high) in
+            [(0.0, 5e-324), (-1e308, 1e308), (1.0, 1.0 + f64::EPSILON), (1e300, 1.1e300), (-5e-324, 1e-310)]
+        {
+            for scale in [Scale::Linear, Scale::Log] {
+                assert!(Axis::holding([low, high], scale, 0.06).ticks().count() <= TICKS, "{low} to {high}");
+            }
+        }
     }
 
     #[test]

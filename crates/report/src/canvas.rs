@@ -28,6 +28,9 @@ const PNG_SCALE: u32 = 2;
 /// Subpixels a pixel of the PNG, along each axis.
 const SMOOTH: u32 = 2;
 
+/// Pixels of a PNG while it is drawn, three bytes each.
+const PIXELS: u64 = 1 << 26;
+
 /// What a backend of plotters makes of text.
 #[derive(Clone, Copy)]
 struct Typesetting {
@@ -179,13 +182,20 @@ impl Canvas {
         Ok(format!("{}{pictures}{}", &out[..body], &out[body..]))
     }
 
-    /// The figure as a PNG on white, two pixels a point.
+    /// The figure as a PNG on white, two pixels a point; one where that would be more than [`PIXELS`].
     ///
     /// # Errors
-    /// What the drawing or encoding library says.
+    /// A figure that is too large even so, and what the drawing or encoding library says.
     pub fn png(&self) -> Result<Vec<u8>, String> {
         register_embedded_fonts();
-        let scale = PNG_SCALE * SMOOTH;
+        let pixels = |scale: u32| {
+            let (width, height) = self.size(f64::from(scale));
+            u64::from(width) * u64::from(height)
+        };
+        let scales = [PNG_SCALE * SMOOTH, SMOOTH];
+        let scale = scales.into_iter().find(|scale| pixels(*scale) <= PIXELS);
+        let scale =
+            scale.ok_or_else(|| format!("of {}×{} points, it is too large", self.width, self.height))?;
         let (width, height) = self.size(f64::from(scale));
         let mut picture = RgbImage::from_pixel(width, height, image::Rgb([255; 3]));
         for mark in &self.marks {
@@ -422,6 +432,15 @@ mod tests {
         assert_eq!(png.get_pixel(2, 2).0, [255; 3]);
         let text = (96..156).flat_map(|x| (76..96).map(move |y| (x, y)));
         assert!(text.into_iter().any(|(x, y)| png.get_pixel(x, y)[0] < 100), "the text is drawn");
+    }
+
+    #[test]
+    fn large_figures_have_a_pixel_a_point_and_huge_ones_none() {
+        let png = |height: f64| Canvas::new(1000.0, height).png();
+        let size = |png: Vec<u8>| image::load_from_memory(&png).unwrap().to_rgb8().dimensions();
+        assert_eq!(size(png(100.0).unwrap()), (2012, 212));
+        assert_eq!(size(png(5000.0).unwrap()), (1006, 5006));
+        assert!(png(50_000.0).unwrap_err().contains("too large"));
     }
 
     #[test]

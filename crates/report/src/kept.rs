@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{log::Better, style::short};
+use crate::{bounds::cut, log::Better, style::short};
 
 /// A score.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +53,20 @@ impl KeptLine {
     }
 }
 
+/// Settings of a line that are shown.
+const SETTINGS: usize = 32;
+
+/// Lines that are shown; of more, the last ones.
+const LINES: usize = 256;
+
 /// The last line of each kind, in order. Lines that cannot be read, as a torn one, are passed over.
 pub fn parse(text: &str) -> Vec<KeptLine> {
     let mut lines: Vec<KeptLine> = Vec::new();
     for line in text.lines().filter_map(|line| line_of(&serde_json::from_str(line).ok()?)) {
         lines.retain(|before| !before.is_again(&line));
+        if lines.len() == LINES {
+            lines.remove(0);
+        }
         lines.push(line);
     }
     lines
@@ -67,11 +76,13 @@ fn line_of(value: &Value) -> Option<KeptLine> {
     if value["kind"] != "score" {
         return None;
     }
-    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    let text = |key: &str| value[key].as_str().map(cut);
     let interval =
-        value["interval"].as_array().and_then(|ends| Some([ends[0].as_f64()?, ends.get(1)?.as_f64()?]));
+        value["interval"].as_array().and_then(|ends| Some([ends.first()?.as_f64()?, ends.get(1)?.as_f64()?]));
     let setting = |(key, value): (&String, &Value)| match value {
-        Value::String(text) if text.len() == 64 => format!("{key} {}…", &text[..8]),
+        Value::String(text) if text.len() == 64 && text.is_char_boundary(8) => {
+            format!("{key} {}…", &text[..8])
+        }
         Value::String(text) => format!("{key} {text}"),
         Value::Number(number) if number.is_f64() => {
             format!("{key} {}", number.as_f64().map(short).unwrap_or_default())
@@ -94,7 +105,7 @@ fn line_of(value: &Value) -> Option<KeptLine> {
         noise: value["noise"].as_u64(),
         settings: value["settings"]
             .as_object()
-            .map(|all| all.iter().map(setting).collect())
+            .map(|all| all.iter().take(SETTINGS).map(setting).map(|text| cut(&text)).collect())
             .unwrap_or_default(),
         date: text("date").unwrap_or_default(),
     })
@@ -103,6 +114,25 @@ fn line_of(value: &Value) -> Option<KeptLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Half an interval, and a text of 64 bytes that are no digest.
+    #[test]
+    fn lines_of_other_programs_are_no_panic() {
+        let line = |rest: &str| format!("{{\"kind\":\"score\",\"metric\":\"kid\",\"value\":1,{rest}}}");
+        for rest in ["\"interval\":[]", "\"interval\":[1]"] {
+            assert_eq!(parse(&line(rest))[0].interval, None);
+        }
+        let wide = format!("a{}a", "é".repeat(31));
+        let settings = &parse(&line(&format!("\"settings\":{{\"x\":\"{wide}\"}}")))[0].settings;
+        assert_eq!(settings[..], [format!("x {wide}")]);
+    }
+
+    #[test]
+    fn of_very_many_lines_the_last_are_kept() {
+        let line = |n: usize| format!("{{\"kind\":\"score\",\"metric\":\"kid\",\"value\":1,\"n\":{n}}}\n");
+        let lines = parse(&(0..1000).map(line).collect::<String>());
+        assert_eq!((lines.len(), lines[0].n, lines[255].n), (256, Some(744), Some(999)));
+    }
 
     #[test]
     fn the_last_of_a_kind_counts() {

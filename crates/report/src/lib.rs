@@ -6,6 +6,7 @@
 //! are inside it.
 
 mod axis;
+mod bounds;
 mod canvas;
 mod chart;
 mod diff;
@@ -22,6 +23,7 @@ mod run;
 mod samples;
 mod scores;
 mod style;
+mod thin;
 
 use std::{
     fs,
@@ -61,21 +63,14 @@ struct Drawn {
 /// [`ReportError::NoRuns`], [`ReportError::NotARun`] for a folder that holds no run, and what reading, drawing or writing
 /// may say. Runs that are incomplete are no error.
 pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
-    if runs.is_empty() {
-        return Err(ReportError::NoRuns);
-    }
-    let mut runs = runs.iter().map(|dir| Run::read(dir)).collect::<Result<Vec<Run>, _>>()?;
-    label(&mut runs);
-    let scores = Scores::of(&runs);
-    let groups = groups::groups(&runs);
+    let (runs, groups, scores) = read(runs)?;
     fs::create_dir_all(out).map_err(ReportError::io(out))?;
 
     let mut written = Vec::new();
     let mut drawn = Vec::new();
     for figure in all_figures(&runs, &groups, &scores) {
-        let failed = |reason| ReportError::Draw { figure: figure.name.to_owned(), reason };
-        let svg = figure.canvas.svg().map_err(failed)?;
-        let png = figure.canvas.png().map_err(failed)?;
+        let svg = figure.canvas.svg().map_err(failed(&figure))?;
+        let png = figure.canvas.png().map_err(failed(&figure))?;
         written.push(put(out, &format!("{}.svg", figure.name), svg.as_bytes())?);
         written.push(put(out, &format!("{}.png", figure.name), &png)?);
         drawn.push(Drawn { figure, svg });
@@ -91,6 +86,41 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
     Ok(Summary { index, scores: table, figures: written, notes })
 }
 
+/// The page of these runs alone, without files of its figures.
+///
+/// # Errors
+/// Those of [`write`](write()), but for writing.
+pub fn page(runs: &[PathBuf]) -> Result<String, ReportError> {
+    let (runs, groups, scores) = read(runs)?;
+    let draw = |figure: Figure| {
+        let svg = figure.canvas.svg().map_err(failed(&figure))?;
+        Ok(Drawn { figure, svg })
+    };
+    let drawn = all_figures(&runs, &groups, &scores).into_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
+    Ok(page::render(&runs, &groups, &scores, &drawn).into_string())
+}
+
+/// What all of a report is made of.
+fn read(runs: &[PathBuf]) -> Result<(Vec<Run>, Vec<Group>, Scores), ReportError> {
+    if runs.is_empty() {
+        return Err(ReportError::NoRuns);
+    }
+    let mut runs = runs.iter().map(|dir| Run::read(dir)).collect::<Result<Vec<Run>, _>>()?;
+    bounds::bound(&mut runs);
+    label(&mut runs);
+    let scores = Scores::of(&runs);
+    let groups = groups::groups(&runs);
+    for run in runs.iter_mut().skip(bounds::DRAWN).filter(|_| groups.is_empty()) {
+        run.notes.push(format!("it is in the tables alone: figures show {} runs", bounds::DRAWN));
+    }
+    Ok((runs, groups, scores))
+}
+
+fn failed(figure: &Figure) -> impl Fn(String) -> ReportError {
+    let figure = figure.name.to_owned();
+    move |reason| ReportError::Draw { figure: figure.clone(), reason }
+}
+
 /// Every figure that the runs have something for, in the order of the page.
 fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
     // Of runs that differ in their seed alone, pictures are of the first, and curves of the means.
@@ -98,17 +128,18 @@ fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
     let shown = match groups {
         [] => runs,
         groups => {
-            firsts = groups.iter().map(|group| runs[group.runs[0]].clone()).collect();
+            firsts = first(groups).iter().map(|group| runs[group.runs[0]].clone()).collect();
             &firsts
         }
     };
+    let shown = first(shown);
     let single =
-        |figure: fn(&[Run], &Scores) -> Option<Figure>| groups.is_empty().then(|| figure(runs, scores))?;
+        |figure: fn(&[Run], &Scores) -> Option<Figure>| groups.is_empty().then(|| figure(shown, scores))?;
     let figures = [
         figures::first_grids(shown),
         figures::first_densities(shown),
-        figures::seeds_against_nfe(runs, groups, scores),
-        figures::seeds_over_images(runs, groups, scores),
+        figures::seeds_against_nfe(runs, first(groups), scores),
+        figures::seeds_over_images(runs, first(groups), scores),
         single(figures::score_against_nfe),
         figures::all_grids(shown),
         figures::nearest(shown),
@@ -119,6 +150,11 @@ fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
         figures::loss_curves(shown),
     ];
     figures.into_iter().flatten().collect()
+}
+
+/// Those that figures show.
+fn first<T>(all: &[T]) -> &[T] {
+    &all[..all.len().min(bounds::DRAWN)]
 }
 
 /// Calls runs by their variant, with the experiment in front where that alone is not unique.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::bounds::{cut, is_name};
+
 /// A training line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainLine {
@@ -21,6 +23,9 @@ impl TrainLine {
         self.measures.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 }
+
+/// Measures of a line; others are passed over.
+const MEASURES: usize = 64;
 
 /// Keys of a training line that are no measures.
 const OTHERS: [&str; 5] = ["kind", "step", "images", "secs", "lr"];
@@ -156,21 +161,23 @@ fn train(value: &Value) -> Option<TrainLine> {
         measures: value
             .as_object()?
             .iter()
-            .filter(|(name, _)| !OTHERS.contains(&name.as_str()))
+            .filter(|(name, _)| !OTHERS.contains(&name.as_str()) && is_name(name))
+            .take(MEASURES)
             .filter_map(|(name, value)| Some((name.clone(), number(value)?)))
             .collect(),
     })
 }
 
 fn eval(value: &Value) -> Option<EvalLine> {
-    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    let text = |name: &str| value[name].as_str().map(cut);
+    let name = |name: &str| text(name).filter(|text| is_name(text));
     Some(EvalLine {
         step: value["step"].as_u64()?,
         images: number(&value["images"])?,
-        ema: text("ema").unwrap_or_else(|| "none".to_owned()),
-        solver: text("solver").unwrap_or_default(),
+        ema: name("ema").unwrap_or_else(|| "none".to_owned()),
+        solver: name("solver").unwrap_or_default(),
         nfe: value["nfe"].as_u64()?,
-        metric: text("metric")?,
+        metric: name("metric")?,
         value: number(&value["value"]).unwrap_or(f64::NAN),
         n: value["n"].as_u64(),
         reference: text("reference"),

@@ -3,12 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    string::FromUtf8Error,
 };
 
 use serde_json::Value;
 
 use crate::{
     ReportError,
+    bounds::cut,
     kept::{self, KeptLine},
     log::{self, EvalLine, TrainLine},
     samples::{Grid, Points, Samples},
@@ -70,15 +72,16 @@ impl Run {
         let variant = name(Some(&dir));
         let mut notes = Vec::new();
 
-        let config_text = text(&dir.join("config.toml"), &mut notes).unwrap_or_default();
+        let config_text = text(&dir.join("config.toml"), TEXT, &mut notes).unwrap_or_default();
         let config = config_text.parse::<toml::Table>().unwrap_or_else(|error| {
             notes.push(format!("config.toml cannot be read: {}", error.message()));
             toml::Table::new()
         });
         let starts = starts(json(&dir.join("env.json"), &mut notes));
         let status = json(&dir.join("status.json"), &mut notes);
-        let log =
-            text(&dir.join("metrics.jsonl"), &mut notes).map(|text| log::parse(&text)).unwrap_or_default();
+        let log = text(&dir.join("metrics.jsonl"), LOG, &mut notes)
+            .map(|text| log::parse(&text))
+            .unwrap_or_default();
         if !log.bad_lines.is_empty() {
             let lines: Vec<String> = log.bad_lines.iter().take(5).map(usize::to_string).collect();
             let more = if log.bad_lines.len() > 5 { ", …" } else { "" };
@@ -88,14 +91,13 @@ impl Run {
                 lines.join(", ")
             ));
         }
-        let experiment = config
-            .get("name")
-            .and_then(toml::Value::as_str)
-            .map_or_else(|| name(dir.parent()), str::to_owned);
+        let experiment =
+            config.get("name").and_then(toml::Value::as_str).map_or_else(|| name(dir.parent()), cut);
         let samples = Samples::read(&dir.join("samples"));
         // Only where the run was scored so.
-        let kept =
-            fs::read_to_string(dir.join("scores.jsonl")).map(|text| kept::parse(&text)).unwrap_or_default();
+        let kept = text(&dir.join("scores.jsonl"), TEXT, &mut Vec::new())
+            .map(|text| kept::parse(&text))
+            .unwrap_or_default();
         let mut run = Self {
             label: variant.clone(),
             experiment,
@@ -120,7 +122,8 @@ impl Run {
         let at = step.map_or_else(String::new, |step| format!(" at step {step}"));
         match self.status["state"].as_str() {
             Some("failed") => {
-                let why = self.status["error"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+                let why =
+                    self.status["error"].as_str().map_or_else(String::new, |why| format!(": {}", cut(why)));
                 self.notes.push(format!("the run failed{at}{why}"));
             }
             Some("finished") | None => {}
@@ -214,10 +217,20 @@ fn main_place(emas: &[&str]) -> usize {
     emas.iter().position(|label| *label != "none").unwrap_or(0)
 }
 
-fn text(path: &Path, notes: &mut Vec<String>) -> Option<String> {
+/// Bytes of a log; longer runs log less often.
+const LOG: u64 = 1 << 28;
+
+/// Bytes of other files.
+const TEXT: u64 = 1 << 24;
+
+fn lossy(error: FromUtf8Error) -> String {
+    String::from_utf8_lossy(error.as_bytes()).into_owned()
+}
+
+fn text(path: &Path, most: u64, notes: &mut Vec<String>) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    match fs::read(path) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+    match meanflow_files::read_at_most(path, most) {
+        Ok(bytes) => Some(String::from_utf8(bytes).unwrap_or_else(lossy)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             notes.push(format!("{name} is missing"));
             None
@@ -230,7 +243,7 @@ fn text(path: &Path, notes: &mut Vec<String>) -> Option<String> {
 }
 
 fn json(path: &Path, notes: &mut Vec<String>) -> Value {
-    let Some(text) = text(path, notes) else { return Value::Null };
+    let Some(text) = text(path, TEXT, notes) else { return Value::Null };
     serde_json::from_str(&text).unwrap_or_else(|error| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         notes.push(format!("{name} cannot be read: {error}"));

@@ -6,7 +6,19 @@ use std::{
 };
 
 use image::RgbaImage;
+use meanflow_files::read_at_most;
 use serde_json::Value;
+
+use crate::bounds::GRIDS;
+
+/// Bytes of a file of points: 1000 points at each of 12 NFEs take half of a million.
+const JSON: u64 = 1 << 26;
+
+/// Paths that are drawn; more would hide each other.
+const PATHS: usize = 256;
+
+/// Pixels of a picture.
+const PIXELS: usize = 1 << 24;
 
 /// A point in the plane.
 pub type Point = [f64; 2];
@@ -79,7 +91,7 @@ impl Samples {
             if name == "real.png" {
                 out.real = Some(path);
             } else if name == "nearest.png" {
-                let numbers = fs::read(path.with_extension("json")).ok();
+                let numbers = read_at_most(&path.with_extension("json"), JSON).ok();
                 let numbers = numbers.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                 out.nearest = Some(Nearest { path, numbers: numbers.unwrap_or_default() });
             } else if let Some((step, ema, nfe)) = grid_name(&name) {
@@ -114,7 +126,7 @@ impl Samples {
         let find = |name: &str| newest.iter().map(|grid| &grid.ema).find(|ema| *ema == name);
         let labelled = emas.get(main).and_then(|label| find(label));
         let ema = labelled.or_else(|| find(&main.to_string())).unwrap_or(&newest[0].ema);
-        newest.iter().filter(|grid| grid.ema == *ema).copied().collect()
+        newest.iter().filter(|grid| grid.ema == *ema).take(GRIDS).copied().collect()
     }
 }
 
@@ -127,7 +139,7 @@ fn grid_name(name: &str) -> Option<(u64, String, u64)> {
 }
 
 fn read_points(step: u64, path: &Path) -> Option<Points> {
-    let value: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let value: Value = serde_json::from_slice(&read_at_most(path, JSON).ok()?).ok()?;
     let mut samples: Vec<(u64, Vec<Point>)> = value["samples"]
         .as_object()
         .into_iter()
@@ -135,7 +147,8 @@ fn read_points(step: u64, path: &Path) -> Option<Points> {
         .filter_map(|(nfe, list)| Some((nfe.parse().ok()?, points(list))))
         .collect();
     samples.sort_by_key(|(nfe, _)| *nfe);
-    let paths = value["paths"].as_array().into_iter().flatten().map(points).collect();
+    samples.truncate(GRIDS);
+    let paths = value["paths"].as_array().into_iter().flatten().take(PATHS).map(points).collect();
     Some(Points { step, data: points(&value["data"]), noise: points(&value["noise"]), samples, paths })
 }
 
@@ -145,9 +158,11 @@ fn points(value: &Value) -> Vec<Point> {
     value.as_array().into_iter().flatten().map(|pair| [coordinate(&pair[0]), coordinate(&pair[1])]).collect()
 }
 
-/// The picture of a file, where it can be decoded.
+/// The picture of a file, where it can be decoded and is not too large for a page.
 pub fn picture(path: &Path) -> Option<RgbaImage> {
-    Some(image::load_from_memory(&fs::read(path).ok()?).ok()?.to_rgba8())
+    let header = meanflow_pictures::header(path).ok()?;
+    (header.height * header.width <= PIXELS).then_some(())?;
+    Some(meanflow_pictures::decode(path).ok()?.to_rgba8())
 }
 
 #[cfg(test)]

@@ -307,3 +307,89 @@ fn folders_that_are_no_runs() {
     }
     assert!(!out.exists(), "nothing is written on an error");
 }
+
+/// A long run, and one that is scored often: curves have as many points as can be seen.
+#[test]
+fn long_logs_make_a_small_page() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join("x/long");
+    fs::create_dir_all(&run).unwrap();
+    let train = |step: usize| {
+        let loss = if step == 123_456 { 9.0 } else { 1.0 / (step as f64 + 1.0) };
+        format!(
+            "{{\"kind\":\"train\",\"step\":{step},\"images\":{step},\"secs\":{step},\"loss\":{loss},\"grad_norm\":{loss}}}\n"
+        )
+    };
+    let eval = |step: usize| {
+        format!(
+            "{{\"kind\":\"eval\",\"step\":{step},\"images\":{step},\"nfe\":1,\"metric\":\"w2\",\"value\":{}}}\n",
+            1 + step % 7
+        )
+    };
+    let log: String = (0..150_000).map(train).chain((0..20_000).map(eval)).collect();
+    fs::write(run.join("metrics.jsonl"), log).unwrap();
+    let start = std::time::Instant::now();
+    let page = report(&[run], &root.path().join("report"));
+    assert!(page.html.len() < 1_000_000, "{} bytes", page.html.len());
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+    assert!(names(&page.summary).contains(&"loss.svg".to_owned()));
+}
+
+/// A log with thousands of names is shown as far as a page goes, and says so.
+#[test]
+fn thousands_of_names_are_shown_in_part() {
+    let root = tempfile::tempdir().unwrap();
+    let line = |n: usize, metric: &str, nfe: usize, ema: &str| {
+        format!(
+            "{{\"kind\":\"eval\",\"step\":{n},\"images\":{n},\"nfe\":{nfe},\"metric\":\"{metric}\",\"ema\":\"{ema}\",\"value\":1}}\n"
+        )
+    };
+    let long = "m".repeat(5000);
+    let logs: [String; 4] = [
+        (0..3000).map(|n| line(n, &format!("m{n}"), 1, "0")).collect(),
+        (0..3000).map(|n| line(n, "m", n + 1, "0")).collect(),
+        (0..3000).map(|n| line(n, "m", 1, &n.to_string())).collect(),
+        line(1, "m", 1, "0") + &line(1, &long, 1, "0"),
+    ];
+    let notes = [
+        "names: it has more scores than the 48 columns (metrics and NFEs) that are shown",
+        "names: it has more scores than the 48 columns (metrics and NFEs) that are shown",
+        "names: it has more averages and solvers than the 16 that are shown",
+        "names: metrics.jsonl: 1 unreadable (line 3)",
+    ];
+    for (log, note) in logs.iter().zip(notes) {
+        let run = root.path().join("x/names");
+        fs::create_dir_all(&run).unwrap();
+        let measures: String = (0..3000).map(|n| format!(",\"a{n}\":{n}")).collect();
+        let train = format!("{{\"kind\":\"train\",\"step\":1,\"images\":64{measures}}}\n");
+        fs::write(run.join("metrics.jsonl"), train + log).unwrap();
+        let page = report(std::slice::from_ref(&run), &root.path().join("report"));
+        assert!(page.summary.notes.iter().any(|found| found == note), "{note}: {:?}", page.summary.notes);
+        assert!(page.html.len() < 2_000_000, "{} bytes", page.html.len());
+    }
+}
+
+/// Many runs are all in the tables, and the first of them in the figures.
+#[test]
+fn of_many_runs_figures_show_some() {
+    let root = tempfile::tempdir().unwrap();
+    let run = |n: usize| {
+        let run = root.path().join(format!("x/run-{n:03}"));
+        fs::create_dir_all(&run).unwrap();
+        let line = format!(
+            "{{\"kind\":\"eval\",\"step\":1,\"images\":1,\"nfe\":1,\"metric\":\"w2\",\"value\":{n}}}\n"
+        );
+        fs::write(run.join("metrics.jsonl"), line).unwrap();
+        fs::write(run.join("config.toml"), format!("name = \"x\"\nwidth = {n}\n")).unwrap();
+        run
+    };
+    let runs: Vec<PathBuf> = (0..60).map(run).collect();
+    let page = report(&runs, &root.path().join("report"));
+    assert_eq!(page.scores["rows"].as_array().unwrap().len(), 60);
+    let drawn = fs::read_to_string(root.path().join("report/score-nfe.svg")).unwrap();
+    assert!(drawn.contains("run-047") && !drawn.contains("run-048"));
+    assert!(
+        page.summary.notes.contains(&"run-048: it is in the tables alone: figures show 48 runs".to_owned())
+    );
+    assert!(!page.summary.notes.iter().any(|note| note.starts_with("run-047: it is in the tables")));
+}

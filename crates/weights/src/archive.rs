@@ -27,7 +27,7 @@ pub(crate) struct Member {
 impl Archive {
     /// Reads the directory.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path)?;
+        let file = meanflow_files::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { members: ZipArchive::new(BufReader::new(file)).map_err(of_directory)?, length })
     }

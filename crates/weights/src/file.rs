@@ -3,7 +3,6 @@
 use crate::{FileError, FlaxFile, HostTensor, NpzFile, SafetensorsFile, TorchFile};
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
     io::Read,
     path::Path,
 };
@@ -31,7 +30,7 @@ impl TensorFile {
     /// # Errors
     /// A file of no known format, one that is cut short or damaged, and what [`FileError`] says beside.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path)?;
+        let file = meanflow_files::open(path)?;
         let length = file.metadata()?.len();
         let mut start = Vec::new();
         file.take(9).read_to_end(&mut start)?;

@@ -59,7 +59,7 @@ impl FlaxFile {
     /// # Errors
     /// What is wrong with the file, in words.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path)?;
+        let file = meanflow_files::open(path)?;
         let length = file.metadata()?.len();
         let mut reader =
             Reader { file: BufReader::new(file), at: 0, length, left: PATHS, leaves: BTreeMap::new() };

@@ -9,7 +9,6 @@ use crate::{FileError, HostTensor, archive::Archive, number::numbers};
 use half::f16;
 use header::Header;
 use std::{
-    fs::File,
     io::{BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -80,7 +79,7 @@ const UNPACKED: u64 = 1 << 32;
 /// # Errors
 /// A file that is no `.npy` file or whose length does not fit its shape; other types, objects among them.
 pub fn read_npy(path: &Path) -> Result<HostArray, FileError> {
-    let file = File::open(path)?;
+    let file = meanflow_files::open(path)?;
     let length = file.metadata()?.len();
     whole(BufReader::new(file), length)
 }
@@ -90,7 +89,7 @@ pub fn read_npy(path: &Path) -> Result<HostArray, FileError> {
 /// # Errors
 /// Those of [`read_npy`].
 pub fn open_npy(path: &Path) -> Result<Option<StoredArray>, FileError> {
-    let length = File::open(path)?.metadata()?.len();
+    let length = meanflow_files::open(path)?.metadata()?.len();
     StoredArray::open(path, 0, length)
 }
 

@@ -58,7 +58,7 @@ impl SafetensorsFile {
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let foreign =
             |reason: String| FileError::broken(format!("it is no whole safetensors file ({reason})"));
-        let file = File::open(path)?;
+        let file = meanflow_files::open(path)?;
         let length = file.metadata()?.len();
         let mut file = BufReader::new(file);
         let mut start = [0; 8];

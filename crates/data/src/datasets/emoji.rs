@@ -6,7 +6,6 @@
 //! to the byte; flags and gestures resemble each other all the same.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +26,9 @@ use crate::pictures::{self, Background};
 const NAME: &str = "emoji";
 const TABLE: &str = "emoji.json";
 const PICTURES: &str = "img/google/64";
+
+/// Bytes of a table; the published one has two million.
+const MOST: u64 = 1 << 26;
 
 /// The categories, which are the classes. The tenth, skin tones by themselves, is left out.
 const CATEGORIES: [&str; 9] = [
@@ -135,12 +137,13 @@ impl DataKind for EmojiConfig {
         let mut bytes = Vec::with_capacity(glyphs.len() * 3 * self.size * self.size);
         for glyph in &glyphs {
             let path = self.path.join(PICTURES).join(&glyph.file);
-            let picture = pictures::decode(&path, Background::White)?;
-            if picture.dimensions() != (64, 64) {
-                let found = [picture.height() as usize, picture.width() as usize];
+            let found = pictures::size(&path)?;
+            if found != [64; 2] {
                 return Err(DataError::ImageSize { path, expected: [64; 2], found });
             }
-            bytes.extend(pictures::planes(&pictures::fit(picture, self.size as u32)));
+            let picture = pictures::decode(&path, Background::White)?;
+            let picture = pictures::fit(picture, self.size as u32).expect("squares are no strips");
+            bytes.extend(pictures::planes(&picture));
         }
         let of_items: Vec<u8> = glyphs.iter().map(|glyph| glyph.class).collect();
         let groups = groups(&glyphs, &bytes);
@@ -187,7 +190,7 @@ struct Glyph {
 /// Every glyph of the nine categories followed by its variants, in the order of the table.
 fn glyphs(path: &Path, skin_tones: bool) -> Result<Vec<Glyph>, DataError> {
     let problem = |problem: String| DataError::ImageFolder { path: path.to_path_buf(), problem };
-    let text = fs::read(path).map_err(DataError::read(path))?;
+    let text = meanflow_files::read_at_most(path, MOST).map_err(DataError::read(path))?;
     let table: Vec<Value> = serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
     let mut glyphs = Vec::new();
     for (base, entry) in table.iter().enumerate() {
@@ -198,6 +201,10 @@ fn glyphs(path: &Path, skin_tones: bool) -> Result<Vec<Glyph>, DataError> {
         {
             let file =
                 entry["image"].as_str().ok_or_else(|| problem(format!("entry {base} names no image")))?;
+            // Names that lead out of the folder would be opened wherever they lead.
+            if Path::new(file).file_name() != Some(file.as_ref()) {
+                return Err(problem(format!("entry {base} names the image {file:?}, which is no name of a file in {PICTURES}")));
+            }
             glyphs.push(Glyph { file: file.to_owned(), class: class as u8, base });
         }
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meanflow_pictures::SIDE;
 use meanflow_settings::{Choice, Flag, Number, Or, PathTo, Reader, Within};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -67,7 +68,7 @@ impl ImageFolderConfig {
     fn check(&self) -> Result<(), DataError> {
         held_out::check(self.held_out)?;
         if let Some(size) = self.size {
-            DataError::require((2..=4096).contains(&size), "size", size, "must be from 2 to 4096")?;
+            DataError::require((2..=SIDE).contains(&size), "size", size, "must be from 2 to 4096")?;
         }
         if let Some(classes) = self.classes {
             DataError::require(self.labels, "classes", classes, "there are none with labels = false")?;
@@ -115,7 +116,7 @@ impl DataKind for ImageFolderConfig {
         let tree = Tree::list(&self.path, self.labels, self.classes)?;
         let [height, width] = match self.size {
             Some(side) => [side; 2],
-            None => pictures::size(&tree.files[0].0)?,
+            None => within_bound(&tree.files[0].0)?,
         };
         let items = Some(held_out::kept(tree.files.len(), self.held_out));
         Ok(Description { shape: [3, height, width], classes: self.labels.then_some(tree.classes), items })
@@ -204,7 +205,7 @@ impl Tree {
     /// Height and width of all pictures.
     fn common_size(&self) -> Result<[usize; 2], DataError> {
         let (first, _) = &self.files[0];
-        let expected = pictures::size(first)?;
+        let expected = within_bound(first)?;
         let check = |(path, _): &(PathBuf, usize)| match pictures::size(path)? {
             found if found == expected => Ok(()),
             found => Err(DataError::MixedSizes { path: path.clone(), found, first: first.clone(), expected }),
@@ -228,10 +229,22 @@ impl Tree {
             hash.update([0]);
             hash.update(length.to_le_bytes());
             if whole {
-                hash.update(fs::read(path).map_err(DataError::read(path))?);
+                hash.update(meanflow_files::read(path).map_err(DataError::read(path))?);
             }
         }
         Ok(format!("{:x}", hash.finalize()))
+    }
+}
+
+/// Height and width of a picture that is used as it is.
+fn within_bound(path: &Path) -> Result<[usize; 2], DataError> {
+    let [height, width] = pictures::size(path)?;
+    match height.max(width) {
+        side if side > SIDE => {
+            let problem = format!("{height}×{width} pixels; `size` makes pictures of more than {SIDE}×{SIDE} smaller");
+            Err(wrong(path, problem))
+        }
+        _ => Ok([height, width]),
     }
 }
 
@@ -330,9 +343,16 @@ impl Dataset for ImageFolder {
     fn read(&self, index: usize, sample: &mut [f32]) -> Result<(), DataError> {
         let picture = pictures::decode(&self.files[index].0, self.background)?;
         let picture = match self.fit {
-            Some(side) => pictures::fit(picture, side),
+            Some(side) => {
+                pictures::fit(picture, side).map_err(|problem| wrong(&self.files[index].0, problem))?
+            }
             None => picture,
         };
+        let found = [picture.height() as usize, picture.width() as usize];
+        if found != self.size {
+            let problem = format!("{}×{} pixels now, and {}×{} when the set was opened", found[0], found[1], self.size[0], self.size[1]);
+            return Err(wrong(&self.files[index].0, problem));
+        }
         pictures::write_values(&picture, sample);
         Ok(())
     }

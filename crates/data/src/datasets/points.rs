@@ -65,7 +65,7 @@ struct Points {
 
 impl Points {
     fn read(path: &Path, classes: Option<usize>, scale: bool) -> Result<Self, DataError> {
-        let bytes = std::fs::read(path).map_err(DataError::read(path))?;
+        let bytes = meanflow_files::read(path).map_err(DataError::read(path))?;
         let (mut points, labels) = parse(path, &bytes, classes)?;
         if scale {
             standardise(&mut points)

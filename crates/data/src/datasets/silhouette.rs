@@ -13,6 +13,9 @@ use crate::density::{self, Density, Drawn};
 use crate::error::DataError;
 use crate::random;
 
+/// Pixels of a picture, whose places are kept.
+const MOST: usize = 1 << 25;
+
 /// What the registry knows of it.
 pub static KIND: Kind = Kind {
     name: "silhouette",
@@ -64,10 +67,16 @@ struct Silhouette {
 
 impl Silhouette {
     fn read(path: &Path, invert: bool) -> Result<Self, DataError> {
-        let file = std::fs::read(path).map_err(DataError::read(path))?;
-        let picture = image::load_from_memory(&file)
-            .map_err(|source| DataError::Picture { path: path.to_path_buf(), source })?
-            .into_luma_alpha16();
+        let broken = |error| DataError::picture(path)(error);
+        let header = meanflow_pictures::header(path).map_err(broken)?;
+        if header.height * header.width > MOST {
+            let problem = format!(
+                "{}×{} pixels are more than the {MOST} that a silhouette may have; scale it down",
+                header.height, header.width
+            );
+            return Err(DataError::ImageFolder { path: path.to_path_buf(), problem });
+        }
+        let picture = meanflow_pictures::decode(path).map_err(broken)?.into_luma_alpha16();
         let (width, height) = picture.dimensions();
         let white = u32::from(u16::MAX);
         let inside: Vec<[u32; 2]> = picture

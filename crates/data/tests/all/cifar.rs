@@ -1,6 +1,7 @@
 //! CIFAR-10 and CIFAR-100: folders, archives, and files that are wrong.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
@@ -172,4 +173,35 @@ fn an_epoch_is_the_same_on_any_number_of_threads() {
     // Resumed in the middle of the epoch.
     let mut resumed = Loader::new(data, settings, Cursor { epoch: 0, position: 64 }).expect("valid settings");
     assert_eq!(resumed.next_batch().expect("in memory"), batches[2]);
+}
+
+/// A small archive may say, or unpack to, any number of bytes.
+#[test]
+fn members_that_are_too_large_are_not_unpacked() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = here.path().join("x.tar.gz");
+    let pack = |name: &str, said: u64, zeros: u64| {
+        let file = fs::File::create(&path).expect("a writable folder");
+        let mut gzip = GzEncoder::new(file, Compression::fast());
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).expect("a short name");
+        header.set_size(said);
+        header.set_cksum();
+        gzip.write_all(header.as_bytes()).expect("a writable file");
+        std::io::copy(&mut std::io::repeat(0).take(zeros), &mut gzip).expect("a writable file");
+        gzip.finish().expect("a writable file");
+        let opened = DataConfig::new(Cifar10Config::new(&path)).open();
+        opened.err().expect("no whole archive").to_string()
+    };
+    let error = pack("a/data_batch_1.bin", 1 << 40, 1 << 20);
+    assert!(
+        error.contains("x.tar.gz")
+            && error.contains("data_batch_1.bin has 1099511627776 bytes; 201326592 are the most"),
+        "{error}"
+    );
+    let error = pack("a/data_batch_1.bin", 30_730_000, 3073);
+    assert!(error.contains("data_batch_1.bin has 3073 of 30730000 bytes"), "{error}");
+    // Passing over a member that is not wanted comes to an end, too.
+    let error = pack("a/other", 1 << 40, 300 << 20);
+    assert!(error.contains("x.tar.gz"), "{error}");
 }

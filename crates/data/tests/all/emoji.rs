@@ -85,3 +85,20 @@ fn tables_and_pictures_that_are_wrong_are_named() {
     fs::write(here.path().join("emoji.json"), "[{]").expect("a writable folder");
     assert!(error().contains("emoji.json: "), "{}", error());
 }
+
+/// A table that somebody else made does not open files outside its folder.
+#[test]
+fn names_that_lead_out_of_the_folder_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    set(here.path());
+    RgbaImage::new(64, 64).save(here.path().join("out.png")).expect("a writable folder");
+    for name in ["../../../out.png", "/etc/out.png", "..", "", "64/0.png"] {
+        let table = format!(r#"[{{"image": "{name}", "category": "Flags"}}]"#);
+        fs::write(here.path().join("emoji.json"), table).expect("a writable folder");
+        let error = DataConfig::new(EmojiConfig::new(here.path())).open().err().expect("no name").to_string();
+        let expected = format!(
+            "emoji.json: entry 0 names the image {name:?}, which is no name of a file in img/google/64"
+        );
+        assert!(error.ends_with(&expected), "{error}");
+    }
+}

@@ -169,3 +169,62 @@ fn no_folder_is_read_twice() {
         fs::remove_file(&link).expect("it is there");
     }
 }
+
+/// A JPEG that is cut short has a whole header; without a check it would be trained on, half of it grey.
+#[test]
+fn pictures_that_are_cut_short_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    for name in ["1.png", "1.jpg"] {
+        let path = here.path().join("a").join(name);
+        save(RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, (x * 8) as u8, 9])), &path);
+        let whole = fs::read(&path).expect("just written");
+        fs::write(&path, &whole[..whole.len() * 2 / 3]).expect("a writable folder");
+        let data = DataConfig::new(config(here.path())).open().expect("headers are whole");
+        let error = inspect(&*data).expect_err("half a picture");
+        assert!(matches!(&error, DataError::Picture { path, .. } if path.ends_with(name)), "{error}");
+        fs::remove_file(&path).expect("it is there");
+    }
+}
+
+/// Pictures that say that they are large: refused by their headers.
+#[test]
+fn pictures_that_are_too_large_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = here.path().join("a/1.png");
+    save(GrayImage::new(5000, 1), &path);
+    let error = message(config(here.path()));
+    let expected =
+        format!("{}: 1×5000 pixels; `size` makes pictures of more than 4096×4096 smaller", path.display());
+    assert_eq!(error, expected);
+    let described = DataConfig::new(config(here.path())).describe().expect_err("a large picture");
+    assert_eq!(described.to_string(), expected);
+    let sized = |size| DataConfig::new(ImageFolderConfig { size: Some(size), ..config(here.path()) }).open();
+    assert!(read_rows(&*sized(8).expect("a strip"), [0]).is_ok());
+    save(GrayImage::new(60_000, 1), &path);
+    let error = read_rows(&*sized(64).expect("a strip"), [0]).expect_err("a strip").to_string();
+    assert!(error.ends_with("1.png: 1×60000 pixels are too long a strip to be scaled to 64×64"), "{error}");
+}
+
+/// A pipe with the name of a picture; opening it would wait for ever.
+#[cfg(unix)]
+#[test]
+fn pipes_are_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(here.path().join("a")).expect("a writable folder");
+    let pipe = here.path().join("a/1.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let expected = format!("cannot read {}: it is a pipe or a device, not a file", pipe.display());
+    for size in [None, Some(8)] {
+        assert_eq!(message(ImageFolderConfig { size, ..config(here.path()) }), expected);
+    }
+    for config in [
+        DataConfig::new(meanflow_data::PointsConfig::new(&pipe)),
+        DataConfig::new(meanflow_data::SilhouetteConfig::new(&pipe)),
+        DataConfig::new(meanflow_data::IdxConfig::new(&pipe)),
+        DataConfig::new(meanflow_data::Cifar10Config::new(&pipe)),
+        DataConfig::new(meanflow_data::Hdf5Config::new(&pipe)),
+    ] {
+        let error = config.open().err().expect("a pipe").to_string();
+        assert!(error.contains("it is a pipe or a device, not a file"), "{}: {error}", config.name());
+    }
+}

@@ -1,6 +1,6 @@
 //! Weights by name, from a PyTorch state dict or a safetensors file.
 
-use std::{collections::BTreeMap, fs::File, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use meanflow_weights::{FileError, HostTensor, TensorFile};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ impl Weights {
     /// A file that cannot be read, is truncated or of another format.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let mut hash = Sha256::new();
-        let hashed = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+        let hashed = meanflow_files::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
         hashed.map_err(InputError::read(path))?;
         let tensors =
             TensorFile::open(path).and_then(|mut file| file.floats()).map_err(|error| match error {

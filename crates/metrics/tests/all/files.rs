@@ -296,3 +296,48 @@ fn pictures_elsewhere_are_pictures() {
     assert_eq!(nine.digest().unwrap(), bytes.digest().unwrap());
     assert_eq!(elsewhere.digest().unwrap_err().to_string(), "x.h5: no picture 9");
 }
+
+/// Links that go round in a circle, or lead to a folder that is there already, give no picture twice.
+#[cfg(unix)]
+#[test]
+fn links_give_no_picture_twice() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::create_dir(path.join("b")).unwrap();
+    for name in ["1.png", "2.png", "b/3.png"] {
+        GrayImage::new(4, 4).save(path.join(name)).unwrap();
+    }
+    symlink(".", path.join("self")).unwrap();
+    symlink("..", path.join("b/up")).unwrap();
+    symlink("b", path.join("a")).unwrap();
+    assert_eq!(Input::open(path).unwrap().len(), Some(3));
+    // A link to somewhere else is a folder like others.
+    let elsewhere = tempfile::tempdir().unwrap();
+    GrayImage::new(4, 4).save(elsewhere.path().join("4.png")).unwrap();
+    symlink(elsewhere.path(), path.join("c")).unwrap();
+    assert_eq!(Input::open(path).unwrap().len(), Some(4));
+}
+
+/// Opening a pipe would wait for ever; a large picture is known by its header, one that is cut short when it is read.
+#[cfg(unix)]
+#[test]
+fn pipes_large_pictures_and_halves_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["x.png", "x.npy", "x.npz"] {
+        let pipe = folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let path = if name == "x.png" { folder.path() } else { &pipe };
+        refused(path, &[name, "it is a pipe or a device, not a file"]);
+        fs::remove_file(&pipe).unwrap();
+    }
+    let path = folder.path().join("x.jpg");
+    GrayImage::new(5000, 8).save(&path).unwrap();
+    refused(folder.path(), &["x.jpg", "is 8×5000; 4096×4096 is the most"]);
+    RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, 8, 9])).save(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 20]).unwrap();
+    let input = Input::open(folder.path()).unwrap();
+    let error = images(&input).rows(&[0]).unwrap_err().to_string();
+    assert!(error.contains("x.jpg: the picture: it is cut short"), "{error}");
+}

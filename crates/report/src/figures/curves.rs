@@ -6,6 +6,7 @@ use crate::{
     chart::{Panel, Series, figure},
     run::Run,
     style::{variant_color, variant_dashed},
+    thin::{MOST as MOST_POINTS, places, thin},
 };
 
 /// A quantity of the training log: its name there, its title, and its axis.
@@ -67,7 +68,7 @@ fn panel(runs: &[Run], (name, title, scale): Quantity) -> Option<Panel> {
                 color: variant_color(place),
                 dashed: variant_dashed(place),
                 points: smooth(&raw),
-                raw,
+                raw: thin(raw, MOST_POINTS),
                 band: Vec::new(),
                 dots: false,
             }
@@ -87,13 +88,14 @@ fn panel(runs: &[Run], (name, title, scale): Quantity) -> Option<Panel> {
     })
 }
 
-/// A running mean over a fortieth of the points; values that are not finite are passed over.
+/// A running mean over a fortieth of the points, at as many places as can be seen; values that are not finite are passed over.
 ///
 /// At the beginning, where curves are steep, the window shrinks to stay centred; at the end it is cut off, so that the
 /// curve does not end in a single noisy value.
 fn smooth(raw: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let half = raw.len() / 80;
-    (0..raw.len())
+    places(raw.len(), MOST_POINTS)
+        .into_iter()
         .map(|index| {
             let before = half.min(index);
             let after = before.min(raw.len() - 1 - index);
@@ -116,5 +118,9 @@ mod tests {
         let smoothed = smooth(&line);
         assert!(smoothed.iter().zip(&line).take(395).all(|(a, b)| (a.1 - b.1).abs() < 1e-9));
         assert!(smooth(&[]).is_empty());
+        let long: Vec<(f64, f64)> = (0..100_000).map(|i| (f64::from(i), 2.0 * f64::from(i))).collect();
+        let smoothed = smooth(&long);
+        assert_eq!(smoothed.len(), MOST_POINTS);
+        assert!(smoothed.iter().take(900).all(|(x, y)| (y - 2.0 * x).abs() < 1e-6));
     }
 }

@@ -4,6 +4,7 @@ use image::RgbaImage;
 
 use super::{Figure, union, weights};
 use crate::{
+    bounds::GRIDS,
     canvas::{Align, Canvas, Pen},
     chart::{TITLE, WIDTH},
     run::Run,
@@ -123,7 +124,8 @@ pub fn first_grids(runs: &[Run]) -> Option<Figure> {
 
 /// The newest grids of every variant at every NFE; nothing where there is no grid.
 pub fn all_grids(runs: &[Run]) -> Option<Figure> {
-    let nfes = union(runs.iter().map(|run| run.grids().iter().map(|grid| grid.nfe).collect()));
+    let mut nfes = union(runs.iter().map(|run| run.grids().iter().map(|grid| grid.nfe).collect()));
+    nfes.truncate(GRIDS);
     let rows: Vec<TileRow> = runs
         .iter()
         .enumerate()

@@ -8,6 +8,7 @@ use super::{
     union, weights,
 };
 use crate::{
+    bounds::GRIDS,
     canvas::{Align, Canvas, Pen},
     chart::{TITLE, WIDTH},
     run::Run,
@@ -140,7 +141,8 @@ pub fn first_densities(runs: &[Run]) -> Option<Figure> {
 pub fn all_densities(runs: &[Run]) -> Option<Figure> {
     let (_, window, peak) = frame(runs)?;
     let of = |run: &Run| run.points().map(|points| points.samples.clone()).unwrap_or_default();
-    let nfes = union(runs.iter().map(|run| of(run).iter().map(|(nfe, _)| *nfe).collect()));
+    let mut nfes = union(runs.iter().map(|run| of(run).iter().map(|(nfe, _)| *nfe).collect()));
+    nfes.truncate(GRIDS);
     let rows: Vec<TileRow> = runs
         .iter()
         .enumerate()

@@ -8,7 +8,11 @@ use crate::{
     run::Run,
     scores::Scores,
     style::{short, variant_color, variant_dashed},
+    thin::thin,
 };
+
+/// Dots of a curve; more would hide each other.
+const DOTS: usize = 200;
 
 /// Evaluations of the main EMA of a run, of one metric.
 fn lines<'a>(run: &'a Run, metric: &'a str) -> impl Iterator<Item = &'a EvalLine> {
@@ -101,10 +105,13 @@ pub fn score_curves(runs: &[Run], scores: &Scores) -> Option<Figure> {
                 .map(|(place, run)| Series {
                     color: variant_color(place),
                     dashed: variant_dashed(place),
-                    points: lines(run, &metric)
-                        .filter(|line| line.nfe == nfe)
-                        .map(|line| (line.images, line.value))
-                        .collect(),
+                    points: thin(
+                        lines(run, &metric)
+                            .filter(|line| line.nfe == nfe)
+                            .map(|line| (line.images, line.value))
+                            .collect(),
+                        DOTS,
+                    ),
                     raw: Vec::new(),
                     band: Vec::new(),
                     dots: true,

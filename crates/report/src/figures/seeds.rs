@@ -8,7 +8,9 @@ use crate::{
     run::Run,
     scores::Scores,
     style::{Color, variant_color, variant_dashed},
+    thin::{MOST, places},
 };
+use std::collections::HashMap;
 
 /// Colours of groups, for legends.
 fn entries(groups: &[Group]) -> Vec<(String, Color, bool)> {
@@ -103,25 +105,24 @@ pub fn seeds_over_images(runs: &[Run], groups: &[Group], scores: &Scores) -> Opt
 
 /// Images seen and spread at every step that all runs of the group have scored.
 fn over_images(runs: &[Run], group: &Group, metric: &str, nfe: u64) -> Vec<(f64, Spread)> {
-    let at = |run: &Run, step: u64| {
+    // Of each run what it scored at every step, the last time that it did.
+    let of_run = |run: &Run| -> HashMap<u64, (f64, f64)> {
         let ema = run.main_ema();
-        run.evals
+        let lines = run
+            .evals
             .iter()
-            .rfind(|line| {
-                line.step == step
-                    && Some(line.ema.as_str()) == ema
-                    && line.metric == metric
-                    && line.nfe == nfe
-            })
-            .map(|line| (line.images, line.value))
+            .filter(|line| Some(line.ema.as_str()) == ema && line.metric == metric && line.nfe == nfe);
+        lines.map(|line| (line.step, (line.images, line.value))).collect()
     };
+    let known: Vec<HashMap<u64, (f64, f64)>> = group.runs.iter().map(|run| of_run(&runs[*run])).collect();
     let first = &runs[group.runs[0]];
     let mut steps: Vec<u64> = first.evals.iter().map(|line| line.step).collect();
     steps.dedup();
     let last_step = last(first, metric, nfe).map(|line| line.step);
     let mut spreads = Vec::new();
-    for step in steps.into_iter().filter(|step| Some(*step) <= last_step) {
-        let values: Vec<(f64, f64)> = group.runs.iter().filter_map(|run| at(&runs[*run], step)).collect();
+    steps.retain(|step| Some(*step) <= last_step);
+    for step in places(steps.len(), MOST).into_iter().map(|place| steps[place]) {
+        let values: Vec<(f64, f64)> = known.iter().filter_map(|of_run| of_run.get(&step).copied()).collect();
         if values.len() == group.runs.len() {
             let spread = Spread::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
             spreads.extend(spread.map(|spread| (values[0].0, spread)));

@@ -28,7 +28,7 @@ impl fmt::Debug for StoredArray {
 impl StoredArray {
     /// The array in `length` bytes from `at` on; `None` in Fortran order.
     pub(super) fn open(path: &Path, at: u64, length: u64) -> Result<Option<Self>, FileError> {
-        let mut reader = BufReader::new(File::open(path)?);
+        let mut reader = BufReader::new(meanflow_files::open(path)?);
         reader.seek(SeekFrom::Start(at))?;
         let (header, size) = Header::read(&mut (&mut reader).take(length))?;
         header.check(length.saturating_sub(size))?;

@@ -1,5 +1,5 @@
 use super::*;
-use std::io::Write;
+use std::{fs::File, io::Write};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 fn npy(header: &str, values: &[u8]) -> Vec<u8> {

@@ -32,13 +32,13 @@ struct Place {
 /// Whether the file begins with a pickle.
 pub(super) fn begins(path: &Path) -> Result<bool, FileError> {
     let mut start = Vec::new();
-    File::open(path)?.take(1).read_to_end(&mut start)?;
+    meanflow_files::open(path)?.take(1).read_to_end(&mut start)?;
     Ok(start == [0x80])
 }
 
 /// Reads the pickles and where the storages are.
 pub(super) fn open(path: &Path) -> Result<(Storages, Pickle), FileError> {
-    let file = File::open(path)?;
+    let file = meanflow_files::open(path)?;
     let length = file.metadata()?.len();
     let mut file = BufReader::new(file);
     let mut left = length.min(PICKLE);
