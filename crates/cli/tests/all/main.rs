@@ -12,6 +12,8 @@ mod jobs;
 mod onnx;
 mod parity;
 mod resume;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 use assert_cmd::Command;
 use std::path::Path;

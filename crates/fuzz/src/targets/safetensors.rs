@@ -1,0 +1,11 @@
+//! Safetensors files, with and without a checksum.
+
+use crate::Target;
+
+pub(super) const TARGET: Target = Target {
+    name: "safetensors",
+    seeds: &["crates/fuzz/corpus/safetensors"],
+    together: false,
+    cost: 1,
+    read: super::read_tensors,
+};
