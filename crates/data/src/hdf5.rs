@@ -137,6 +137,13 @@ impl File {
                 let across: u64 = grid[1..].iter().product();
                 let mut stored = vec![0; grid[0] as usize];
                 for chunk in data.chunks().map_err(broken)? {
+                    // Memory is taken for the bytes of a chunk before they are read.
+                    if chunk.storage_size > file_bytes {
+                        let (row, size) = (chunk.offset[0], chunk.storage_size);
+                        return Err(format!(
+                            "its chunk at row {row} would have {size} bytes, in a file of {file_bytes}"
+                        ));
+                    }
                     let inside = chunk.offset.iter().zip(shape).all(|(at, side)| at < side);
                     if inside {
                         stored[(chunk.offset[0] / chunk_shape[0].max(1)) as usize] += 1;

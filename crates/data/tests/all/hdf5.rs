@@ -567,3 +567,19 @@ fn truncated_files_are_refused() {
     let error = message(Hdf5Config::new(&file));
     assert!(error.contains("cut.h5"), "{error}");
 }
+
+/// Four bytes of the index say that a chunk has 4 GiB, which were taken before they were missed.
+#[test]
+fn a_chunk_that_is_larger_than_its_file_is_refused() {
+    let here = tempfile::tempdir().expect("a temporary folder");
+    let path = here.path().join("x.h5");
+    let mut bytes = fs::read(fixture("moments_big_endian.h5")).expect("a fixture");
+    assert_eq!(bytes[1592..1596], 0xc6u32.to_le_bytes(), "the size of the chunk of rows 24 to 31");
+    bytes[1592..1596].copy_from_slice(&u32::MAX.to_le_bytes());
+    fs::write(&path, bytes).expect("a writable folder");
+    let expected = format!(
+        "{}: array `moments`: its chunk at row 24 would have 4294967295 bytes, in a file of 13352",
+        path.display()
+    );
+    assert_eq!(message(Hdf5Config::new(&path)), expected);
+}
