@@ -10,6 +10,7 @@ use meanflow_metrics::{
     networks::{InceptionResize, LITE0_PATH},
 };
 use meanflow_score::classifier::Training;
+use meanflow_train::bench::Job;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 /// One-step generative modelling: train, score and compare MeanFlow and flow matching from one experiment file.
@@ -38,6 +39,10 @@ pub enum Command {
     Run(Run),
     /// Write the report of one or more run folders.
     Report(Report),
+    /// List runs: state, step, scores, device, commit.
+    Runs(Runs),
+    /// Compare the configurations, origins and scores of two runs.
+    Diff(Diff),
     /// Draw samples from a run or an exported network.
     Sample(Sample),
     /// Score runs, pictures or arrays against real data.
@@ -126,6 +131,36 @@ pub struct Doctor {
     pub runs: Vec<PathBuf>,
     #[command(flatten)]
     pub on: OnDevice,
+}
+
+/// `runs`.
+#[derive(Debug, ClapArgs)]
+pub struct Runs {
+    /// Run folders, or folders of runs.
+    #[arg(default_value = "runs")]
+    pub folders: Vec<PathBuf>,
+    /// Only runs of which this holds: KEY=VALUE, KEY!=VALUE, KEY<VALUE or KEY>VALUE; may be repeated. Keys are path, state, step,
+    /// started, device, commit, objective, net, data, a score such as `w2@1`, and those of the configuration.
+    #[arg(long, value_name = "CONDITION")]
+    pub filter: Vec<String>,
+    /// Sort by such a key, rising; falling with `-` before it, as in `--sort=-step`.
+    #[arg(long, value_name = "KEY")]
+    pub sort: Option<String>,
+    /// Print JSON, with all scores.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `diff`.
+#[derive(Debug, ClapArgs)]
+pub struct Diff {
+    /// A run folder.
+    pub first: PathBuf,
+    /// Another.
+    pub second: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `run`.
@@ -505,17 +540,6 @@ pub struct Parity {
     pub on: OnDevice,
 }
 
-/// What `bench` times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Objective {
-    /// A flow-matching step.
-    Fm,
-    /// A MeanFlow step, 25 % of the rows differentiated.
-    Meanflow,
-    /// One-step sampling.
-    Sample,
-}
-
 /// `bench`.
 #[derive(Debug, ClapArgs)]
 pub struct Bench {
@@ -528,9 +552,9 @@ pub struct Bench {
     /// dit, unet, dit-s2, dit-b4, dit-xl2 or unet-cifar.
     #[arg(long, default_value = "dit")]
     pub net: String,
-    /// What to time; default: all three.
-    #[arg(long, value_enum)]
-    pub objective: Option<Objective>,
+    /// What to time: a step of flow matching, one of MeanFlow with 25 % of the rows differentiated, or one-step sampling; default: all three.
+    #[arg(long, value_parser = PossibleValuesParser::new(Job::NAMES.map(|(name, ..)| name)))]
+    pub objective: Option<String>,
     /// Rows of a step.
     #[arg(long, default_value_t = 64)]
     pub batch: usize,

@@ -94,16 +94,8 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
         return (text.trim_end().to_owned(), if error.is_about_data() { 1 } else { 2 });
     }
     let train = said.and_then(|said| said.downcast_ref::<TrainError>());
-    let code = match train.or_else(|| error.downcast_ref()) {
-        Some(
-            TrainError::Changed { .. }
-            | TrainError::OtherData { .. }
-            | TrainError::OtherWeights { .. }
-            | TrainError::Request(_),
-        ) => 2,
-        _ if error.is::<args::Usage>() => 2,
-        _ => 1,
-    };
+    let asked_wrong = train.or_else(|| error.downcast_ref()).is_some_and(TrainError::is_of_the_request);
+    let code = if asked_wrong || error.is::<args::Usage>() { 2 } else { 1 };
     (format!("error: {}", chain(error)), code)
 }
 

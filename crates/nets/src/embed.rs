@@ -8,7 +8,10 @@ use burn::{
 
 use meanflow_core::precision::typed_as;
 
-use crate::init::{Init, Law};
+use crate::{
+    init::{Init, Law},
+    start::constant,
+};
 
 /// Law of the embedders' weights in DiT.
 pub(crate) const NARROW: Law = Law::Normal(0.02);
@@ -46,6 +49,17 @@ impl<B: Backend> TimeEmbedder<B> {
         let features = Tensor::cat(vec![angles.clone().cos(), angles.sin()], 1);
         let features = typed_as(features, &self.fc1.weight.val());
         self.fc2.forward(silu(self.fc1.forward(features)))
+    }
+
+    /// What it says of the time 0, `[width]`.
+    pub fn at_zero(&self) -> Tensor<B, 1> {
+        let zero = Tensor::zeros([1], &self.fc1.weight.device());
+        self.forward(zero).squeeze_dim::<1>(0)
+    }
+
+    /// The embedder that says `value`, `[width]`, of every time, and can learn to tell them apart.
+    pub fn constant(self, value: Tensor<B, 1>) -> Self {
+        Self { fc2: constant(self.fc2, value), ..self }
     }
 }
 

@@ -107,6 +107,12 @@ pub enum NetError {
         /// As given.
         probability: String,
     },
+    /// No weights of a network say for every `r ≤ t` what a trained velocity says at `t`.
+    #[error("the weights cannot be set so that the network starts as the flow: {reason}")]
+    NoStart {
+        /// In words.
+        reason: &'static str,
+    },
     /// Anything else, of a network outside the framework.
     #[error("{reason}")]
     Own {
@@ -131,6 +137,7 @@ impl NetError {
             Self::Attention { .. } => "attention",
             Self::Filter { .. } => "filter",
             Self::Dropout { .. } => "dropout",
+            Self::NoStart { .. } => "clock",
             Self::Own { key, .. } => key,
         }
     }

@@ -52,6 +52,17 @@ pub trait Networks: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// See [`Network::computes_as`](crate::Network::computes_as); networks of different kinds do not.
     fn computes_as(&self, other: &Self) -> bool;
 
+    /// See [`Network::from_flow`](crate::Network::from_flow); networks of different kinds have no such start.
+    ///
+    /// # Errors
+    /// [`NetError::NoStart`].
+    fn from_flow<B: Backend>(
+        &self,
+        from: &Self,
+        flow: Net<B, Self>,
+        fresh: Net<B, Self>,
+    ) -> Result<Net<B, Self>, NetError>;
+
     /// See [`Network::conventions`](crate::Network::conventions).
     fn foreign_conventions(&self, shape: [usize; 3]) -> Vec<Convention>;
 
@@ -304,6 +315,27 @@ macro_rules! networks {
                     })+
                     #[allow(unreachable_patterns)] // where there is one kind
                     _ => false,
+                }
+            }
+
+            fn from_flow<B: burn::tensor::backend::Backend>(
+                &self,
+                from: &Self,
+                flow: $crate::Net<B, Self>,
+                fresh: $crate::Net<B, Self>,
+            ) -> Result<$crate::Net<B, Self>, $crate::NetError> {
+                match (self, from, flow.0, fresh.0) {
+                    $((
+                        Self::$variant(this),
+                        Self::$variant(from),
+                        $modules::$variant(flow),
+                        $modules::$variant(fresh),
+                    ) => {
+                        let start = $crate::Network::from_flow(this, from, flow, fresh)?;
+                        Ok($crate::Net($modules::$variant(start)))
+                    })+
+                    #[allow(unreachable_patterns)] // where there is one kind
+                    _ => Err($crate::NetError::NoStart { reason: "the flow has another kind of network" }),
                 }
             }
 

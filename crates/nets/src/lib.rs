@@ -28,6 +28,7 @@ pub mod norm;
 pub mod parity;
 pub mod patch;
 mod registry;
+mod start;
 mod table;
 pub mod unet;
 pub mod weights;

@@ -15,6 +15,7 @@ use crate::{
     init::{Init, Law},
     network::{Activations, Network},
     norm::layer_norm,
+    start::{check_clocks, widened},
 };
 
 /// Sizes of an [`Mlp`].
@@ -90,6 +91,16 @@ impl Network for MlpConfig {
 
     fn make<B: Backend>(&self, shape: [usize; 3], classes: Option<usize>, init: &Init<B>) -> Mlp<B> {
         Mlp::new(self, shape, classes, init)
+    }
+
+    fn from_flow<B: Backend>(&self, from: &Self, flow: Mlp<B>, fresh: Mlp<B>) -> Result<Mlp<B>, NetError> {
+        check_clocks(from.clock, self.clock, Self { clock: self.clock, ..from.clone() } == *self)?;
+        let gap = (from.clock == Clock::TimeAndGap).then(|| {
+            let zero = Tensor::zeros([1], &flow.input.weight.device());
+            flow.time_features(zero)
+        });
+        let known = flow.input.weight.dims()[0] - (from.clock.count() - 1) * (1 + 2 * from.octaves);
+        Ok(Mlp { input: widened(fresh.input, &flow.input, known, gap), clock: self.clock, ..flow })
     }
 }
 

@@ -61,6 +61,20 @@ pub trait Network: Clone + Debug + PartialEq + Send + Sync + 'static {
         self == other
     }
 
+    /// A start for an average velocity: the network of these settings that says for every `r ≤ t` what `flow`, of the settings
+    /// `from`, says at `r = t`. What it is not told there stays as in `fresh`, and every parameter can learn.
+    ///
+    /// # Errors
+    /// [`NetError::NoStart`]: no weights of this network say that, or the kind does not offer it, as this default does not.
+    fn from_flow<B: Backend>(
+        &self,
+        _from: &Self,
+        _flow: Self::Module<B>,
+        _fresh: Self::Module<B>,
+    ) -> Result<Self::Module<B>, NetError> {
+        Err(NetError::NoStart { reason: "this kind of network does not offer it" })
+    }
+
     /// The names that other programs have for its weights.
     fn conventions(&self, _shape: [usize; 3]) -> Vec<Convention> {
         Vec::new()

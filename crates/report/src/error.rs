@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why no report was written. Incomplete runs are no errors: what is missing is noted in the page.
+/// Why no report, list or comparison was made. Incomplete runs are no errors: what is missing is noted in the page.
 #[derive(Debug, Error)]
 pub enum ReportError {
     /// The list of run folders is empty.
@@ -18,6 +18,14 @@ pub enum ReportError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A filter of a list that is no condition.
+    #[error("`{0}` is no condition; write KEY=VALUE, KEY!=VALUE, KEY<VALUE or KEY>VALUE, as in `w2@1<0.3`")]
+    Filter(String),
+    /// A list is to be sorted by what no run has.
+    #[error(
+        "no run has `{0}` to sort by; there are path, state, step, started, device, commit, scores such as w2@1, and keys of the configuration"
+    )]
+    Sort(String),
     /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

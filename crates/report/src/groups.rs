@@ -73,6 +73,11 @@ fn without_seed(label: &str) -> String {
 }
 
 impl Group {
+    /// The name of its runs without their seeds, also where its label says the experiment too.
+    pub fn name(&self, runs: &[Run]) -> String {
+        without_seed(&runs[self.runs[0]].variant)
+    }
+
     /// The last values of its runs, of the main average of each.
     pub fn values(&self, runs: &[Run], metric: &str, nfe: u64) -> Vec<f64> {
         self.runs.iter().filter_map(|run| last(&runs[*run], metric, nfe)).map(|line| line.value).collect()

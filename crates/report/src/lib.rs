@@ -9,6 +9,8 @@ mod axis;
 mod bounds;
 mod canvas;
 mod chart;
+mod compared;
+mod copies;
 mod diff;
 mod error;
 mod figures;
@@ -17,8 +19,10 @@ mod groups;
 mod header;
 mod headline;
 mod kept;
+mod listing;
 mod log;
 mod page;
+mod published;
 mod run;
 mod samples;
 mod scores;
@@ -30,8 +34,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use compared::Compared;
 pub use error::ReportError;
+pub use listing::Listing;
 
+use copies::{Copies, FORMATS};
 use figures::Figure;
 use groups::Group;
 use run::Run;
@@ -79,6 +86,11 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<Summary, ReportError> {
     let all = json!({ "lower_is_better": true, "rows": rows, "seeds": seeds });
     let table = format!("{all:#}\n");
     let table = put(out, "scores.json", table.as_bytes())?;
+    if let Some(copies) = Copies::of(&runs, &groups, &scores) {
+        for (ending, _, write) in FORMATS {
+            put(out, &format!("scores.{ending}"), write(&copies).as_bytes())?;
+        }
+    }
     let page = page::render(&runs, &groups, &scores, &drawn).into_string();
     let index = put(out, "index.html", page.as_bytes())?;
     let notes =

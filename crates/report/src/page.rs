@@ -1,5 +1,6 @@
 //! The page: one HTML file with everything inside it.
 
+mod published;
 mod seeds;
 mod tables;
 
@@ -7,7 +8,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use crate::{
-    Drawn, glossary,
+    Drawn,
+    copies::{Copies, FORMATS},
+    glossary,
     groups::Group,
     header,
     headline::headlines,
@@ -51,6 +54,8 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                             h3 { "Every run" }
                         }
                         (tables::scores(runs, scores))
+                        (to_copy(runs, groups, scores))
+                        (published::published(runs, groups, scores))
                         @if let Some(it) = figure("score-nfe") { (it) }
                     }
                     (tables::kept(runs))
@@ -72,6 +77,7 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                     }
                     (metrics(scores))
                 }
+                script { (PreEscaped(include_str!("../assets/sort.js"))) }
                 footer { "Written by meanflow " (env!("CARGO_PKG_VERSION")) ". This page makes no network request." }
             }
         }
@@ -127,6 +133,19 @@ fn headline(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
                     }
                     ul { @for other in &line.against { li { (other) } } }
                 }
+            }
+        }
+    }
+}
+
+/// The table of scores in formats of other programs, folded away.
+fn to_copy(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
+    let Some(copies) = Copies::of(runs, groups, scores) else { return html! {} };
+    html! {
+        @for (ending, name, write) in FORMATS {
+            details {
+                summary { "As " (name) ", to copy; also in " code { "scores." (ending) } }
+                pre { (write(&copies)) }
             }
         }
     }

@@ -62,6 +62,15 @@ pub struct Yardstick {
     pub classes: usize,
 }
 
+impl Job {
+    /// The jobs of a yardstick, by their names on the command line, each with the rows that are differentiated along the flow.
+    pub const NAMES: [(&'static str, Self, &'static str); 3] = [
+        ("fm", Self::FlowMatching, "none"),
+        ("meanflow", Self::MeanFlow, "needed"),
+        ("sample", Self::Sample, "none"),
+    ];
+}
+
 impl Yardstick {
     /// Names of the yardsticks.
     pub const NAMES: [&'static str; 6] = ["dit", "unet", "dit-s2", "dit-b4", "dit-xl2", "unet-cifar"];
@@ -89,7 +98,10 @@ impl Yardstick {
         Ok(self.net.init(self.shape, Some(self.classes), &Streams::new(0), device)?)
     }
 
-    fn variant(&self, job: Job, batch: usize, microbatches: usize, steps: u64) -> Variant {
+    /// The run whose step is timed, over so many rows in so many parts.
+    pub fn variant(&self, job: Job, batch: usize, microbatches: usize) -> Variant {
+        // Longer than anybody times.
+        let steps = 1_000_000;
         let weight = Weight { p: 1.0, eps: 1e-2 };
         let time = TimeLaw::Uniform;
         let objective = match job {
@@ -231,7 +243,7 @@ pub fn on_the_processor<B: TrainBackend<Device = FlexDevice>>(
     count: usize,
     mut progress: impl FnMut(),
 ) -> Result<[(&'static str, Vec<f64>); 2], TrainError> {
-    let product = |job| Product::<B>::new(yardstick, job, batch, microbatches, &FlexDevice);
+    let product = |job| Product::<B>::new(yardstick.variant(job, batch, microbatches), job, &FlexDevice);
     let objectives =
         pairs(&mut product(Job::MeanFlow)?, &mut product(Job::FlowMatching)?, count, &mut progress);
     let mut with = Plain::<B>::new(yardstick, batch, &FlexDevice)?;
@@ -263,28 +275,12 @@ pub struct Product<B: TrainBackend, K: Kinds = BuiltIn> {
     device: B::Device,
 }
 
-impl<B: TrainBackend> Product<B> {
-    /// Makes the network and its batch.
-    ///
-    /// # Errors
-    /// If the network cannot be made.
-    pub fn new(
-        yardstick: &Yardstick,
-        job: Job,
-        batch: usize,
-        microbatches: usize,
-        device: &B::Device,
-    ) -> Result<Self, TrainError> {
-        Self::of(yardstick.variant(job, batch, microbatches, 1_000_000), job, device)
-    }
-}
-
 impl<B: TrainBackend, K: Kinds> Product<B, K> {
-    /// The step of a variant of an experiment, on noise with the shape and classes of its data, from fresh weights.
+    /// The job on a variant, on noise with the shape and classes of its data, from fresh weights.
     ///
     /// # Errors
     /// If the network cannot be made, or a frozen teacher cannot be read.
-    pub fn of(variant: Variant<K>, job: Job, device: &B::Device) -> Result<Self, TrainError> {
+    pub fn new(variant: Variant<K>, job: Job, device: &B::Device) -> Result<Self, TrainError> {
         let Description { shape, classes, .. } = variant.description;
         let batch = noise(shape, classes, variant.train.batch);
         let net = variant.net.init(shape, classes, &Streams::new(0), device)?;

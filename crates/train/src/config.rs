@@ -9,11 +9,12 @@ mod kinds;
 mod name;
 mod objective;
 mod plan;
+mod published;
 mod sort;
 mod training;
 
 pub use data::of_file as data_of_file;
-pub use init::InitConfig;
+pub use init::{InitConfig, StartFrom, StartRun};
 pub use kinds::{KindAbout, KindKey, kinds, told as told_kinds};
 pub use meanflow_score::config::{EvalConfig, Lite0};
 pub use meanflow_settings::{
@@ -119,6 +120,23 @@ impl<K: Kinds> Comparison<K> {
         names.iter().map(find).collect()
     }
 
+    /// The variants in groups: those that start from another of them come after it.
+    pub fn phases<'a>(chosen: &[&'a Variant<K>]) -> Vec<Vec<&'a Variant<K>>> {
+        let source = |variant: &Variant<K>| variant.init.run.as_ref()?.from.beside(&variant.name);
+        let (mut waiting, mut phases) = (chosen.to_vec(), Vec::new());
+        while !waiting.is_empty() {
+            let waits = |variant: &&Variant<K>| {
+                source(variant).is_some_and(|source| waiting.iter().any(|other| other.name == source))
+            };
+            let (late, now): (Vec<_>, Vec<_>) = waiting.iter().partition(|variant| waits(variant));
+            // Those that wait for each other fail by themselves.
+            let (late, now) = if now.is_empty() { (Vec::new(), late) } else { (late, now) };
+            phases.push(now);
+            waiting = late;
+        }
+        phases
+    }
+
     fn read(file: &Path, overrides: &[String], known: Option<Description>) -> Result<Self, ConfigError> {
         let document = Document::load(file, overrides, LAYOUT)?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -173,6 +191,7 @@ impl<K: Kinds> Variant<K> {
         let training = Training { batch: train.batch, steps: train.steps };
         let eval =
             EvalConfig::read(root, seed, training, items, described, objective.as_ref(), &K::metrics());
+        published::read(root);
         let name = match &tree.name {
             Some(node) => name::variant(root, node),
             None => format!("{}{}", objective.as_ref()?.name(), tree.suffix),
@@ -196,9 +215,13 @@ impl<K: Kinds> Variant<K> {
     /// What changed from `before`, key by key. Where the data lies is left out: its digest says whether it is the same.
     pub fn differences(before: &Self, after: &Self) -> Vec<Difference> {
         let mut differences = Resolved::differences(&before.resolved, &after.resolved, is_place_of_data);
-        // The weights are in the checkpoint: where their file lies now is no difference either.
-        let both_from_files = before.init.weights.is_some() && after.init.weights.is_some();
-        differences.retain(|difference| difference.key != "init.weights" || !both_from_files);
+        // The weights are in the checkpoint: where their file or run lies now is no difference either.
+        let (before, after) = (&before.init, &after.init);
+        let files = before.weights.is_some() && after.weights.is_some();
+        let runs = before.run.is_some() && after.run.is_some();
+        differences.retain(|Difference { key, .. }| {
+            !(files && key == "init.weights") && !(runs && key == "init.run")
+        });
         differences
     }
 

@@ -172,6 +172,14 @@ impl From<GeneratorError> for TrainError {
 }
 
 impl TrainError {
+    /// Whether something else was asked for than there is or was: exit code 2, nothing was done.
+    pub fn is_of_the_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Changed { .. } | Self::OtherData { .. } | Self::OtherWeights { .. } | Self::Request(_)
+        )
+    }
+
     pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::Write { path, error }

@@ -47,12 +47,21 @@ pub fn runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     Ok(found.into_iter().map(|(_, folder)| folder).collect())
 }
 
-/// The same, of which there must be one.
+/// The same, also of folders of experiments, by their names; there must be a run.
 ///
 /// # Errors
 /// [`TrainError::NoRun`], and those of [`runs_within`].
 pub fn some_runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
-    let found = runs_within(path)?;
+    let mut found = runs_within(path)?;
+    if found.is_empty() {
+        let entries = fs::read_dir(path).map_err(TrainError::read(path))?;
+        let mut experiments: Vec<PathBuf> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        experiments.sort();
+        for experiment in experiments {
+            found.extend(runs_within(&experiment)?);
+        }
+    }
     let reason = "there is no config.toml in it or in its folders".to_owned();
     if found.is_empty() { Err(TrainError::NoRun { path: path.to_owned(), reason }) } else { Ok(found) }
 }

@@ -26,19 +26,28 @@ pub(crate) fn check_data(run: &Path, data: &dyn Dataset) -> Result<(), TrainErro
 }
 
 /// Compares the file of initial weights, if it is there, with that of the first start. It need not be: the weights are in the
-/// checkpoint.
+/// checkpoint. Of a run that has gone on since, it is the checkpoint of then.
 ///
 /// # Errors
 /// [`TrainError::OtherWeights`], [`TrainError::Read`].
 pub(crate) fn check_weights<K: Kinds>(run: &Path, variant: &Variant<K>) -> Result<(), TrainError> {
-    let Some(file) = variant.init.weights.as_ref().filter(|file| file.is_file()) else { return Ok(()) };
     let first = first_start(run)?;
     let Some(before) = first["init"]["sha256"].as_str() else { return Ok(()) };
-    let now = env::sha256_of_file(file)?;
+    let source = variant.init.run.as_ref().map(|start| start.from.path(run, &variant.name));
+    let file = match source {
+        Some(folder) if folder.is_dir() => {
+            let name = first["init"]["path"].as_str().and_then(|path| Path::new(path).file_name());
+            name.map(|name| folder.join("checkpoints").join(name))
+        }
+        Some(file) => Some(file),
+        None => variant.init.weights.clone(),
+    };
+    let Some(file) = file.filter(|file| file.is_file()) else { return Ok(()) };
+    let now = env::sha256_of_file(&file)?;
     if now == before {
         return Ok(());
     }
-    Err(TrainError::OtherWeights { path: run.to_owned(), file: file.clone(), before: before.to_owned(), now })
+    Err(TrainError::OtherWeights { path: run.to_owned(), file, before: before.to_owned(), now })
 }
 
 /// Compares what a finished run began with, as far as it is there: nothing of it is needed any more. Data is opened only

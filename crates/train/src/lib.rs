@@ -16,6 +16,7 @@ pub mod progress;
 pub mod resume;
 pub mod run;
 mod scored;
+mod start;
 pub mod step;
 mod teacher;
 pub mod trained;

@@ -8,7 +8,7 @@ use crate::{
     folder::{Folder, Log, read_if_present, write_atomic, write_in_need},
     inputs, known,
     progress::{Event, Observer, Watched},
-    resume, scored,
+    resume, scored, start,
     step::{LearnedWeight, Trainer},
 };
 use burn::{
@@ -21,7 +21,6 @@ use meanflow_core::{
     precision::Precision,
 };
 use meanflow_data::{Cursor, Dataset, Loader, LoaderConfig};
-use meanflow_generator::load;
 use meanflow_nets::{Net, Networks as _};
 use meanflow_optim::idle_pattern;
 use meanflow_score::{
@@ -230,10 +229,8 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             log: &folder.join("metrics.jsonl"),
         };
         let newest = checkpoint::newest_sound(&folder.join("checkpoints"), &expected)?;
-        if let (None, Some(path)) = (&newest, &variant.init.weights) {
-            let (loaded, report) = load(net, &variant.net, data.shape(), path, &variant.init.load)?;
-            observer.on(Event::Weights { report: &report });
-            net = loaded;
+        if newest.is_none() {
+            net = start::from(net, variant, folder.path(), data.as_ref(), device, observer)?;
         }
         let parameters = net.num_params();
         let mut trainer = Trainer::new(net, variant);

@@ -2,7 +2,7 @@
 
 use crate::{
     Kinds, TrainError,
-    checkpoint::{Stored, newest},
+    checkpoint::{Stored, newest, of_step},
     config::Variant,
     known::variant_of,
 };
@@ -19,16 +19,34 @@ use std::path::Path;
 /// # Errors
 /// See [`of_run`] and [`Model::open`]; [`TrainError::Request`] for another average than the file has.
 pub fn open<K: Kinds>(path: &Path, ema: Option<&str>) -> Result<Model<K::Net>, TrainError> {
+    open_at::<K>(path, ema, None)
+}
+
+/// As [`open`], at this step of a run, by default the newest.
+///
+/// # Errors
+/// Those of [`open`]; [`TrainError::Request`] for a step without a checkpoint, or of a file.
+pub fn open_at<K: Kinds>(
+    path: &Path,
+    ema: Option<&str>,
+    step: Option<u64>,
+) -> Result<Model<K::Net>, TrainError> {
     if !path.exists() {
         let reason = "there is no such folder or file".to_owned();
         return Err(TrainError::NoRun { path: path.to_owned(), reason });
     }
-    let model = if path.is_file() { Model::open(path)? } else { of_run::<K>(path, ema)? };
+    let model = if path.is_file() { Model::open(path)? } else { of_run_at::<K>(path, ema, step)? };
     match ema {
         Some(asked) if asked != model.ema => Err(TrainError::Request(format!(
             "{} holds the weights `{}`, not `{asked}`",
             path.display(),
             model.ema
+        ))),
+        _ if step.is_some_and(|step| step != model.step) => Err(TrainError::Request(format!(
+            "{} is of step {}, not {}",
+            path.display(),
+            model.step,
+            step.unwrap_or_default()
         ))),
         _ => Ok(model),
     }
@@ -39,9 +57,21 @@ pub fn open<K: Kinds>(path: &Path, ema: Option<&str>) -> Result<Model<K::Net>, T
 /// # Errors
 /// [`TrainError::NoRun`] if the folder holds no run, [`TrainError::Request`] if it has no such average.
 pub fn of_run<K: Kinds>(run: &Path, ema: Option<&str>) -> Result<Model<K::Net>, TrainError> {
+    of_run_at::<K>(run, ema, None)
+}
+
+/// As [`of_run`], of the checkpoint of this step.
+fn of_run_at<K: Kinds>(
+    run: &Path,
+    ema: Option<&str>,
+    step: Option<u64>,
+) -> Result<Model<K::Net>, TrainError> {
     let variant = variant_of::<K>(run)?;
-    let newest = newest(run)?;
-    let checkpoint = Stored::open(&newest)?;
+    let file = match step {
+        Some(step) => of_step(run, step)?,
+        None => newest(run)?,
+    };
+    let checkpoint = Stored::open(&file)?;
     let label = ema.or(checkpoint.ema.first().map(String::as_str)).unwrap_or("none");
     let prefix = if label == "none" {
         "net.".to_owned()

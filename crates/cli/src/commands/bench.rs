@@ -2,7 +2,7 @@
 
 use crate::{
     Done,
-    args::{Bench, DeviceKind, Objective, Usage, ensure_usage},
+    args::{Bench, DeviceKind, Usage, ensure_usage},
     device::{Cpu, Work, describe, dispatch},
 };
 use indicatif::ProgressBar;
@@ -10,7 +10,7 @@ use meanflow_core::objective::{Objectives, TrainBackend};
 use meanflow_nets::Networks;
 use meanflow_train::{
     Kinds,
-    bench::{Job, Product, Timed, Yardstick, on_the_processor, time},
+    bench::{Job, Product, Yardstick, on_the_processor, time},
     config::{Comparison, Variant},
     env::peak_memory,
 };
@@ -34,18 +34,10 @@ pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
         ensure_usage(args.on.device == DeviceKind::Cpu, || words.to_owned())?;
         return ratios(&yardstick, args.batch, microbatches, count);
     }
-    let objectives = match args.objective {
-        Some(objective) => vec![objective],
-        None => vec![Objective::Fm, Objective::Meanflow, Objective::Sample],
-    };
-    for objective in objectives {
-        let (rows, name, job) = match objective {
-            Objective::Fm => ("none", "fm", Job::FlowMatching),
-            Objective::Meanflow => ("needed", "meanflow", Job::MeanFlow),
-            Objective::Sample => ("none", "sample", Job::Sample),
-        };
-        let measure = Measure { args: &args, microbatches, job, yardstick: &yardstick };
-        let times = dispatch(args.on.device, measure)?;
+    let wanted = |name: &str| args.objective.as_ref().is_none_or(|asked| asked == name);
+    for (name, job, rows) in Job::NAMES.into_iter().filter(|(name, ..)| wanted(name)) {
+        let variant = yardstick.variant(job, args.batch, microbatches);
+        let times = dispatch(args.on.device, Step { variant, job, steps: args.steps })?;
         tell!(
             "meanflow {} {} {} {name} jvp_rows={rows} batch={} microbatches={microbatches} params={} median_ms={:.1} min_ms={:.1} peak_mb={}",
             env!("CARGO_PKG_VERSION"),
@@ -66,7 +58,8 @@ fn variants<K: Kinds>(args: &Bench, file: &Path) -> anyhow::Result<Done> {
     let comparison = Comparison::<K>::load(file, &[])?;
     for variant in comparison.chosen(&args.variant)? {
         let cost = variant.objective.facts().cost();
-        let times = dispatch(args.on.device, Step { variant, steps: args.steps })?;
+        let step = Step { variant: variant.clone(), job: Job::Step, steps: args.steps };
+        let times = dispatch(args.on.device, step)?;
         tell!(
             "{} {} net={} batch={} taped={:.2} dual={:.2} plain={:.2} median_ms={:.1} min_ms={:.1} peak_mb={}",
             variant.name,
@@ -84,48 +77,27 @@ fn variants<K: Kinds>(args: &Bench, file: &Path) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-struct Step<'a, K: Kinds> {
-    variant: &'a Variant<K>,
+struct Step<K: Kinds> {
+    variant: Variant<K>,
+    job: Job,
     steps: usize,
 }
 
-impl<K: Kinds> Work for Step<'_, K> {
+impl<K: Kinds> Work for Step<K> {
     type Output = Vec<f64>;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<f64>> {
-        let product = Product::<B, K>::of(self.variant.clone(), Job::Step, device)?;
-        Ok(measured(product, self.steps))
+        let mut product = Product::<B, K>::new(self.variant, self.job, device)?;
+        let bar = ProgressBar::new(self.steps as u64 + 3);
+        let times = time(&mut product, self.steps.max(1), || bar.inc(1));
+        bar.finish_and_clear();
+        Ok(times)
     }
-}
-
-/// Times of so many steps, with a bar.
-fn measured(mut job: impl Timed, steps: usize) -> Vec<f64> {
-    let bar = ProgressBar::new(steps as u64 + 3);
-    let times = time(&mut job, steps.max(1), || bar.inc(1));
-    bar.finish_and_clear();
-    times
 }
 
 /// The most memory that this process has held, in millions of bytes.
 fn peak() -> String {
     peak_memory().map_or_else(|| "unknown".to_owned(), |bytes| (bytes / 1_000_000).to_string())
-}
-
-struct Measure<'a> {
-    args: &'a Bench,
-    microbatches: usize,
-    job: Job,
-    yardstick: &'a Yardstick,
-}
-
-impl Work for Measure<'_> {
-    type Output = Vec<f64>;
-
-    fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Vec<f64>> {
-        let product =
-            Product::<B>::new(self.yardstick, self.job, self.args.batch, self.microbatches, device)?;
-        Ok(measured(product, self.args.steps))
-    }
 }
 
 /// Interleaved pairs on the processor.

@@ -28,6 +28,8 @@ pub fn run<K: Kinds>(args: Args) -> anyhow::Result<Done> {
     match args.command {
         Command::Run(args) => run::run::<K>(args),
         Command::Report(args) => report::run(args),
+        Command::Runs(args) => report::runs(args),
+        Command::Diff(args) => report::diff(args),
         Command::Sample(args) => sample::run::<K>(args),
         Command::Eval(args) => eval::run::<K>(args),
         Command::TrainClassifier(args) => train_classifier::run::<K>(args),

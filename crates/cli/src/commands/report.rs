@@ -1,20 +1,46 @@
-//! `meanflow report`.
+//! `meanflow report`, `runs` and `diff`: what is read out of run folders.
 
-use crate::{Done, args::Report};
-use meanflow_report::Summary;
+use crate::{
+    Done,
+    args::{Diff, Report, Runs},
+};
+use meanflow_report::{Compared, Listing, Summary};
 use meanflow_train::home::some_runs_within;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes the page and prints its path.
 pub fn run(args: Report) -> anyhow::Result<Done> {
-    let mut runs = Vec::new();
-    for path in &args.runs {
-        runs.extend(some_runs_within(path)?);
-    }
+    let runs = within(&args.runs)?;
     let beside = || runs[0].parent().unwrap_or(Path::new(".")).join("report");
     let out = args.out.unwrap_or_else(beside);
     let summary = meanflow_report::write(&runs, &out)?;
     tell_written(&summary);
+    Ok(Done::Yes)
+}
+
+/// Every run in these folders.
+fn within(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let found = folders.iter().map(|path| some_runs_within(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.concat())
+}
+
+/// A line a run.
+pub fn runs(args: Runs) -> anyhow::Result<Done> {
+    let listing = Listing::new(&within(&args.folders)?, &args.filter, args.sort.as_deref())?;
+    match args.json {
+        true => tell!("{:#}", listing.json()),
+        false => tell_as_is!("{}", listing.text(args.sort.as_deref())),
+    }
+    Ok(Done::Yes)
+}
+
+/// Two runs side by side.
+pub fn diff(args: Diff) -> anyhow::Result<Done> {
+    let compared = Compared::new(&args.first, &args.second)?;
+    match args.json {
+        true => tell!("{:#}", compared.json()),
+        false => tell_as_is!("{}", compared.text()),
+    }
     Ok(Done::Yes)
 }
 

@@ -62,39 +62,40 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
         jobs::listen(&stop);
     }
     let mut failures: Vec<(&str, anyhow::Error)> = Vec::new();
-    let side_by_side = args.jobs.get() > 1 && chosen.len() > 1;
-    if side_by_side {
-        let names: Vec<&str> = chosen.iter().map(|variant| variant.name.as_str()).collect();
-        // Shared out, unless the variable says how many each has.
-        let threads = (rayon::current_num_threads() / args.jobs.get().min(names.len())).max(1);
-        let command = |name: &str| child(&args, name, threads);
-        let ended = jobs::run(names, args.jobs.get(), &stop, command, |name, text| say!("{name}: {text}"))
-            .context("cannot start a process for a variant, or wait for it")?;
-        let failure = |(name, status)| (name, anyhow::anyhow!("{status}; its lines above say why"));
-        failures = ended.failures.into_iter().map(failure).collect();
-        if ended.interrupted {
-            say!("stopped; the same command goes on");
-            list(&failures);
-            return Ok(Done::Interrupted);
+    for phase in Comparison::phases(&chosen) {
+        let side_by_side = args.jobs.get() > 1 && phase.len() > 1;
+        if side_by_side {
+            let names: Vec<&str> = phase.iter().map(|variant| variant.name.as_str()).collect();
+            // Shared out, unless the variable says how many each has.
+            let threads = (rayon::current_num_threads() / args.jobs.get().min(names.len())).max(1);
+            let command = |name: &str| child(&args, name, threads);
+            let ended = jobs::run(names, args.jobs.get(), &stop, command, passed_on)
+                .context("cannot start a process for a variant, or wait for it")?;
+            let failure = |(name, status)| (name, anyhow::anyhow!("{status}; its lines above say why"));
+            failures.extend(ended.failures.into_iter().map(failure));
+            if ended.interrupted {
+                return Ok(stopped("stopped", &failures));
+            }
         }
-    }
-    for variant in chosen.iter().filter(|_| !side_by_side) {
-        let path = &folder.join(&variant.name);
-        let train = Train { comparison: &comparison, variant, path, host: &host, stop: &stop };
-        let outcome = device::dispatch(args.on.device, train);
-        if let Ok(Outcome::Interrupted { step }) = outcome {
-            say!("{}: stopped at step {step}, checkpoint written; the same command goes on", variant.name);
-            list(&failures);
-            return Ok(Done::Interrupted);
-        }
-        if let Err(error) = ended(variant, outcome) {
-            // The others do not depend on it.
-            failures.push((&variant.name, error));
-        }
-        if stop.load(Ordering::Relaxed) {
-            say!("stopped after {}; the same command goes on", variant.name);
-            list(&failures);
-            return Ok(Done::Interrupted);
+        for variant in phase.iter().filter(|_| !side_by_side) {
+            let path = &folder.join(&variant.name);
+            let train = Train { comparison: &comparison, variant, path, host: &host, stop: &stop };
+            let outcome = device::dispatch(args.on.device, train);
+            if let Ok(Outcome::Interrupted { step }) = outcome {
+                say!(
+                    "{}: stopped at step {step}, checkpoint written; the same command goes on",
+                    variant.name
+                );
+                list(&failures);
+                return Ok(Done::Interrupted);
+            }
+            if let Err(error) = ended(variant, outcome) {
+                // The others do not depend on it.
+                failures.push((&variant.name, error));
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(stopped(&format!("stopped after {}", variant.name), &failures));
+            }
         }
     }
     let reported = if args.child { Ok(()) } else { report(&comparison, &folder) };
@@ -108,6 +109,14 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
             list(&failures);
             Ok(Done::No)
         }
+    }
+}
+
+/// A line of the process of a variant, under its name.
+fn passed_on(name: &str, text: &str) {
+    match text.strip_prefix(name) {
+        Some(rest) if rest.starts_with(':') => say!("{text}"),
+        _ => say!("{name}: {text}"),
     }
 }
 
@@ -160,6 +169,12 @@ fn list(failures: &[(&str, anyhow::Error)]) {
     for (name, error) in failures {
         say!("  {name}: {}", chain(error));
     }
+}
+
+fn stopped(text: &str, failures: &[(&str, anyhow::Error)]) -> Done {
+    say!("{text}; the same command goes on");
+    list(failures);
+    Done::Interrupted
 }
 
 struct Train<'a, K: Kinds> {

@@ -3,20 +3,17 @@
 use crate::{
     Done,
     args::{TrainClassifier, ensure_usage},
+    commands::progress::Shown,
     device::{Work, dispatch},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use meanflow_core::objective::TrainBackend;
 use meanflow_data::Dataset;
 use meanflow_score::{
-    ScoreError,
+    Machine,
     classifier::{Classifier, Training, train, write},
 };
 use meanflow_train::{Kinds, config::Comparison};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 /// Trains, prints the accuracy of the test and writes the file.
 pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
@@ -33,7 +30,8 @@ pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
     let data = &comparison.variants[0].data;
     let training =
         Training { epochs: args.epochs, seed: args.seed, flip: data.flip(), ..Training::default() };
-    let trained = dispatch(args.on.device, Train { data: data.open()?, training })?;
+    let shown = &Shown::new(args.on.device);
+    let trained = dispatch(args.on.device, Train { data: data.open()?, training, shown })?;
     write(&trained, &args.out)?;
     let Classifier { accuracy, tested, trained, .. } = &trained;
     say!("trained on {trained} pictures, {} times each; tested on {tested} others", args.epochs);
@@ -41,33 +39,24 @@ pub fn run<K: Kinds>(args: TrainClassifier) -> anyhow::Result<Done> {
     Ok(Done::Yes)
 }
 
-struct Train {
+struct Train<'a> {
     data: Arc<dyn Dataset>,
     training: Training,
+    shown: &'a Shown,
 }
 
-/// Time between plain lines of progress.
-const PAUSE: Duration = Duration::from_secs(10);
-
-impl Work for Train {
+impl Work for Train<'_> {
     type Output = Classifier;
 
     fn on<B: TrainBackend>(self, device: &B::Device) -> anyhow::Result<Classifier> {
-        let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("  {bar:30} {pos}/{len} steps, {per_sec}, {eta} left {msg}");
-        bar.set_style(style.expect("a fixed template"));
-        let mut spoken = Instant::now();
-        let trained: Result<Classifier, ScoreError> =
-            train::<B>(self.data, &self.training, device, |step, steps, loss| {
-                bar.set_length(steps);
-                bar.set_position(step);
-                bar.set_message(format!("loss {loss:.3}"));
-                if bar.is_hidden() && spoken.elapsed() > PAUSE {
-                    say!("step {step} of {steps}, loss {loss:.3}");
-                    spoken = Instant::now();
-                }
-            });
-        bar.finish_and_clear();
+        let trained = train::<B>(self.data, &self.training, device, |step, steps, _loss| {
+            if step == 1 {
+                self.shown.begin("steps of the classifier", steps as usize);
+            }
+            // Only a run can be told to stop between its parts.
+            let _ = self.shown.more(1);
+        });
+        self.shown.end();
         Ok(trained?)
     }
 }

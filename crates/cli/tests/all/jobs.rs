@@ -102,7 +102,29 @@ fn an_interrupt_reaches_every_child() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
     for name in &NAMES[..2] {
-        assert!(said.contains(&format!("{name}: {name}: stopped at step")), "{said}");
+        assert!(said.contains(&format!("\n{name}: stopped at step")), "{said}");
     }
     assert!(!said.contains(&format!("{}: ", NAMES[2])), "{said}");
+}
+
+#[test]
+fn what_starts_from_another_variant_comes_after_it() {
+    let root = tempfile::tempdir().unwrap();
+    let variants = "\n[[variant]]\nname = \"tuned\"\ninit.variant = \"flow\"\ntrain.steps = 40\n\
+        [[variant]]\nname = \"flow\"\nobjective.flow-matching = {}\ntrain.steps = 60\n";
+    fs::write(root.path().join("x.toml"), format!("seeds = [0, 1]\n{SMALL}{variants}")).unwrap();
+    let output = meanflow(root.path()).args(["run", "x.toml", "--jobs", "4"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for seed in [0, 1] {
+        let start = format!(
+            "tuned+seed={seed}: note: the weights start from runs/small/flow+seed={seed}, step 60, average 0.99, a flow"
+        );
+        assert!(said.contains(&start), "{said}");
+    }
+    // Alone it has nothing to start from.
+    let args = ["run", "x.toml", "--runs-dir", "other", "--variant", "tuned+seed=0"];
+    let output = meanflow(root.path()).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("other/small/flow+seed=0"), "{said}");
 }

@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod failures;
 mod jobs;
+mod listing;
 mod onnx;
 mod parity;
 mod resume;

@@ -8,6 +8,7 @@ use crate::{
     import::Convention,
     init::Init,
     network::{Activations, Network},
+    start::check_clocks,
 };
 use burn::tensor::backend::Backend;
 use meanflow_core::Clock;
@@ -87,6 +88,11 @@ impl Network for DitConfig {
 
     fn make<B: Backend>(&self, shape: [usize; 3], classes: Option<usize>, init: &Init<B>) -> Dit<B> {
         Dit::new(self, shape, classes, init)
+    }
+
+    fn from_flow<B: Backend>(&self, from: &Self, flow: Dit<B>, fresh: Dit<B>) -> Result<Dit<B>, NetError> {
+        check_clocks(from.clock, self.clock, Self { clock: self.clock, ..from.clone() } == *self)?;
+        Ok(fresh.from_flow(flow))
     }
 
     fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {

@@ -72,6 +72,18 @@ impl<B: Backend> Dit<B> {
             width,
         }
     }
+
+    /// `flow`, with this network's embedders of `r` and `h`, which say for every time what the flow's said of a gap of 0.
+    fn from_flow(self, flow: Self) -> Self {
+        let mut said = flow.h_embedder.as_ref().map(TimeEmbedder::at_zero);
+        let device = flow.x_embedder.weight.device();
+        let mut silent = |embedder: Option<TimeEmbedder<B>>| {
+            let nothing = || Tensor::zeros([flow.x_embedder.weight.dims()[1]], &device);
+            embedder.map(|embedder| embedder.constant(said.take().unwrap_or_else(nothing)))
+        };
+        let (r_embedder, h_embedder) = (silent(self.r_embedder), silent(self.h_embedder));
+        Self { r_embedder, h_embedder, ..flow }
+    }
 }
 
 impl<B: Backend> Backbone<B> for Dit<B> {

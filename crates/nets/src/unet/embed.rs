@@ -11,7 +11,11 @@ use meanflow_core::precision::typed_as;
 use meanflow_core::{Clock, Condition, Streams};
 
 use super::{TimeFeatures, UnetConfig};
-use crate::init::{Init, Law};
+use crate::{
+    error::NetError,
+    init::{Init, Law},
+    start::{widened, wider},
+};
 
 /// Standard deviation of Fourier frequencies.
 const FOURIER_SCALE: f64 = 16.0;
@@ -77,6 +81,36 @@ impl<B: Backend> Mapping<B> {
             _ => x,
         };
         silu(self.map_layer1.forward(silu(self.map_layer0.forward(x))))
+    }
+
+    /// The mapping that says for every `r ≤ t` what `flow` said at `r = t`, with the clock of this one.
+    ///
+    /// # Errors
+    /// [`NetError::NoStart`]: classes reach the first layer through the features of the gap too, whose weights are to count nothing.
+    pub(crate) fn from_flow(self, flow: &Self) -> Result<Self, NetError> {
+        if flow.clock == Clock::TimeAndGap && flow.map_label.is_some() {
+            let reason = "in a U-Net with classes the gap's features carry them too; train the flow with clock = \"t\"";
+            return Err(NetError::NoStart { reason });
+        }
+        let known = flow.map_layer0.weight.dims()[0] / flow.clock.count();
+        let gap = (flow.clock == Clock::TimeAndGap).then(|| {
+            let zeros = Tensor::zeros(flow.frequencies.dims(), &flow.frequencies.device());
+            let weight = flow.map_layer0.weight.val();
+            typed_as(Tensor::cat(vec![zeros.clone().sin(), zeros.cos()], 1), &weight)
+        });
+        let features = self.map_layer0.weight.dims()[0];
+        let padded = |map: &Linear<B>| Linear {
+            weight: map.weight.clone().map(|weight| wider(weight, 1, features)),
+            bias: map.bias.clone().map(|bias| bias.map(|bias| wider(bias, 0, features))),
+        };
+        Ok(Self {
+            frequencies: flow.frequencies.clone(),
+            map_label: flow.map_label.as_ref().map(padded),
+            map_augment: flow.map_augment.as_ref().map(padded),
+            map_layer0: widened(self.map_layer0, &flow.map_layer0, known, gap),
+            map_layer1: flow.map_layer1.clone(),
+            clock: self.clock,
+        })
     }
 
     /// The mapping with these frequencies, in turns per unit of time; else the number that is needed.

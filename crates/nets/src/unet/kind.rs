@@ -13,6 +13,7 @@ use crate::{
     import::Convention,
     init::Init,
     network::{Activations, Network},
+    start::check_clocks,
 };
 use burn::tensor::backend::Backend;
 use meanflow_core::Clock;
@@ -153,6 +154,17 @@ impl Network for UnetConfig {
 
     fn computes_as(&self, other: &Self) -> bool {
         Self { dropout: other.dropout, ..self.clone() } == *other
+    }
+
+    fn from_flow<B: Backend>(
+        &self,
+        from: &Self,
+        flow: SongUnet<B>,
+        fresh: SongUnet<B>,
+    ) -> Result<SongUnet<B>, NetError> {
+        let same = Self { clock: self.clock, ..from.clone() }.computes_as(self);
+        check_clocks(from.clock, self.clock, same)?;
+        Ok(SongUnet { mapping: fresh.mapping.from_flow(&flow.mapping)?, ..flow })
     }
 
     fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {

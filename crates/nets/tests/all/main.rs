@@ -3,5 +3,6 @@
 mod common;
 mod derivatives;
 mod precision;
+mod start;
 mod structure;
 mod unet;

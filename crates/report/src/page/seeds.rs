@@ -15,7 +15,7 @@ pub fn seeds(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
         .map(|i| i == 0 || scores.columns[i].metric != scores.columns[i - 1].metric)
         .collect();
     html! {
-        div.scroll { table.scores {
+        div.scroll { table.scores.sortable {
             thead { tr {
                 th { "Configuration" }
                 th.num { "Seeds" }

@@ -33,7 +33,7 @@ pub fn scores(runs: &[Run], scores: &Scores) -> Markup {
         .map(|i| i == 0 || scores.columns[i].metric != scores.columns[i - 1].metric)
         .collect();
     html! {
-        div.scroll { table.scores {
+        div.scroll { table.scores.sortable {
             thead {
                 tr {
                     th rowspan="2" { "Variant" }

@@ -42,6 +42,20 @@ pub fn newest(run: &Path) -> Result<PathBuf, TrainError> {
     newest.map(|(_, path)| path).ok_or_else(|| no_run("it has no checkpoint yet"))
 }
 
+/// The checkpoint of a run at this step.
+///
+/// # Errors
+/// [`TrainError::NoRun`] if it has none at all, [`TrainError::Request`] if it has none there.
+pub fn of_step(run: &Path, step: u64) -> Result<PathBuf, TrainError> {
+    newest(run)?;
+    let all = list(&run.join("checkpoints"))?;
+    let known: Vec<String> = all.iter().map(|(step, _)| step.to_string()).collect();
+    all.into_iter().find(|(found, _)| *found == step).map(|(_, path)| path).ok_or_else(|| {
+        let (run, known) = (run.display(), known.join(", "));
+        TrainError::Request(format!("{run} has no checkpoint of step {step}; there are {known}"))
+    })
+}
+
 /// Removes the checkpoints that need not stay: all but the `last` newest and those at multiples of `every`.
 ///
 /// # Errors

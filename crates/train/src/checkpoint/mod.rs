@@ -3,7 +3,7 @@
 mod files;
 mod sound;
 
-pub use files::{list, newest, prune, remove_unfinished};
+pub use files::{list, newest, of_step, prune, remove_unfinished};
 pub use sound::{Expected, SetAside, check, newest_is_damaged, newest_sound};
 
 use crate::TrainError;

@@ -3,7 +3,7 @@
 use meanflow_settings::{Node, Problem, Reader, Scalar, Value, Wrong, quote};
 
 /// A name that is one folder, on every system.
-struct Name;
+pub(super) struct Name;
 
 /// What is wrong with a name, if anything.
 fn fault(name: &str) -> Option<&'static str> {

@@ -34,7 +34,7 @@ pub struct VariantPlan {
     pub data: String,
     /// What of the data is not there and where it comes from; `None` if its files are there or it needs none.
     pub data_missing: Option<String>,
-    /// The file of `init.weights` if there is none.
+    /// The file of `init.weights`, or the folder or file of `init.run`, if there is none.
     pub weights_missing: Option<String>,
     /// Shape of a sample, `[channels, height, width]`.
     pub shape: [usize; 3],
@@ -82,12 +82,7 @@ impl VariantPlan {
             variant: variant.name.clone(),
             data: variant.data.name().to_owned(),
             data_missing: variant.data.missing().map(|error| error.to_string()),
-            weights_missing: variant
-                .init
-                .weights
-                .as_ref()
-                .filter(|path| !path.is_file())
-                .map(|path| path.display().to_string()),
+            weights_missing: variant.init.missing().map(|path| path.display().to_string()),
             shape,
             classes,
             objective: variant.objective.name().to_owned(),

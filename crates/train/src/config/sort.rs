@@ -12,7 +12,7 @@ pub enum Sort {
 }
 
 /// The keys that are not of the identity; `.*` stands for all keys of a table.
-const FREE: [(&str, Sort); 8] = [
+const FREE: [(&str, Sort); 9] = [
     ("train.steps", Sort::Length),
     ("name", Sort::Habit),
     ("variant.name", Sort::Habit),
@@ -21,6 +21,7 @@ const FREE: [(&str, Sort); 8] = [
     ("train.keep-every", Sort::Habit),
     ("train.log", Sort::Habit),
     ("eval.*", Sort::Habit),
+    ("published.*", Sort::Habit),
 ];
 
 impl Sort {

@@ -135,8 +135,8 @@ fn start<K: Kinds>(
     match from {
         From::Checkpoint(step) => record["step"] = step.into(),
         From::Scratch => {
-            if let Some(path) = &variant.init.weights {
-                record["init"] = json!({"path": path.to_string_lossy(), "sha256": sha256_of_file(path)?});
+            if let Some(file) = variant.init.file(run, &variant.name)? {
+                record["init"] = json!({"path": file.to_string_lossy(), "sha256": sha256_of_file(&file)?});
             }
         }
     }

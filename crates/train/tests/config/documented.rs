@@ -73,6 +73,7 @@ fn experiments() -> Vec<Comparison> {
     add(SMALL, &["eval={times={shifted={}}}"]);
     add(SMALL, &["eval={times={edm={}}}"]);
     add(SMALL, &["ema=[{decay=0.9},{half-life=\"1 kimg\"},{power=7},{std=0.05}]"]);
+    add(SMALL, &["published=[{variant=\"small\",metric=\"fid\",nfe=1,value=3.4,source=\"a paper\"}]"]);
     experiments
 }
 

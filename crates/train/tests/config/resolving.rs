@@ -103,6 +103,11 @@ clock = "t,h"
 weights = "random"
 prefix = "auto"
 partial = false
+run = "off"
+variant = "off"
+average = "first"
+step = "last"
+keep-flow = true
 
 [objective.meanflow]
 time.logit-normal.mean = -0.4

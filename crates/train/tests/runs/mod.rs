@@ -4,6 +4,7 @@ mod changed;
 mod objectives;
 mod recorded;
 mod resumed;
+mod start;
 mod verified;
 
 use burn::backend::{Autodiff, Flex};

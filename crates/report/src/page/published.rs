@@ -1,0 +1,43 @@
+//! The tables of figures from papers.
+
+use crate::{
+    groups::{Group, Spread},
+    published::{Compared, compare},
+    run::Run,
+    scores::Scores,
+    style::short,
+};
+use maud::{Markup, html};
+
+/// A table for each metric and number of evaluations, with what its order says; nothing where no figure is named.
+pub fn published(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
+    html! { @for compared in compare(runs, groups, scores) {
+        div.scroll { table.scores.sortable {
+            thead { tr {
+                th { "Variant" }
+                th.num { (compared.metric) ", " (compared.nfe) " NFE, published" }
+                th.num { (compared.ours) ", here" }
+                th { "Source" }
+            } }
+            tbody { @for (published, ours) in &compared.rows { tr {
+                td.name { (published.variant) }
+                td.num { (short(published.value)) }
+                @match ours {
+                    Some(Spread { mean, n: 1, .. }) => td.num { (short(*mean)) },
+                    Some(Spread { mean, std, .. }) => td.num { (short(*mean)) " ± " (short(*std)) },
+                    None => td.num.none { "–" },
+                }
+                td { (published.source) }
+            } } }
+        } }
+        p.caption { b { "Beside published figures. " } (sentence(&compared)) }
+    } }
+}
+
+fn sentence(Compared { order: [same, pairs], metric, ours, .. }: &Compared) -> String {
+    let unlike = if metric == ours { "" } else { " The metrics differ, so only the order can be compared." };
+    match pairs {
+        0 => format!("There is nothing to compare the order of.{unlike}"),
+        _ => format!("{same} of {pairs} pairs of variants stand in the same order here.{unlike}"),
+    }
+}

@@ -1,0 +1,97 @@
+//! The weights at step 0, where `[init]` names some.
+
+use crate::{
+    Kinds, TrainError,
+    config::{StartRun, Variant},
+    known::variant_of,
+    progress::{Event, Observer},
+    trained,
+};
+use burn::tensor::backend::Backend;
+use meanflow_core::objective::{Learns, Objectives};
+use meanflow_data::Dataset;
+use meanflow_generator::load;
+use meanflow_nets::{Net, Networks};
+use meanflow_state::{parameters, with_parameters};
+use std::path::Path;
+
+/// `net`, made for `data`, with the weights that `[init]` names, or as it is; `run` is the folder of the run.
+///
+/// # Errors
+/// A run or file that is not there, or does not fit: [`TrainError::NoRun`], [`TrainError::Request`], [`TrainError::Weights`],
+/// [`TrainError::Net`], [`TrainError::State`].
+pub(crate) fn from<B: Backend, K: Kinds>(
+    net: Net<B, K::Net>,
+    variant: &Variant<K>,
+    run: &Path,
+    data: &dyn Dataset,
+    device: &B::Device,
+    observer: &mut dyn Observer,
+) -> Result<Net<B, K::Net>, TrainError> {
+    if let Some(path) = &variant.init.weights {
+        let (net, report) = load(net, &variant.net, data.shape(), path, &variant.init.load)?;
+        observer.on(Event::Weights { report: &report });
+        return Ok(net);
+    }
+    match &variant.init.run {
+        Some(start) => from_run(net, start, variant, run, data, device, observer),
+        None => Ok(net),
+    }
+}
+
+fn from_run<B: Backend, K: Kinds>(
+    net: Net<B, K::Net>,
+    start: &StartRun,
+    variant: &Variant<K>,
+    run: &Path,
+    data: &dyn Dataset,
+    device: &B::Device,
+    observer: &mut dyn Observer,
+) -> Result<Net<B, K::Net>, TrainError> {
+    let path = start.from.path(run, &variant.name);
+    let model = trained::open_at::<K>(&path, start.average.as_deref(), start.step)?;
+    if start.step.is_none() && path.is_dir() {
+        let steps = variant_of::<K>(&path)?.train.steps;
+        if model.step < steps {
+            let (path, step) = (path.display(), model.step);
+            return Err(TrainError::Request(format!(
+                "{path}, from which `init` starts, is at step {step} of {steps}; finish it, or name a step by `init.step`"
+            )));
+        }
+    }
+    let wrong = |reason: String| TrainError::Weights { path: path.clone(), reason };
+    let (there, here) = ((model.shape, model.classes), (data.shape(), data.classes()));
+    if there != here {
+        return Err(wrong(format!(
+            "it is for samples {:?} with {:?} classes, and this run has {:?} with {:?}",
+            there.0, there.1, here.0, here.1
+        )));
+    }
+    let facts = variant.objective.facts();
+    if model.prediction != facts.prediction() {
+        return Err(wrong(format!(
+            "its network's output is {:?}, and here it is {:?}: the same weights would say something else",
+            model.prediction,
+            facts.prediction()
+        )));
+    }
+    let keeps = start.keep_flow && model.learns == Learns::Velocity && facts.learns() != Learns::Velocity;
+    let (step, ema) = (model.step, model.ema.clone());
+    let weights = if keeps {
+        let settings = model.net.clone();
+        let flow = model.network::<B>(device)?;
+        parameters(&variant.net.from_flow(&settings, flow, net.clone())?)
+    } else if variant.net.computes_as(&model.net) {
+        model.weights
+    } else {
+        return Err(wrong(format!("it has the network {:?}, and here it is {:?}", model.net, variant.net)));
+    };
+    let net =
+        with_parameters(net, weights).map_err(|error| TrainError::State { path: path.clone(), error })?;
+    let flow = if keeps { ", a flow for every r ≤ t" } else { "" };
+    let path = path.display();
+    observer.on(Event::Note {
+        text: &format!("the weights start from {path}, step {step}, average {ema}{flow}"),
+    });
+    Ok(net)
+}
