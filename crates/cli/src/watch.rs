@@ -59,12 +59,13 @@ impl Observer for Watch {
             }
             Event::Step { step } => self.bar.set_position(step),
             Event::Train { step, raw, loss } => {
-                self.bar.set_message(format!("loss {loss:.4}, squared error {raw:.4}"));
+                let raw = raw.map_or_else(String::new, |raw| format!(", squared error {raw:.4}"));
+                self.bar.set_message(format!("loss {loss:.4}{raw}"));
                 if !self.terminal && (self.spoken.elapsed() > PAUSE || step == self.steps) {
                     let rate = (step - self.begun.1) as f64 / self.begun.0.elapsed().as_secs_f64();
                     let left = (self.steps - step) as f64 / rate.max(1e-9);
                     say!(
-                        "  step {step}/{}: loss {loss:.4}, squared error {raw:.4}, {rate:.1} steps/s, {left:.0} s left",
+                        "  step {step}/{}: loss {loss:.4}{raw}, {rate:.1} steps/s, {left:.0} s left",
                         self.steps
                     );
                     self.spoken = Instant::now();

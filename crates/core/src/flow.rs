@@ -51,7 +51,7 @@ pub struct ScaledData {
 }
 
 /// The largest time of a flow of scaled data, where sampling starts.
-pub(crate) const T_MAX: f64 = 0.994;
+pub const T_MAX: f64 = 0.994;
 
 impl ScaledData {
     fn average<B: Backend, N: Backbone<B>>(
@@ -135,7 +135,7 @@ impl TrigFlow {
 }
 
 /// The largest noise level of consistency models, where sampling starts.
-pub(crate) const SIGMA_MAX: f64 = 80.0;
+pub const SIGMA_MAX: f64 = 80.0;
 
 impl Edm {
     /// `D(x_σ, σ)`, with `σ > 0` of each row, `[batch]`.

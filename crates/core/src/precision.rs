@@ -23,7 +23,7 @@ impl Precision {
     pub const ALL: [(&'static str, Self); 2] = [("f32", Self::Full), ("bf16", Self::Bf16)];
 
     /// The network in these numbers; its gradients reach the weights of `net`.
-    pub(crate) fn cast<B: Backend, N: Module<B>>(self, net: &N) -> N {
+    pub fn cast<B: Backend, N: Module<B>>(self, net: &N) -> N {
         match self {
             Self::Full => net.clone(),
             Self::Bf16 => net.clone().map(&mut Halve),
@@ -31,7 +31,7 @@ impl Precision {
     }
 
     /// The network's input in these numbers.
-    pub(crate) fn input<B: Backend, const D: usize>(self, z: Tensor<B, D>) -> Tensor<B, D> {
+    pub fn input<B: Backend, const D: usize>(self, z: Tensor<B, D>) -> Tensor<B, D> {
         match self {
             Self::Full => z,
             Self::Bf16 => z.cast(DType::BF16),
@@ -39,7 +39,7 @@ impl Precision {
     }
 
     /// Its output in the numbers of the loss.
-    pub(crate) fn output<B: Backend, const D: usize>(self, u: Tensor<B, D>, loss: DType) -> Tensor<B, D> {
+    pub fn output<B: Backend, const D: usize>(self, u: Tensor<B, D>, loss: DType) -> Tensor<B, D> {
         match self {
             Self::Full => u,
             Self::Bf16 => u.cast(loss),

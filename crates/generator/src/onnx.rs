@@ -135,7 +135,7 @@ mod tests {
     };
     use meanflow_core::Clock;
     use meanflow_nets::{DitConfig, ImfDitConfig, MlpConfig, NetConfig, UnetConfig};
-    use meanflow_onnx::evaluate::{Array, evaluate};
+    use meanflow_onnx::evaluate::{Array, evaluate, multiplications};
 
     /// Numbers instead of a fresh network's zeros.
     struct Numbers(usize);
@@ -203,6 +203,58 @@ mod tests {
         assert_eq!(operators.get("LayerNormalization"), Some(&5), "{operators:?}");
         assert_eq!(operators.get("Softmax"), Some(&2), "{operators:?}");
         assert_eq!(operators.get("Exp"), None, "{operators:?}");
+    }
+
+    /// What the networks say of their cost, against the products of a recorded evaluation.
+    #[test]
+    fn operations_are_those_of_a_recorded_pass() {
+        let dit = |clock| {
+            NetConfig::Dit(DitConfig { patch: 2, width: 12, depth: 2, heads: 3, mlp_ratio: 3.0, clock })
+        };
+        let imf = ImfDitConfig {
+            patch: 4,
+            width: 16,
+            depth: 3,
+            head_depth: 1,
+            heads: 2,
+            class_tokens: 2,
+            ..ImfDitConfig::preset("nano4").unwrap()
+        };
+        let unet = UnetConfig {
+            width: 8,
+            multipliers: vec![1, 2, 1],
+            blocks: 1,
+            attention: vec![4],
+            ..UnetConfig::ddpmpp()
+        };
+        let residual = UnetConfig {
+            encoder: meanflow_nets::unet::Encoder::Residual,
+            filter: vec![1.0, 3.0, 3.0, 1.0],
+            ..unet.clone()
+        };
+        let bare = UnetConfig { resample_blocks: false, clock: Clock::Time, ..unet.clone() };
+        for (net, shape) in [
+            (
+                NetConfig::Mlp(MlpConfig { width: 16, depth: 3, octaves: 2, clock: Clock::AllThree }),
+                [2, 1, 1],
+            ),
+            (dit(Clock::TimeAndGap), [3, 4, 6]),
+            (dit(Clock::Time), [1, 4, 4]),
+            (NetConfig::ImfDit(imf), [1, 8, 8]),
+            (NetConfig::Unet(unet), [1, 8, 8]),
+            (NetConfig::Unet(residual), [3, 8, 8]),
+            (NetConfig::Unet(bare), [2, 8, 8]),
+        ] {
+            let said = net.flops(shape);
+            let model = model(net, shape, None);
+            let file = onnx(&model, &Request::new(1, 1), Computes::Velocity).unwrap();
+            let number = |value| Array::floats(&[1], &[value]);
+            let values: Vec<f32> = (0..shape.iter().product()).map(|i| i as f32).collect();
+            let z = Array::floats(&[1, shape[0], shape[1], shape[2]], &values);
+            let counted =
+                multiplications(&file, &[("z", z), ("r", number(0.0)), ("t", number(1.0))]).unwrap();
+            assert_eq!(said, 2.0 * counted as f64, "{:?}", model.net);
+        }
     }
 
     #[test]

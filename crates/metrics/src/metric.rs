@@ -19,6 +19,11 @@ pub trait MetricKind: Debug + Sync {
     /// What it is, in a line, with its source.
     fn about(&self) -> &'static str;
 
+    /// What a reader of a report should know of it, in sentences; by default the line above.
+    fn explained(&self) -> &'static str {
+        self.about()
+    }
+
     /// Of what it is taken, which decides the names it has for pictures.
     fn taken(&self) -> Taken {
         Taken::Samples

@@ -28,7 +28,7 @@ impl Default for Settings {
 /// One number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
-    /// What of the metric it is, which stands in its name: empty, or for instance `precision`.
+    /// The name under which it is printed and logged in place of the metric's, such as `precision` of `prdc`; empty: that of the metric.
     pub part: &'static str,
     /// The number.
     pub value: f64,

@@ -68,6 +68,11 @@ pub fn time_parameters(width: usize) -> usize {
     (FREQUENCIES + 1) * width + (width + 1) * width
 }
 
+/// Operations of a [`TimeEmbedder`], see [`Network::flops`](crate::Network::flops).
+pub fn time_flops(width: usize) -> f64 {
+    2.0 * (FREQUENCIES * width + width * width) as f64
+}
+
 /// A table of class embeddings; its last row is the null (unconditional) class.
 #[derive(Module, Debug)]
 pub struct LabelEmbedder<B: Backend> {

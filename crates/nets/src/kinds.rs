@@ -40,6 +40,9 @@ pub trait Networks: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// See [`Network::parameters`](crate::Network::parameters).
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize;
 
+    /// See [`Network::flops`](crate::Network::flops).
+    fn flops(&self, shape: [usize; 3]) -> f64;
+
     /// See [`Network::activations`](crate::Network::activations).
     fn activations(&self, shape: [usize; 3]) -> Activations;
 
@@ -287,6 +290,12 @@ macro_rules! networks {
             fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize {
                 match self {
                     $(Self::$variant(settings) => $crate::Network::parameters(settings, shape, classes),)+
+                }
+            }
+
+            fn flops(&self, shape: [usize; 3]) -> f64 {
+                match self {
+                    $(Self::$variant(settings) => $crate::Network::flops(settings, shape),)+
                 }
             }
 

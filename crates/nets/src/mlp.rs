@@ -85,6 +85,11 @@ impl Network for MlpConfig {
             + linear(w, sample)
     }
 
+    fn flops(&self, shape: [usize; 3]) -> f64 {
+        let (sample, w) = (shape.iter().product::<usize>(), self.width);
+        2.0 * ((sample + self.time_features()) * w + (self.depth - 1) * w * w + w * sample) as f64
+    }
+
     fn activations(&self, _shape: [usize; 3]) -> Activations {
         Activations { floats: 3.0 * (self.width * self.depth) as f64, blocks: self.depth }
     }

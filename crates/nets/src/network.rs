@@ -33,6 +33,10 @@ pub trait Network: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The exact number of trainable parameters; nothing is allocated.
     fn parameters(&self, shape: [usize; 3], classes: Option<usize>) -> usize;
 
+    /// Floating-point operations of one evaluation of one sample: those of matrix products and convolutions, a multiplication and
+    /// its addition counted as two. What is done number by number is left out.
+    fn flops(&self, shape: [usize; 3]) -> f64;
+
     /// What a sample keeps for a backward pass, for estimates of memory.
     fn activations(&self, shape: [usize; 3]) -> Activations;
 

@@ -88,6 +88,15 @@ pub enum PageError {
 /// # Errors
 /// See [`PageError`].
 pub fn page(generators: &[Generator], runtime: &Runtime) -> Result<String, PageError> {
+    check(generators)?;
+    Ok(document(generators, runtime).into_string())
+}
+
+/// Whether a page can show these together, before its runtime is there.
+///
+/// # Errors
+/// See [`PageError`].
+pub fn check(generators: &[Generator]) -> Result<(), PageError> {
     let first = generators.first().ok_or(PageError::Empty)?;
     for generator in generators {
         let name = |generator: &Generator| generator.experiment.clone();
@@ -102,7 +111,7 @@ pub fn page(generators: &[Generator], runtime: &Runtime) -> Result<String, PageE
             return Err(PageError::Others { first: name(first), other: name(generator) });
         }
     }
-    Ok(document(generators, runtime).into_string())
+    Ok(())
 }
 
 fn document(generators: &[Generator], runtime: &Runtime) -> Markup {

@@ -139,6 +139,9 @@ fn log_label(value: f64, power: i32) -> String {
 
 fn short_count(value: f64) -> String {
     let (scaled, suffix) = match value.abs() {
+        size if size >= 1e18 => (value / 1e18, "E"),
+        size if size >= 1e15 => (value / 1e15, "P"),
+        size if size >= 1e12 => (value / 1e12, "T"),
         size if size >= 1e9 => (value / 1e9, "G"),
         size if size >= 1e6 => (value / 1e6, "M"),
         size if size >= 1e3 => (value / 1e3, "k"),

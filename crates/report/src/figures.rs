@@ -1,5 +1,6 @@
 //! The figures of a report: each a canvas with a name and a caption.
 
+mod cost;
 mod curves;
 mod grids;
 mod points;
@@ -12,6 +13,7 @@ use crate::{
     style::{Color, variant_color, variant_dashed},
 };
 
+pub use cost::score_at_cost;
 pub use curves::loss_curves;
 pub use grids::{all_grids, first_grids, nearest};
 pub use points::{all_densities, arrows, first_densities, trajectories};

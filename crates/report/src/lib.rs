@@ -14,7 +14,6 @@ mod copies;
 mod diff;
 mod error;
 mod figures;
-mod glossary;
 mod groups;
 mod header;
 mod headline;
@@ -159,6 +158,7 @@ fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
         figures::arrows(shown),
         figures::trajectories(shown),
         single(figures::score_curves),
+        figures::score_at_cost(runs, groups, scores),
         figures::loss_curves(shown),
     ];
     figures.into_iter().flatten().collect()

@@ -57,6 +57,8 @@ pub struct EvalLine {
     pub better: Better,
     /// Data against data at the same n.
     pub floor: Option<f64>,
+    /// What the metric is, in sentences, where the log says it.
+    pub about: Option<String>,
     /// Why the score could not be computed, if it could not.
     pub failed: Option<String>,
 }
@@ -183,6 +185,7 @@ fn eval(value: &Value) -> Option<EvalLine> {
         reference: text("reference"),
         digest: text("digest"),
         better: Better::of(value),
+        about: text("about"),
         floor: number(&value["floor"]),
         failed: (value["kind"] == "score-failed").then(|| text("error").unwrap_or_default()),
     })

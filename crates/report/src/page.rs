@@ -10,7 +10,6 @@ use serde_json::Value;
 use crate::{
     Drawn,
     copies::{Copies, FORMATS},
-    glossary,
     groups::Group,
     header,
     headline::headlines,
@@ -59,7 +58,7 @@ pub fn render(runs: &[Run], groups: &[Group], scores: &Scores, figures: &[Drawn]
                         @if let Some(it) = figure("score-nfe") { (it) }
                     }
                     (tables::kept(runs))
-                    @for name in ["samples", "nearest", "densities", "arrows", "trajectories", "score-images", "loss"] {
+                    @for name in ["samples", "nearest", "densities", "arrows", "trajectories", "score-images", "cost", "loss"] {
                         @if let Some(it) = figure(name) { (it) }
                     }
                     section {
@@ -189,7 +188,7 @@ fn metrics(scores: &Scores) -> Markup {
                     @for metric in scores.metrics() {
                         dt { code { (metric) } }
                         dd {
-                            (glossary::metric(&metric).unwrap_or("A metric that this version of the report does not know."))
+                            (sentence(scores.about(&metric).unwrap_or("the log does not say what it is")))
                             " " (sentence(scores.better(&metric).words()))
                         }
                     }
@@ -206,11 +205,12 @@ fn metrics(scores: &Scores) -> Markup {
     }
 }
 
-/// Words as a sentence.
+/// Words as a sentence, or sentences.
 fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    let rest = letters.as_str().trim_end_matches('.');
+    format!("{first}{rest}.")
 }
 
 /// A JSON value as plain text: strings bare, lists of strings as words of a command line.

@@ -196,6 +196,16 @@ impl Run {
         self.status["parameters"].as_u64()
     }
 
+    /// Floating-point operations of training, an image.
+    pub fn flops_an_image(&self) -> Option<f64> {
+        self.status["flops_an_image"].as_f64()
+    }
+
+    /// Training time at a step, seconds: at the last line of the log up to it.
+    pub fn secs_at(&self, step: u64) -> Option<f64> {
+        self.train.iter().rfind(|line| line.step <= step as f64)?.secs
+    }
+
     /// The experiment file as it was given.
     pub fn config_as_given(&self) -> Option<&str> {
         self.starts.first()?["config_text"].as_str()

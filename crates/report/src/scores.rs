@@ -130,6 +130,11 @@ impl Scores {
         self.of_metric(metric).map(|line| line.better).next().unwrap_or_default()
     }
 
+    /// What a metric is, in sentences.
+    pub fn about<'a>(&'a self, metric: &'a str) -> Option<&'a str> {
+        self.of_metric(metric).find_map(|line| line.about.as_deref())
+    }
+
     /// Data against data of a metric: the first value that the logs give.
     pub fn floor(&self, metric: &str) -> Option<f64> {
         self.of_metric(metric).find_map(|line| line.floor)

@@ -49,7 +49,7 @@ fn an_image_experiment() {
     let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
     let page = report(&runs, &root.path().join("quickstart/report"));
     assert_eq!(page.summary.notes, [""; 0]);
-    let figures = ["samples-first", "score-nfe", "samples", "score-images", "loss"];
+    let figures = ["samples-first", "score-nfe", "samples", "score-images", "cost", "loss"];
     let files: Vec<String> =
         figures.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]).collect();
     assert_eq!(names(&page.summary), files);
@@ -220,7 +220,7 @@ fn an_experiment_on_points() {
     let runs: Vec<PathBuf> = MADE.iter().map(|made| point_run(root.path(), made)).collect();
     let page = report(&runs, &root.path().join("report"));
     let figures =
-        ["densities-first", "score-nfe", "densities", "arrows", "trajectories", "score-images", "loss"];
+        ["densities-first", "score-nfe", "densities", "arrows", "trajectories", "score-images", "cost", "loss"];
     for name in figures {
         assert!(page.html.contains(&format!("id=\"{name}\"")), "{name}");
     }

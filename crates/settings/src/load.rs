@@ -30,17 +30,26 @@ impl Document {
 
         let mut problems = Vec::new();
         let mut used = vec![false; overrides.len()];
-        let mut variants = Vec::new();
-        for (name, changes) in listed_variants(listed.as_ref(), &mut problems) {
-            let mut table = base.clone();
-            let own_kinds = changes.clone();
+        let merged = |(name, changes): (Option<Node>, Table)| {
+            let (mut table, own_kinds) = (base.clone(), changes.clone());
             merge(&mut table, changes, layout.kinds);
-            for (set, used) in overrides.iter().zip(&mut used) {
-                if !set.is_elsewhere(&own_kinds, layout.kinds) {
-                    merge(&mut table, set.table.clone(), layout.kinds);
+            (name, table, own_kinds)
+        };
+        let mut all: Vec<_> =
+            listed_variants(listed.as_ref(), &mut problems).into_iter().map(merged).collect();
+        for (set, used) in overrides.iter().zip(&mut used) {
+            // A key of a kind is for those that have it; where nobody has it, the kind is chosen.
+            let somebody = all.iter().any(|(_, table, _)| set.fits(table, layout.kinds) == Some(true));
+            for (_, table, own_kinds) in &mut all {
+                let others = somebody && set.fits(table, layout.kinds) == Some(false);
+                if !others && !set.is_elsewhere(own_kinds, layout.kinds) {
+                    merge(table, set.table.clone(), layout.kinds);
                     *used = true;
                 }
             }
+        }
+        let mut variants = Vec::new();
+        for (name, table, _) in all {
             match children(table, layout.kinds) {
                 Ok(all) => variants.extend(all.into_iter().map(|child| VariantTree::of(name.clone(), child))),
                 Err(problem) => problems.push(problem),

@@ -6,7 +6,7 @@ use crate::{
     problem::{Problem, Where},
     scalar::quote,
     source::{Place, Source},
-    tree::{Table, Value},
+    tree::{Node, Table, Value},
 };
 
 /// One `--set a.b=value`.
@@ -53,6 +53,13 @@ impl Override {
             Some(Value::Table(chosen)) => !chosen.is_empty() && !chosen.contains_key(kind),
             _ => false,
         }
+    }
+
+    /// Whether it sets a key of a kind that this variant has, or `None` if it is about no key of a kind.
+    pub fn fits(&self, variant: &Table, kinds: Kinds) -> Option<bool> {
+        let [section, kind, _, ..] = &self.path[..] else { return None };
+        let has = |node: &Node| matches!(&node.value, Value::Table(chosen) if chosen.contains_key(kind));
+        kinds.at(&[section]).then(|| variant.get(section).is_some_and(has))
     }
 
     /// Where its key is written.

@@ -28,6 +28,7 @@ pub use training::{EmaConfig, TrainConfig};
 use crate::{BuiltIn, Kinds, TrainError};
 use meanflow_core::objective::Objectives;
 use meanflow_data::{DataConfig, Description};
+use meanflow_nets::Networks as _;
 use meanflow_optim::{Lengths, OptimizerConfig};
 use meanflow_score::config::Training;
 use meanflow_settings::{Document, Kinds as Tables, Layout, Node, Reader, VariantTree, Within, quote};
@@ -163,8 +164,17 @@ impl<K: Kinds> Comparison<K> {
 impl<K: Kinds> Variant<K> {
     /// Names of what a step measures: the loss, the objective's measures, the norm of the gradient before the clip.
     pub fn measures(&self) -> Vec<String> {
-        let own = self.objective.facts().measures().iter().copied();
+        let own = self.objective.facts().measures();
+        let taken =
+            own.iter().find(|name| ["kind", "step", "images", "secs", "loss", "grad_norm"].contains(name));
+        assert!(taken.is_none(), "a measure is called {taken:?}, as something else in the log is");
+        let own = own.iter().copied();
         ["loss"].into_iter().chain(own).chain(["grad_norm"]).map(str::to_owned).collect()
+    }
+
+    /// Floating-point operations of a step for each of its images, by [`meanflow_nets::Network::flops`] and the objective's cost.
+    pub fn flops_an_image(&self) -> f64 {
+        self.net.flops(self.description.shape) * self.objective.facts().cost().in_forward_passes()
     }
 
     /// Reads every section; `None` if one of them could not be read, after a problem.

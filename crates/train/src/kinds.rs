@@ -12,10 +12,18 @@ pub trait Kinds: Clone + Copy + Debug + Default + PartialEq + Send + Sync + 'sta
     type Net: Networks;
     /// The objectives, `[objective.<kind>]`.
     type Objective: Objectives;
-    /// The data sets, `[data.<kind>]`.
-    fn data() -> Vec<&'static DataKind>;
-    /// The metrics, `eval.metrics`.
-    fn metrics() -> Vec<Metric>;
+    /// The data sets, `[data.<kind>]`; by default the built-in ones.
+    fn data() -> Vec<&'static DataKind> {
+        KINDS.to_vec()
+    }
+    /// The metrics, `eval.metrics`; by default the built-in ones.
+    fn metrics() -> Vec<Metric> {
+        METRICS.to_vec()
+    }
+    /// The `Cargo.lock` that the program was built from, whose sha256 stands in the record of each start: by default the framework's.
+    fn lock() -> &'static [u8] {
+        include_bytes!("../../../Cargo.lock")
+    }
 }
 
 /// The kinds of this framework.
@@ -25,12 +33,4 @@ pub struct BuiltIn;
 impl Kinds for BuiltIn {
     type Net = NetConfig;
     type Objective = ObjectiveConfig;
-
-    fn data() -> Vec<&'static DataKind> {
-        KINDS.to_vec()
-    }
-
-    fn metrics() -> Vec<Metric> {
-        METRICS.to_vec()
-    }
 }

@@ -51,8 +51,8 @@ pub enum Event<'a> {
     Train {
         /// Updates so far.
         step: u64,
-        /// Mean of `‖u − u_tgt‖²` since the last line.
-        raw: f32,
+        /// Mean of the measure `raw` since the last line, by convention `‖u − u_tgt‖²`; `None`: the objective has none.
+        raw: Option<f32>,
         /// Mean of the minimised loss since the last line.
         loss: f32,
     },

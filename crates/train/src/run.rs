@@ -233,6 +233,11 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
             net = start::from(net, variant, folder.path(), data.as_ref(), device, observer)?;
         }
         let parameters = net.num_params();
+        let said = variant.net.parameters(data.shape(), data.classes());
+        if said != parameters {
+            let text = format!("the network has {parameters} parameters, and its `parameters` says {said}");
+            observer.on(Event::Note { text: &text });
+        }
         let mut trainer = Trainer::new(net, variant);
         let (trainer, progress, checkpoint) = match newest {
             None => {
@@ -359,8 +364,8 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
         }
         line["lr"] = json!(self.variant.optimizer.learning_rate(step - 1));
         self.log.append(&line)?;
-        if let (Some(loss), Some(raw)) = (mean("loss"), mean("raw")) {
-            watched.on(Event::Train { step, loss, raw });
+        if let Some(loss) = mean("loss") {
+            watched.on(Event::Train { step, loss, raw: mean("raw") });
         }
         Ok(())
     }
@@ -424,8 +429,10 @@ impl<'a, B: TrainBackend, K: Kinds> Run<'a, B, K> {
 
     fn write_status(&self, state: &str) -> Result<(), TrainError> {
         let Progress { step, images, failed_scores, .. } = self.progress;
-        let mut status =
-            json!({"state": state, "step": step, "images": images, "parameters": self.parameters});
+        let mut status = json!({
+            "state": state, "step": step, "images": images, "parameters": self.parameters,
+            "flops_an_image": self.variant.flops_an_image(),
+        });
         if failed_scores > 0 {
             status["failed_scores"] = failed_scores.into();
         }

@@ -190,7 +190,20 @@ impl<X: Backend, K: Kinds> Visit<X> for Differentiate<'_, X, K> {
             };
             let online = online.map(&mut Leaves);
             let nets = Nets { online: &online, frozen, teachers };
+            let part = batch.x.dims()[0];
             let out = objective.loss::<Tape<X, O>, _, _>(&nets, batch, &draws);
+            assert_eq!(
+                out.loss.dims(),
+                [1],
+                "the loss of `{}` is one number, the mean over the rows",
+                O::NAME
+            );
+            for Measure { name, rows, .. } in &out.measures {
+                let listed = objective.measures().contains(name);
+                assert!(listed, "`{}` measures `{name}`, which its `Facts::measures` does not list", O::NAME);
+                let count = rows.dims()[0];
+                assert!(count <= part, "`{name}` of `{}` has {count} values for {part} rows", O::NAME);
+            }
             let loss = out.loss * share;
             let value = loss.clone().inner();
             let measures = out.measures.into_iter().map(|measure| Part::new(measure)).collect();

@@ -3,10 +3,12 @@
 
 mod brightness;
 mod huber_flow;
+mod log_cosh;
 mod mixer;
 mod shapes;
 
 use huber_flow::HuberFlowConfig;
+use log_cosh::LogCoshConfig;
 use meanflow::{
     BuiltIn, Kinds,
     core::{
@@ -35,6 +37,7 @@ objectives! {
         FlowMatching(FlowMatchingConfig),
         MeanFlow(MeanFlowConfig),
         HuberFlow(HuberFlowConfig),
+        LogCosh(LogCoshConfig),
     }
 }
 

@@ -9,7 +9,7 @@ use meanflow::{
     core::{Backbone, Condition},
     nets::{
         Activations, Init, Law, NetError, Network,
-        embed::{LabelEmbedder, TimeEmbedder, label_parameters, time_parameters},
+        embed::{LabelEmbedder, TimeEmbedder, label_parameters, time_flops, time_parameters},
         norm::layer_norm,
         patch::{patchify, unpatchify},
     },
@@ -78,6 +78,12 @@ impl Network for MixerConfig {
             + label_parameters(classes, w)
             + self.depth * block
             + linear(w, patch)
+    }
+
+    fn flops(&self, shape: [usize; 3]) -> f64 {
+        let (w, tokens, patch) = (self.width, self.tokens(shape), self.patch_size(shape));
+        let block = 2 * w * tokens * self.mixing + tokens * 8 * w * w + 6 * w * w;
+        2.0 * (2 * tokens * patch * w + self.depth * block) as f64 + 2.0 * time_flops(w)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

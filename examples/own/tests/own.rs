@@ -135,7 +135,7 @@ fn the_example_leaves_the_workspace_one_program_to_run() {
 fn the_document_shows_this_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("../../docs/extending.md")).expect("the document");
-    let sources: String = ["main", "mixer", "huber_flow", "shapes", "brightness"]
+    let sources: String = ["main", "mixer", "huber_flow", "log_cosh", "shapes", "brightness"]
         .map(|name| fs::read_to_string(root.join("src").join(format!("{name}.rs"))).expect("a source"))
         .concat();
     let mut blocks = 0;

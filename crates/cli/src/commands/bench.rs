@@ -23,7 +23,7 @@ pub fn run<K: Kinds>(args: Bench) -> anyhow::Result<Done> {
     }
     let Some(yardstick) = Yardstick::named(&args.net) else {
         let known = Yardstick::NAMES.join(", ");
-        return Err(Usage(format!("no yardstick is called `{}`; there are {known}", args.net)).into());
+        return Err(Usage(format!("no yardstick is called `{}`; there are {known}; for a network of your own give an experiment file", args.net)).into());
     };
     let microbatches = args
         .microbatches

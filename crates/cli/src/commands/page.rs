@@ -5,7 +5,7 @@ use crate::{
     args::{Page, ensure_usage},
 };
 use meanflow_generator::shown;
-use meanflow_page::{Generator, Runtime, page};
+use meanflow_page::{Generator, Runtime, check, page};
 use meanflow_train::{Kinds, TrainError, folder::write_atomic, trained};
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ pub fn run<K: Kinds>(args: Page) -> anyhow::Result<Done> {
         Ok(shown(&trained::open::<K>(run, args.ema.as_deref())?, &args.nfe)?)
     };
     let generators = args.runs.iter().map(generator).collect::<Result<Vec<_>, _>>()?;
+    check(&generators)?;
     let runtime = Runtime::open(&args.runtime, |what| say!("{what}"))?;
     let html = page(&generators, &runtime)?;
     write_atomic(&args.out, html.as_bytes())?;

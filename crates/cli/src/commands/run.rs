@@ -55,7 +55,7 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
         device: device::describe(args.on.device),
         features: device::features(),
         threads: rayon::current_num_threads(),
-        lock_sha256: sha256(include_bytes!("../../../../Cargo.lock")),
+        lock_sha256: sha256(K::lock()),
         command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     };
     if args.child {

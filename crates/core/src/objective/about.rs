@@ -34,14 +34,14 @@ impl About {
     }
 
     /// `guidance`: `"off"`, or a table with the scale `omega`.
-    pub(super) fn omega(&self, r: &mut Reader, default: f64) -> Option<f64> {
+    pub fn omega(&self, r: &mut Reader, default: f64) -> Option<f64> {
         let omega = r.off_or("guidance", false, |r| r.get("omega", Number::AT_LEAST_ONE, default))?;
         self.needs_classes(r);
         Some(omega)
     }
 
     /// A problem if guidance was asked for and no label is dropped, so that the null class is never trained.
-    pub(super) fn needs_null_class(&self, r: &mut Reader, label_dropout: f64) {
+    pub fn needs_null_class(&self, r: &mut Reader, label_dropout: f64) {
         if label_dropout == 0.0 && self.labels == Labels::Known {
             let key = r.path("label-dropout");
             let message = format!("`{key}` must be above 0: guidance needs a trained null class");

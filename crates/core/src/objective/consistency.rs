@@ -38,7 +38,7 @@ impl Rows for LevelDraws {
 
 impl LevelDraws {
     /// Those of a step for samples of `shape`, with the two levels of each row.
-    pub(super) fn new(at: &At, shape: [usize; 4], levels: impl Iterator<Item = [f64; 2]>) -> Self {
+    pub fn new(at: &At, shape: [usize; 4], levels: impl Iterator<Item = [f64; 2]>) -> Self {
         let (sigma, target) = levels.map(|[sigma, target]| (sigma as f32, target as f32)).unzip();
         Self {
             noise: at.streams.normal("noise", at.step, shape.iter().product()),
@@ -49,7 +49,7 @@ impl LevelDraws {
     }
 
     /// Noise and levels as tensors, for samples of `shape`.
-    pub(super) fn levels<B: Backend>(&self, shape: [usize; 4], device: &B::Device) -> Levels<B> {
+    pub fn levels<B: Backend>(&self, shape: [usize; 4], device: &B::Device) -> Levels<B> {
         let column = |values: &[f32]| column(values, device);
         Levels {
             e: samples(&self.noise, shape, device),
@@ -60,7 +60,7 @@ impl LevelDraws {
 }
 
 /// Noise and both levels of each row, in any precision.
-pub(super) struct Levels<B: Backend> {
+pub struct Levels<B: Backend> {
     /// Noise.
     pub e: Tensor<B, 4>,
     /// The level that is trained, `[batch]`.
@@ -71,13 +71,13 @@ pub(super) struct Levels<B: Backend> {
 
 impl<B: Backend> Levels<B> {
     /// `x + σ_t·e` and `x + σ_r·e` of both levels.
-    pub(super) fn noisy(&self, x: &Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
+    pub fn noisy(&self, x: &Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
         [&self.sigma, &self.target].map(|sigma| x.clone() + self.e.clone() * per_row(sigma.clone()))
     }
 }
 
 /// `D(x_σ, σ)` of the points of both levels: trained, and as the target without gradient.
-pub(super) fn both_levels<B, N, F>(
+pub fn both_levels<B, N, F>(
     edm: Edm,
     online: &N,
     target: &F,
@@ -100,7 +100,7 @@ where
 }
 
 /// Both levels of a batch.
-pub(super) struct Pair<B: TrainBackend> {
+pub struct Pair<B: TrainBackend> {
     /// `D` at the level that is trained.
     pub clean: Tensor<B, 4>,
     /// The target, without gradient.
@@ -112,7 +112,7 @@ pub(super) struct Pair<B: TrainBackend> {
 }
 
 /// [`both_levels`] of a step; `flow` is a teacher that leads from one level to the other in place of the sample's own noise.
-pub(super) fn pair<B, N, F>(
+pub fn pair<B, N, F>(
     edm: Edm,
     (online, target): (&N, &F),
     flow: Option<(&Distillation, &F)>,

@@ -28,13 +28,13 @@ const ITERATIONS: usize = 1000;
 
 impl Coupling {
     /// The key `coupling`.
-    pub(super) fn read(r: &mut Reader) -> Self {
+    pub fn read(r: &mut Reader) -> Self {
         let choices = vec![("off", Self::Off), ("exact", Self::Exact), ("sinkhorn", Self::Sinkhorn)];
         r.get("coupling", Choice(choices), Self::Off)
     }
 
     /// The sample of each of `rows` rows of noise; `None`: its own.
-    pub(super) fn pairs(self, at: &At, noise: &[f32], samples: &[f32], rows: usize) -> Option<Vec<usize>> {
+    pub fn pairs(self, at: &At, noise: &[f32], samples: &[f32], rows: usize) -> Option<Vec<usize>> {
         match self {
             Self::Off => None,
             Self::Exact => Some(assign(&costs(&wide(noise), &wide(samples), rows), rows).columns),
@@ -67,7 +67,7 @@ fn entropic(costs: &[f64], rows: usize, reg: f64, (tolerance, most): (f64, usize
 }
 
 /// Reference numbers: costs, both plans, and pairs drawn from the exact one.
-pub(super) fn parity(reference: &mut Reference) -> Result<(), ReferenceError> {
+pub fn parity(reference: &mut Reference) -> Result<(), ReferenceError> {
     let rows = reference.number("batch")? as usize;
     let costs = costs(&reference.host("in.e")?, &reference.host("in.x")?, rows);
     if costs.len() != rows * rows {

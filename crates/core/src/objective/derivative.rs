@@ -5,14 +5,14 @@ use burn::tensor::Tensor;
 use meanflow_jvp::Dual;
 
 /// A constant as the tangent of an input.
-pub(super) fn tangent<B: TrainBackend, const D: usize>(
+pub fn tangent<B: TrainBackend, const D: usize>(
     direction: Tensor<B::InnerBackend, D>,
 ) -> Tensor<B::Tangent, D> {
     Tensor::<B, D>::from_inner(direction).value()
 }
 
 /// A derivative as a constant: `sg(·)`.
-pub(super) fn off_tape<B: TrainBackend, const D: usize>(
+pub fn off_tape<B: TrainBackend, const D: usize>(
     derivative: Tensor<B::Tangent, D>,
 ) -> Tensor<B::InnerBackend, D> {
     Tensor::<B, D>::from_value(derivative).inner()

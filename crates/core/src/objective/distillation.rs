@@ -37,7 +37,7 @@ impl LevelStep {
     const ALL: [(&'static str, Self); 2] = [("heun", Self::Heun), ("euler", Self::Euler)];
 
     /// Evaluations of the teacher.
-    pub(super) fn evaluations(self) -> usize {
+    pub fn evaluations(self) -> usize {
         match self {
             Self::Euler => 1,
             Self::Heun => 2,
@@ -47,7 +47,7 @@ impl LevelStep {
 
 impl Distillation {
     /// The keys `teacher`, `solver` and `guidance`.
-    pub(super) fn read(r: &mut Reader, about: &About) -> Option<Self> {
+    pub fn read(r: &mut Reader, about: &About) -> Option<Self> {
         let teacher = read_teacher(r);
         let solver = r.get("solver", Choice(LevelStep::ALL.to_vec()), LevelStep::Heun);
         let guidance = Extrapolation::of_teacher(r, about, 2.0, teacher.is_some());
@@ -55,7 +55,7 @@ impl Distillation {
     }
 
     /// The point at the smaller level of each row, from `x` at the larger one; `levels` are those of `draws`.
-    pub(super) fn step<B: Backend, F: Backbone<B>>(
+    pub fn step<B: Backend, F: Backbone<B>>(
         &self,
         teacher: &F,
         x: Tensor<B, 4>,

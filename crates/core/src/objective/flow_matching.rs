@@ -104,7 +104,7 @@ impl Objective for FlowMatchingConfig {
 }
 
 /// `u(z, t, t)` of each row: flow matching, and the rows of MeanFlow with `r = t`.
-pub(super) fn still_rows<B: TrainBackend, N: Backbone<B> + Module<B>>(
+pub fn still_rows<B: TrainBackend, N: Backbone<B> + Module<B>>(
     net: &N,
     precision: Precision,
     z: Tensor<B::InnerBackend, 4>,

@@ -30,7 +30,7 @@ pub fn interval(r: &mut Reader, default: [f64; 2]) -> [f64; 2] {
 
 impl GuidanceConfig {
     /// `"off"`, or a table with `omega`, `kappa` and `interval`.
-    pub(super) fn read(r: &mut Reader, about: &About) -> Option<Self> {
+    pub fn read(r: &mut Reader, about: &About) -> Option<Self> {
         let guidance = r.off_or("guidance", false, |r| Self {
             omega: r.get("omega", Number::POSITIVE, 1.0),
             kappa: r.get("kappa", Number::BELOW_ONE, 0.0),

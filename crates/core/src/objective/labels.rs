@@ -26,11 +26,7 @@ pub fn trained<B: Backend>(condition: Condition<B>, classes: Option<usize>, draw
 }
 
 /// `labels` with the null class in place of those that are `dropped`, `[batch]`.
-pub(super) fn without<B: Backend>(
-    labels: Tensor<B, 1, Int>,
-    classes: usize,
-    dropped: &[bool],
-) -> Tensor<B, 1, Int> {
+pub fn without<B: Backend>(labels: Tensor<B, 1, Int>, classes: usize, dropped: &[bool]) -> Tensor<B, 1, Int> {
     if !dropped.contains(&true) {
         return labels;
     }

@@ -241,7 +241,7 @@ pub struct Stub<B: Backend> {
 
 /// In which numbers the network of a reference file is told of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Told {
+pub enum Told {
     /// As the networks here.
     #[default]
     House,
@@ -297,7 +297,7 @@ impl<B: TrainBackend> Stub<B> {
     }
 
     /// The same, told of time in other numbers.
-    pub(super) fn told(self, told: Told) -> Self {
+    pub fn told(self, told: Told) -> Self {
         Self { told, ..self }
     }
 }

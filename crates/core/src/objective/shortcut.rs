@@ -229,20 +229,22 @@ impl Objective for ShortcutConfig {
         let (streams, step, rows) = (at.streams, at.step, shape[0]);
         let [mut level, mut index, mut label] =
             ["step-level", "time-t", "label-dropout"].map(|name| streams.rng(name, step));
-        let below = |rng: &mut chacha20::ChaCha8Rng, count: f64| {
-            ((open_unit(rng) * count) as u32).min(count as u32 - 1)
-        };
+        // A whole number below `count` from a draw in (0, 1).
+        let below = |unit: f64, count: f64| ((unit * count) as u32).min(count as u32 - 1);
         let halved = (rows as f64 * self.share + 1e-9).floor() as usize;
         let mut levels = self.shares(halved);
         if halved < self.levels {
             // Too few rows for all levels at once: by chance.
-            levels.fill_with(|| below(&mut level, self.levels as f64));
+            levels.fill_with(|| below(open_unit(&mut level), self.levels as f64));
             levels.sort_unstable_by(|a, b| b.cmp(a));
         }
         levels.resize(rows, self.levels as u32);
         ShortcutDraws {
             noise: streams.normal("noise", step, shape.iter().product()),
-            index: levels.iter().map(|level| below(&mut index, f64::from(1u32 << level))).collect(),
+            index: levels
+                .iter()
+                .map(|level| below(open_unit(&mut index), f64::from(1u32 << level)))
+                .collect(),
             level: levels,
             halved,
             dropped: (0..rows)

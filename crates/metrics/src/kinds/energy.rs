@@ -21,6 +21,11 @@ impl MetricKind for Energy {
         "energy distance of points"
     }
 
+    fn explained(&self) -> &'static str {
+        "Energy distance, 2·E|X−Y| − E|X−X′| − E|Y−Y′| over all pairs of samples X and data Y (a V-statistic, no square \
+             root)."
+    }
+
     fn taken(&self) -> Taken {
         Taken::Rows
     }

@@ -21,6 +21,11 @@ impl MetricKind for Fd {
         "Fréchet distance; of pictures in a network: fid, sfid, fd_efflite0"
     }
 
+    fn explained(&self) -> &'static str {
+        "Fréchet distance between Gaussians fitted to samples and real data, in the features that its name says, in double precision. It is the FID only where it is called so: \
+             other features give other values, which compare only for the same network, the same data and the same n."
+    }
+
     fn taken(&self) -> Taken {
         Taken::Features
     }

@@ -24,6 +24,13 @@ impl MetricKind for FdPca64 {
         "Fréchet distance of pictures on 64 principal components of the real data"
     }
 
+    fn explained(&self) -> &'static str {
+        "Fréchet distance, |m₁−m₂|² + tr(S₁ + S₂ − 2(S₁S₂)^½), between Gaussians fitted to samples and data, on the \
+             first 64 principal components of the real pixels, in double precision. It is not the FID: no feature network \
+             is involved. Values compare only for the same data and the same n. A score in the features of a network, fd_efflite0, \
+             stands beside it where `meanflow data fetch efficientnet-lite0` had put that network's weights before the run ended."
+    }
+
     fn applies_to(&self, shape: [usize; 3]) -> bool {
         !are_points(shape) && shape.iter().product::<usize>() >= COMPONENTS
     }

@@ -23,6 +23,11 @@ impl MetricKind for SlicedW2 {
         "sliced 2-Wasserstein distance of points, 256 directions"
     }
 
+    fn explained(&self) -> &'static str {
+        "Sliced 2-Wasserstein distance between the samples and as many data points: the root mean square, over random \
+             directions, of the one-dimensional 2-Wasserstein distances of the projections."
+    }
+
     fn taken(&self) -> Taken {
         Taken::Rows
     }

@@ -23,6 +23,11 @@ impl MetricKind for W2 {
         "exact 2-Wasserstein distance of points"
     }
 
+    fn explained(&self) -> &'static str {
+        "Exact 2-Wasserstein distance between the samples and as many data points: the root of the least mean squared \
+             distance over all one-to-one pairings, found by solving the assignment problem in double precision."
+    }
+
     fn taken(&self) -> Taken {
         Taken::Rows
     }

@@ -102,6 +102,16 @@ mod tests {
         }
     }
 
+    /// Table 4 of arXiv 2212.09748, in 10⁹ multiplications, which are two operations here. The published ones have one time.
+    #[test]
+    fn presets_have_the_published_cost() {
+        for (name, published) in [("s2", 6.06), ("b4", 5.56), ("b2", 23.01), ("l2", 80.71), ("xl2", 118.64)] {
+            let config = DitConfig::preset(name).unwrap();
+            let cost = config.flops([4, 32, 32]) / 2e9;
+            assert!((cost / published - 1.0).abs() < 0.005, "{name}: {cost}");
+        }
+    }
+
     #[test]
     fn every_listed_preset_is_found_and_valid() {
         for (name, config) in DitConfig::presets() {

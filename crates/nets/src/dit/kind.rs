@@ -2,7 +2,7 @@
 
 use super::{Dit, DitConfig, torch::TorchDitNames};
 use crate::{
-    embed::{grid_positions, label_parameters, time_parameters},
+    embed::{grid_positions, label_parameters, time_flops, time_parameters},
     error::{NetError, positive},
     flax::DitNames,
     import::Convention,
@@ -76,6 +76,15 @@ impl Network for DitConfig {
             + self.depth * block
             + linear(d, 2 * d)
             + linear(d, patch)
+    }
+
+    fn flops(&self, shape: [usize; 3]) -> f64 {
+        let ([rows, columns], d) = (self.grid(shape), self.width);
+        let (tokens, hidden, patch) = (rows * columns, self.hidden(), self.patch_size(shape[0]));
+        // Queries, keys, values and output; scores and sums; the perceptron; the modulation of each sample.
+        let block = tokens * 4 * d * d + 2 * tokens * tokens * d + tokens * 2 * d * hidden + 6 * d * d;
+        let ends = 2 * tokens * patch * d + 2 * d * d;
+        2.0 * (self.depth * block + ends) as f64 + self.clock.count() as f64 * time_flops(d)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

@@ -2,7 +2,7 @@
 
 use super::{ImfDit, ImfDitConfig};
 use crate::{
-    embed::{label_parameters, time_parameters},
+    embed::{label_parameters, time_flops, time_parameters},
     error::{NetError, positive},
     flax::ImfDitNames,
     import::Convention,
@@ -89,6 +89,17 @@ impl Network for ImfDitConfig {
             + self.prefix() * d
             + (self.depth + self.head_depth) * self.block_parameters()
             + 2 * output
+    }
+
+    /// Of the average velocity: the blocks of the other head are not run for it.
+    fn flops(&self, shape: [usize; 3]) -> f64 {
+        let ([_, height, width], d) = (shape, self.width);
+        let patches = (height / self.patch) * (width / self.patch);
+        let positions = patches + self.prefix();
+        // Queries, keys, values and output; scores and sums; three layers of the gated perceptron.
+        let block = positions * 4 * d * d + 2 * positions * positions * d + positions * 3 * d * self.hidden();
+        let ends = 2 * patches * self.patch_size(shape[0]) * d;
+        2.0 * (self.depth * block + ends) as f64 + 4.0 * time_flops(d)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

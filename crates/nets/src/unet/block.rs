@@ -11,7 +11,7 @@ use meanflow_core::Dropout;
 
 use super::{
     layers::{Conv, GroupNorm, conv_parameters},
-    resample::Resample,
+    resample::{Resample, resample_products},
 };
 use crate::{
     attention,
@@ -59,6 +59,15 @@ impl BlockSpec {
             + conv_parameters(b, b, 3)
             + skip
             + if self.attention { attention } else { 0 }
+    }
+
+    /// Multiplications for a sample whose image leaves with this side, with `embedding` features of the times.
+    pub(crate) fn products(&self, side: usize, embedding: usize) -> usize {
+        let (a, b, pixels) = (self.inputs, self.outputs, side * side);
+        let skip = if self.has_skip() { a * b * pixels } else { 0 };
+        let attention = if self.attention { 4 * b * b * pixels + 2 * pixels * pixels * b } else { 0 };
+        let resampled = self.change.map_or(0, |(_, before)| 2 * a * resample_products(before, side));
+        (9 * a * b + 9 * b * b) * pixels + embedding * b + skip + attention + resampled
     }
 
     /// Channels of every normalisation in the block.

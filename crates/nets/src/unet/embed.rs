@@ -139,6 +139,12 @@ pub(crate) fn mapping_parameters(config: &UnetConfig, classes: Option<usize>) ->
         + classes.map_or(0, |classes| (classes + 1) * features)
 }
 
+/// Multiplications of a [`Mapping`] for a sample that is not augmented.
+pub(crate) fn mapping_products(config: &UnetConfig) -> usize {
+    let (features, embedding) = (config.clock.count() * config.time_features(), config.embedding());
+    (features + embedding) * embedding
+}
+
 /// `f_k = 10000^(−k/(count − 1))`.
 fn positional(count: usize) -> Vec<f64> {
     (0..count).map(|k| 10_000_f64.powf(-(k as f64) / (count - 1) as f64)).collect()

@@ -3,9 +3,9 @@
 use super::{
     Encoder, SongUnet, TimeFeatures, UnetConfig,
     block::BlockSpec,
-    embed::mapping_parameters,
+    embed::{mapping_parameters, mapping_products},
     layers::{conv_parameters, groups},
-    resample::{padding, square},
+    resample::{padding, resample_products, square},
     torch::UnetNames,
 };
 use crate::{
@@ -128,6 +128,29 @@ impl Network for UnetConfig {
             + residuals.map(|(inputs, outputs)| conv_parameters(inputs, outputs, 3)).sum::<usize>()
             + 2 * topology.width
             + conv_parameters(topology.width, shape[0], 3)
+    }
+
+    fn flops(&self, shape: [usize; 3]) -> f64 {
+        let ([channels, side, _], topology) = (shape, self.topology(shape));
+        let pixels = side * side;
+        let ends = 9 * (channels * self.width + topology.width * channels) * pixels;
+        let mut products = mapping_products(self) + ends;
+        let mut width = self.width;
+        for level in topology.encoder.iter().chain(&topology.decoder) {
+            if let (Some((_, before)), false) = (level.change, self.resample_blocks) {
+                products += width * resample_products(before, level.side);
+            }
+            if let Some((inputs, outputs)) = level.residual {
+                let padded = 2 * (level.side + padding(&self.filter));
+                products +=
+                    9 * inputs * outputs * padded * padded + outputs * resample_products(padded, level.side);
+            }
+            for block in level.entry.iter().chain(&level.blocks) {
+                products += block.products(level.side, self.embedding());
+                width = block.outputs;
+            }
+        }
+        2.0 * products as f64
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

@@ -68,6 +68,11 @@ impl<B: Backend> Resample<B> {
     }
 }
 
+/// Multiplications of a channel whose side changes from `before` to `after`: a matrix product along each axis.
+pub(crate) fn resample_products(before: usize, after: usize) -> usize {
+    before * before * after + after * before * after
+}
+
 /// Zeros on each side that a convolution with this filter takes.
 pub(crate) fn padding(filter: &[f64]) -> usize {
     (filter.len() - 1) / 2

@@ -22,6 +22,25 @@ use std::collections::HashMap;
 /// # Panics
 /// If shapes disagree, which no runtime would take either.
 pub fn evaluate(model: &ModelProto, inputs: &[(&str, Array)]) -> Result<Vec<Array>, OnnxError> {
+    run(model, inputs, |_, _| ())
+}
+
+/// Multiplications in the matrix products and convolutions of a model, for these inputs; with zeros that pad an image.
+///
+/// # Errors
+/// See [`evaluate`].
+pub fn multiplications(model: &ModelProto, inputs: &[(&str, Array)]) -> Result<usize, OnnxError> {
+    let mut count = 0;
+    run(model, inputs, |operation, result| count += operation.multiplications(result))?;
+    Ok(count)
+}
+
+/// Computes node after node; `watch` sees each with its result.
+fn run(
+    model: &ModelProto,
+    inputs: &[(&str, Array)],
+    mut watch: impl FnMut(&Operation, &Array),
+) -> Result<Vec<Array>, OnnxError> {
     let missing = |name: &str| OnnxError::File(format!("there is no value `{name}`"));
     let graph = model.graph.as_ref().ok_or_else(|| OnnxError::File("it has no graph".to_owned()))?;
     let mut values: HashMap<&str, Array> = HashMap::new();
@@ -43,7 +62,9 @@ pub fn evaluate(model: &ModelProto, inputs: &[(&str, Array)]) -> Result<Vec<Arra
                 }
             })
             .collect::<Result<_, _>>()?;
-        let result = Operation { node, operands }.result()?;
+        let operation = Operation { node, operands };
+        let result = operation.result()?;
+        watch(&operation, &result);
         values.insert(&node.output[0], result);
     }
     graph
@@ -179,6 +200,15 @@ impl<'a> Operation<'a> {
             "Resize" => self.resize(),
             other => return Err(OnnxError::File(format!("the operator `{other}` is none of this crate's"))),
         })
+    }
+
+    fn multiplications(&self, result: &Array) -> usize {
+        match self.node.op_type.as_str() {
+            "MatMul" | "Gemm" => result.values.len() * self.at(0).shape.last().copied().unwrap_or(1),
+            "Conv" => result.values.len() * self.at(1).shape[1..].iter().product::<usize>(),
+            "ConvTranspose" => self.at(0).values.len() * self.at(1).shape[1..].iter().product::<usize>(),
+            _ => 0,
+        }
     }
 
     fn map(&self, f: impl Fn(f64) -> f64) -> Array {

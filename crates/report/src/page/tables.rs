@@ -158,7 +158,7 @@ pub fn runs(runs: &[Run]) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                th { "Variant" } th { "State" } th.num { "Parameters" } th.num { "Steps" } th.num { "Images seen" }
+                th { "Variant" } th { "State" } th.num { "Parameters" } th.num { "Steps" } th.num { "Images seen" } th.num { "FLOP" }
                 th.num { "Training time" } th.num { "Images/s" } th { "Folder" }
             } }
             tbody { @for (place, run) in runs.iter().enumerate() {
@@ -172,13 +172,14 @@ pub fn runs(runs: &[Run]) -> Markup {
                     td.num { (number(run.parameters())) }
                     td.num { (number(step)) }
                     td.num { (number(images)) }
+                    td.num { (run.flops_an_image().zip(images).map_or_else(|| "–".to_owned(), |(flops, images)| short(flops * images as f64))) }
                     td.num { (secs.map_or_else(|| "–".to_owned(), duration)) }
                     td.num { (secs.zip(last).map_or_else(|| "–".to_owned(), |(s, line)| short(line.images / s))) }
                     td { code { (run.dir.display().to_string()) } }
                 }
             } }
         } }
-        p.caption { b { "Table 2. " } "The runs. Training time is without evaluation, over all starts of a run." }
+        p.caption { b { "Table 2. " } "The runs. Training time is without evaluation, over all starts of a run. FLOP counts products of matrices and convolutions, a multiplication with its addition as two, backward as twice forward." }
     }
 }
 

@@ -65,6 +65,7 @@ impl<M: Machine> Lines<'_, M> {
             if named.metric.better() != Better::Lower {
                 line["better"] = json!(named.metric.better().name());
             }
+            line["about"] = json!(named.metric.explained());
             self.push(line);
         }
     }

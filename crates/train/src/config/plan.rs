@@ -44,6 +44,10 @@ pub struct VariantPlan {
     pub objective: String,
     /// Exact number of trainable parameters.
     pub parameters: usize,
+    /// Floating-point operations of one evaluation of the network, see [`meanflow_nets::Network::flops`].
+    pub flops_forward: f64,
+    /// Those of the training.
+    pub flops_training: f64,
     /// Updates of the weights.
     pub steps: u64,
     /// Samples seen in training.
@@ -78,6 +82,7 @@ impl VariantPlan {
         let (shape, classes) = (variant.description.shape, variant.description.classes);
         let parameters = variant.net.parameters(shape, classes);
         let evaluations = variant.train.steps.div_ceil(variant.eval.every);
+        let images = variant.train.steps.saturating_mul(variant.train.batch as u64);
         Self {
             variant: variant.name.clone(),
             data: variant.data.name().to_owned(),
@@ -87,8 +92,10 @@ impl VariantPlan {
             classes,
             objective: variant.objective.name().to_owned(),
             parameters,
+            flops_forward: variant.net.flops(shape),
+            flops_training: images as f64 * variant.flops_an_image(),
             steps: variant.train.steps,
-            images: variant.train.steps.saturating_mul(variant.train.batch as u64),
+            images,
             memory_bytes: Self::memory(variant, parameters, 1),
             memory_in_turn_bytes: Self::memory(variant, parameters, variant.train.microbatches),
             memory_evaluation_bytes: Self::evaluation_memory(variant, parameters),
@@ -162,6 +169,13 @@ fn files<K: Kinds>(variant: &Variant<K>, evaluations: u64, folder: &Path) -> Vec
     names.iter().map(|name| folder.join(name).display().to_string()).collect()
 }
 
+/// A number of operations with a prefix.
+fn flops(count: f64) -> String {
+    let prefixes = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G")];
+    let (unit, prefix) = prefixes.into_iter().find(|(unit, _)| count >= *unit).unwrap_or((1e6, "M"));
+    format!("{:.3} {prefix}FLOP", count / unit)
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for plan in &self.variants {
@@ -177,6 +191,8 @@ impl fmt::Display for Plan {
                 writeln!(f, "weights      not there: {missing}")?;
             }
             writeln!(f, "parameters   {}", plan.parameters)?;
+            writeln!(f, "operations   {} a forward pass of a sample", flops(plan.flops_forward))?;
+            writeln!(f, "             about {} to train", flops(plan.flops_training))?;
             writeln!(f, "steps        {}", plan.steps)?;
             writeln!(f, "images       {}", plan.images)?;
             let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);

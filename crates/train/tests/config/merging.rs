@@ -66,11 +66,27 @@ fn overrides_win_over_file_and_variants() {
     check(&["train.clip = 1"], "train.clip", [Some("1.0"); 2]);
 }
 
+/// The baseline does not become the other method because a key of the other method was set.
+#[test]
+fn a_key_of_a_kind_is_for_the_variants_that_have_it() {
+    let variants = "[[variant]]\nname = \"base\"\n[[variant]]\nname = \"other\"\nobjective.soflow = {}\n";
+    let text = format!("{SMALL}{variants}");
+    let kinds = |set: &str| {
+        let variants = load(&text, &[set]).unwrap().variants;
+        variants.iter().map(|variant| variant.objective.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("objective.soflow.velocity-share=0.5"), ["meanflow", "soflow"]);
+    assert_eq!(kinds("objective.meanflow.share=0.5"), ["meanflow", "soflow"]);
+    // Nobody has it, so it is chosen.
+    assert_eq!(kinds("objective.ect.q=4.0"), ["ect", "soflow"]);
+    assert_eq!(kinds("objective={soflow={}}"), ["soflow", "soflow"]);
+}
+
 #[test]
 fn an_override_of_a_kind_leaves_variants_alone_that_chose_another() {
     check(&["objective.meanflow.share=0.75"], "objective.meanflow.share", [Some("0.75"), None]);
     let set = "objective.flow-matching.weight.p=0.5";
-    check(&[set], "objective.flow-matching.weight.p", [Some("0.5"), Some("0.5")]);
+    check(&[set], "objective.flow-matching.weight.p", [None, Some("0.5")]);
     check(&["net.mlp.width=8"], "net.mlp.width", [Some("8"); 2]);
 }
 

@@ -57,12 +57,12 @@ impl Derivative {
     }
 
     /// Whether the pass that gives `F` carries tangents.
-    pub(in crate::objective) fn is_dual(self) -> bool {
+    pub fn is_dual(self) -> bool {
         matches!(self, Self::Jvp | Self::Mixed { .. })
     }
 
     /// The passes that it takes a row.
-    pub(in crate::objective) fn cost(self) -> Cost {
+    pub fn cost(self) -> Cost {
         let plain = match self {
             Self::Jvp => 0.0,
             Self::Central { .. } => 2.0,
@@ -72,7 +72,7 @@ impl Derivative {
     }
 
     /// `F` on the tape and its derivative along `v` and the times that move off it; `frozen` has the weights of `net`.
-    pub(in crate::objective) fn along<B, N, F>(
+    pub fn along<B, N, F>(
         self,
         (path, moves): (Path, Direction),
         (net, frozen): (&N, &F),

@@ -28,7 +28,7 @@ impl Direction {
     ];
 
     /// The key `tangent`.
-    pub(in crate::objective) fn read(r: &mut Reader) -> Self {
+    pub fn read(r: &mut Reader) -> Self {
         r.get("tangent", Choice(Self::ALL.to_vec()), Self::FLOW)
     }
 }

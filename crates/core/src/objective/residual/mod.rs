@@ -113,7 +113,7 @@ impl Rows for ResidualDraws {
 
 /// Rows of a batch on a path, in its own time.
 #[derive(Clone, Debug)]
-pub(super) struct Point<B: Backend> {
+pub struct Point<B: Backend> {
     /// The sample on its way, `[batch, channels, height, width]`.
     pub z: Tensor<B, 4>,
     /// Along which the derivative is taken, likewise.
@@ -186,7 +186,7 @@ impl Residual {
     }
 
     /// The key `teacher`: the teacher's velocity takes the place of the data's.
-    pub(super) fn read_teacher(&mut self, r: &mut Reader) {
+    pub fn read_teacher(&mut self, r: &mut Reader) {
         self.teacher = read_teacher(r);
         if self.teacher.is_some() {
             self.velocity = Velocity::Teacher { flow: true };
@@ -403,7 +403,7 @@ impl Residual {
 }
 
 /// The key `teacher`: `"off"`, or a run or file of the network in training, trained to velocities.
-pub(super) fn read_teacher(r: &mut Reader) -> Option<PathBuf> {
+pub fn read_teacher(r: &mut Reader) -> Option<PathBuf> {
     r.get("teacher", Or("off", PathTo), None)
 }
 
@@ -420,7 +420,7 @@ pub(super) fn log_variance<B: TrainBackend, N: Backbone<B>>(
 }
 
 /// Host numbers of the rows in the numbers of `like`, `[batch]`.
-pub(super) fn column<B: Backend, const D: usize>(values: &[f64], like: &Tensor<B, D>) -> Tensor<B, 1> {
+pub fn column<B: Backend, const D: usize>(values: &[f64], like: &Tensor<B, D>) -> Tensor<B, 1> {
     let data = TensorData::new(values.to_vec(), [values.len()]);
     Tensor::from_data(data, (&like.device(), like.dtype()))
 }
