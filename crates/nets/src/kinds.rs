@@ -55,11 +55,11 @@ pub trait Networks: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// See [`Network::computes_as`](crate::Network::computes_as); networks of different kinds do not.
     fn computes_as(&self, other: &Self) -> bool;
 
-    /// See [`Network::from_flow`](crate::Network::from_flow); networks of different kinds have no such start.
+    /// See [`Network::start_from`](crate::Network::start_from); networks of different kinds have no such start.
     ///
     /// # Errors
     /// [`NetError::NoStart`].
-    fn from_flow<B: Backend>(
+    fn start_from<B: Backend>(
         &self,
         from: &Self,
         flow: Net<B, Self>,
@@ -327,7 +327,7 @@ macro_rules! networks {
                 }
             }
 
-            fn from_flow<B: burn::tensor::backend::Backend>(
+            fn start_from<B: burn::tensor::backend::Backend>(
                 &self,
                 from: &Self,
                 flow: $crate::Net<B, Self>,
@@ -340,7 +340,7 @@ macro_rules! networks {
                         $modules::$variant(flow),
                         $modules::$variant(fresh),
                     ) => {
-                        let start = $crate::Network::from_flow(this, from, flow, fresh)?;
+                        let start = $crate::Network::start_from(this, from, flow, fresh)?;
                         Ok($crate::Net($modules::$variant(start)))
                     })+
                     #[allow(unreachable_patterns)] // where there is one kind

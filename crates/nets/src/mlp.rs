@@ -98,7 +98,7 @@ impl Network for MlpConfig {
         Mlp::new(self, shape, classes, init)
     }
 
-    fn from_flow<B: Backend>(&self, from: &Self, flow: Mlp<B>, fresh: Mlp<B>) -> Result<Mlp<B>, NetError> {
+    fn start_from<B: Backend>(&self, from: &Self, flow: Mlp<B>, fresh: Mlp<B>) -> Result<Mlp<B>, NetError> {
         check_clocks(from.clock, self.clock, Self { clock: self.clock, ..from.clone() } == *self)?;
         let gap = (from.clock == Clock::TimeAndGap).then(|| {
             let zero = Tensor::zeros([1], &flow.input.weight.device());

@@ -70,7 +70,7 @@ pub trait Network: Clone + Debug + PartialEq + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`NetError::NoStart`]: no weights of this network say that, or the kind does not offer it, as this default does not.
-    fn from_flow<B: Backend>(
+    fn start_from<B: Backend>(
         &self,
         _from: &Self,
         _flow: Self::Module<B>,

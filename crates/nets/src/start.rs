@@ -1,4 +1,4 @@
-//! What networks share that start from a trained velocity ([`Network::from_flow`](crate::Network::from_flow)).
+//! What networks share that start from a trained velocity ([`Network::start_from`](crate::Network::start_from)).
 //!
 //! The velocity was asked at `r = t` alone. A network told `t`, or `t` and a gap that was always 0, knows it by `t`; every other
 //! number of the new clock gets a part that is constant, and that can learn. A network told `r` too knows the velocity by both

@@ -21,8 +21,11 @@ struct Row {
     cells: Vec<Option<Spread>>,
 }
 
-/// A format, by the ending of its file.
-pub const FORMATS: [(&str, &str, fn(&Copies) -> String); 3] =
+/// A format: the ending of its file, its name, and how it is written.
+pub type Format = (&'static str, &'static str, fn(&Copies) -> String);
+
+/// The formats.
+pub const FORMATS: [Format; 3] =
     [("csv", "CSV", Copies::csv), ("md", "Markdown", Copies::markdown), ("tex", "LaTeX", Copies::latex)];
 
 impl Copies {

@@ -219,8 +219,16 @@ fn an_experiment_on_points() {
     let root = tempfile::tempdir().unwrap();
     let runs: Vec<PathBuf> = MADE.iter().map(|made| point_run(root.path(), made)).collect();
     let page = report(&runs, &root.path().join("report"));
-    let figures =
-        ["densities-first", "score-nfe", "densities", "arrows", "trajectories", "score-images", "cost", "loss"];
+    let figures = [
+        "densities-first",
+        "score-nfe",
+        "densities",
+        "arrows",
+        "trajectories",
+        "score-images",
+        "cost",
+        "loss",
+    ];
     for name in figures {
         assert!(page.html.contains(&format!("id=\"{name}\"")), "{name}");
     }

@@ -230,7 +230,8 @@ impl<K: Kinds> Variant<K> {
         let files = before.weights.is_some() && after.weights.is_some();
         let runs = before.run.is_some() && after.run.is_some();
         differences.retain(|Difference { key, .. }| {
-            !(files && key == "init.weights") && !(runs && key == "init.run")
+            let moved = (files && key == "init.weights") || (runs && key == "init.run");
+            !moved
         });
         differences
     }

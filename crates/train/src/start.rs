@@ -80,7 +80,7 @@ fn from_run<B: Backend, K: Kinds>(
     let weights = if keeps {
         let settings = model.net.clone();
         let flow = model.network::<B>(device)?;
-        parameters(&variant.net.from_flow(&settings, flow, net.clone())?)
+        parameters(&variant.net.start_from(&settings, flow, net.clone())?)
     } else if variant.net.computes_as(&model.net) {
         model.weights
     } else {

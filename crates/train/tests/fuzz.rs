@@ -62,11 +62,7 @@ fn read_input(path: &Path) -> Result<(), String> {
 fn arrays_to_score() {
     check(&Target {
         name: "arrays",
-        seeds: &[
-            "crates/fuzz/corpus/npy/f4.npy",
-            "crates/fuzz/corpus/npy/u1.npy",
-            "crates/fuzz/corpus/statistics",
-        ],
+        seeds: &["fuzz/corpus/npy/f4.npy", "fuzz/corpus/npy/u1.npy", "fuzz/corpus/statistics"],
         together: false,
         cost: 1,
         read: read_input,
@@ -77,11 +73,7 @@ fn arrays_to_score() {
 fn pictures_to_score() {
     check(&Target {
         name: "pictures",
-        seeds: &[
-            "crates/fuzz/corpus/png/rgb.png",
-            "crates/fuzz/corpus/png/grey.png",
-            "crates/fuzz/corpus/jpeg",
-        ],
+        seeds: &["fuzz/corpus/png/rgb.png", "fuzz/corpus/png/grey.png", "fuzz/corpus/jpeg"],
         together: false,
         cost: 1,
         read: |path| read_input(path.parent().unwrap_or(path)),

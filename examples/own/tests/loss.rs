@@ -73,7 +73,7 @@ fn the_gradient_is_that_of_central_differences() {
 
     // With r < t: two ways to the derivative of the target agree.
     let moved = |derivative| LogCoshConfig {
-        times: TimeSampler { share: 1.0, ..settings.times.clone() },
+        times: TimeSampler { share: 1.0, ..settings.times },
         derivative,
         ..settings.clone()
     };

@@ -99,9 +99,9 @@ impl Network for DitConfig {
         Dit::new(self, shape, classes, init)
     }
 
-    fn from_flow<B: Backend>(&self, from: &Self, flow: Dit<B>, fresh: Dit<B>) -> Result<Dit<B>, NetError> {
+    fn start_from<B: Backend>(&self, from: &Self, flow: Dit<B>, fresh: Dit<B>) -> Result<Dit<B>, NetError> {
         check_clocks(from.clock, self.clock, Self { clock: self.clock, ..from.clone() } == *self)?;
-        Ok(fresh.from_flow(flow))
+        Ok(fresh.start_from(flow))
     }
 
     fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {

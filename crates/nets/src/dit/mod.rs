@@ -74,7 +74,7 @@ impl<B: Backend> Dit<B> {
     }
 
     /// `flow`, with this network's embedders of `r` and `h`, which say for every time what the flow's said of a gap of 0.
-    fn from_flow(self, flow: Self) -> Self {
+    fn start_from(self, flow: Self) -> Self {
         let mut said = flow.h_embedder.as_ref().map(TimeEmbedder::at_zero);
         let device = flow.x_embedder.weight.device();
         let mut silent = |embedder: Option<TimeEmbedder<B>>| {

@@ -87,7 +87,7 @@ impl<B: Backend> Mapping<B> {
     ///
     /// # Errors
     /// [`NetError::NoStart`]: classes reach the first layer through the features of the gap too, whose weights are to count nothing.
-    pub(crate) fn from_flow(self, flow: &Self) -> Result<Self, NetError> {
+    pub(crate) fn start_from(self, flow: &Self) -> Result<Self, NetError> {
         if flow.clock == Clock::TimeAndGap && flow.map_label.is_some() {
             let reason = "in a U-Net with classes the gap's features carry them too; train the flow with clock = \"t\"";
             return Err(NetError::NoStart { reason });

@@ -179,7 +179,7 @@ impl Network for UnetConfig {
         Self { dropout: other.dropout, ..self.clone() } == *other
     }
 
-    fn from_flow<B: Backend>(
+    fn start_from<B: Backend>(
         &self,
         from: &Self,
         flow: SongUnet<B>,
@@ -187,7 +187,7 @@ impl Network for UnetConfig {
     ) -> Result<SongUnet<B>, NetError> {
         let same = Self { clock: self.clock, ..from.clone() }.computes_as(self);
         check_clocks(from.clock, self.clock, same)?;
-        Ok(SongUnet { mapping: fresh.mapping.from_flow(&flow.mapping)?, ..flow })
+        Ok(SongUnet { mapping: fresh.mapping.start_from(&flow.mapping)?, ..flow })
     }
 
     fn conventions(&self, shape: [usize; 3]) -> Vec<Convention> {

@@ -51,7 +51,7 @@ fn start<B: Backend>(
 ) -> (Net<B, NetConfig>, Result<Net<B, NetConfig>, NetError>) {
     let velocity = random_net::<B>(&config(flow), shape, classes, device);
     let fresh = config(own).init(shape, classes, &Streams::new(8), device).unwrap();
-    let start = config(own).from_flow(&config(flow), velocity.clone(), fresh);
+    let start = config(own).start_from(&config(flow), velocity.clone(), fresh);
     (velocity, start)
 }
 
@@ -130,9 +130,9 @@ fn what_cannot_follow_is_said() {
     let (device, wide) = (device(), MlpConfig { width: 24, depth: 3, octaves: 2, clock: Clock::Time });
     let net = |config: &NetConfig| random_net::<Flex>(config, [2, 1, 1], None, &device);
     let (wide, own) = (NetConfig::Mlp(wide), mlp(Clock::TimeAndGap));
-    let said = own.from_flow(&wide, net(&wide), net(&own)).unwrap_err();
+    let said = own.start_from(&wide, net(&wide), net(&own)).unwrap_err();
     assert!(said.to_string().contains("other sizes"), "{said}");
     let said =
-        own.from_flow(&dit(Clock::Time), random_net(&dit(Clock::Time), [1, 4, 4], None, &device), net(&own));
+        own.start_from(&dit(Clock::Time), random_net(&dit(Clock::Time), [1, 4, 4], None, &device), net(&own));
     assert!(said.unwrap_err().to_string().contains("another kind"));
 }

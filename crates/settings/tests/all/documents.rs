@@ -30,8 +30,10 @@ fn variants_and_overrides() {
     assert_eq!(widths(&[]), [2.0, 1.0]);
     assert_eq!(widths(&["net.mlp.width=3"]), [3.0, 1.0]);
     assert_eq!(widths(&["net.dit.width=4"]), [2.0, 4.0]);
-    // Nobody has it, so it is chosen; by a variant that did not choose itself.
-    assert_eq!(widths(&["net.unet.width=4"]), [4.0, 1.0]);
+    // Where nobody has it, it is chosen.
+    let nobody = text.replace("net.dit = {}", "title = \"x\"");
+    let chosen = load(folder.path(), &nobody, &["net.dit.width=4"]).unwrap();
+    assert_eq!(chosen.into_iter().map(|(width, _)| width).collect::<Vec<_>>(), [4.0, 4.0]);
     let twice = load(folder.path(), text, &["title=3"]).unwrap_err();
     assert_eq!(twice.matches("error: ").count(), 1, "{twice}");
     let one = load(folder.path(), &format!("{text}net.dit.q = 1\n"), &[]).unwrap_err();

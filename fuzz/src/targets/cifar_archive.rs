@@ -5,7 +5,7 @@ use meanflow_data::{Cifar100Config, DataConfig, Half};
 
 pub(super) const TARGET: Target = Target {
     name: "cifar-archive",
-    seeds: &["crates/fuzz/corpus/cifar-archive"],
+    seeds: &["fuzz/corpus/cifar-archive"],
     together: false,
     cost: 1,
     read: |path| {

@@ -4,4 +4,4 @@ use super::png;
 use crate::Target;
 
 pub(super) const TARGET: Target =
-    Target { name: "jpeg", seeds: &["crates/fuzz/corpus/jpeg"], together: false, cost: 1, read: png::read };
+    Target { name: "jpeg", seeds: &["fuzz/corpus/jpeg"], together: false, cost: 1, read: png::read };

@@ -5,7 +5,7 @@ use meanflow_weights::NpzFile;
 
 pub(super) const TARGET: Target = Target {
     name: "npz",
-    seeds: &["crates/fuzz/corpus/npz"],
+    seeds: &["fuzz/corpus/npz"],
     together: false,
     cost: 1,
     read: |path| {

@@ -5,7 +5,7 @@ use meanflow_weights::{open_npy, read_npy};
 
 pub(super) const TARGET: Target = Target {
     name: "npy",
-    seeds: &["crates/fuzz/corpus/npy"],
+    seeds: &["fuzz/corpus/npy"],
     together: false,
     cost: 1,
     read: |path| {

@@ -4,7 +4,7 @@ use crate::Target;
 
 pub(super) const TARGET: Target = Target {
     name: "report",
-    seeds: &["crates/fuzz/corpus/run"],
+    seeds: &["fuzz/corpus/run"],
     together: true,
     cost: 10,
     read: |folder| meanflow_report::page(&[folder.to_owned()]).map(drop).map_err(|error| error.to_string()),

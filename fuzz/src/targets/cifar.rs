@@ -5,7 +5,7 @@ use meanflow_data::{Cifar100Config, DataConfig, Half};
 
 pub(super) const TARGET: Target = Target {
     name: "cifar",
-    seeds: &["crates/fuzz/corpus/cifar"],
+    seeds: &["fuzz/corpus/cifar"],
     together: true,
     cost: 1,
     read: |folder| {

@@ -5,7 +5,7 @@ use meanflow_data::{array_names, read_floats, read_text};
 
 pub(super) const TARGET: Target = Target {
     name: "hdf5-floats",
-    seeds: &["crates/fuzz/corpus/hdf5-statistics"],
+    seeds: &["fuzz/corpus/hdf5-statistics"],
     together: false,
     cost: 1,
     read: |path| {

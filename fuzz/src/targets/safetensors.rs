@@ -4,7 +4,7 @@ use crate::Target;
 
 pub(super) const TARGET: Target = Target {
     name: "safetensors",
-    seeds: &["crates/fuzz/corpus/safetensors"],
+    seeds: &["fuzz/corpus/safetensors"],
     together: false,
     cost: 1,
     read: super::read_tensors,

@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
         "crates/data/tests/data/latents_newest.h5",
         "crates/data/tests/data/moments_big_endian.h5",
         "crates/data/tests/data/pixels_gzip.h5",
-        "crates/fuzz/corpus/hdf5",
+        "fuzz/corpus/hdf5",
     ],
     together: false,
     cost: 1,

@@ -4,7 +4,7 @@ use crate::Target;
 
 pub(super) const TARGET: Target = Target {
     name: "torch-legacy",
-    seeds: &["crates/fuzz/corpus/torch-legacy"],
+    seeds: &["fuzz/corpus/torch-legacy"],
     together: false,
     cost: 1,
     read: super::read_tensors,

@@ -26,7 +26,7 @@ fn bad(read: fn(&Path) -> Result<(), String>) -> String {
 }
 
 fn is_seed(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| bytes == include_bytes!("../../../README.md"))
+    std::fs::read(path).is_ok_and(|bytes| bytes == include_bytes!("../../README.md"))
 }
 
 #[test]

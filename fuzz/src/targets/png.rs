@@ -5,7 +5,7 @@ use meanflow_data::{DataConfig, ImageFolderConfig, SilhouetteConfig};
 use std::path::Path;
 
 pub(super) const TARGET: Target =
-    Target { name: "png", seeds: &["crates/fuzz/corpus/png"], together: false, cost: 1, read };
+    Target { name: "png", seeds: &["fuzz/corpus/png"], together: false, cost: 1, read };
 
 /// Reads a picture in a folder of its own.
 pub(super) fn read(path: &Path) -> Result<(), String> {

@@ -12,7 +12,7 @@ const LAYOUT: Layout = Layout {
 
 pub(super) const TARGET: Target = Target {
     name: "settings",
-    seeds: &["crates/fuzz/corpus/settings"],
+    seeds: &["fuzz/corpus/settings"],
     together: true,
     cost: 1,
     read: |folder| {

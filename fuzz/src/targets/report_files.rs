@@ -4,7 +4,7 @@ use crate::Target;
 
 pub(super) const TARGET: Target = Target {
     name: "report-files",
-    seeds: &["crates/fuzz/corpus/run"],
+    seeds: &["fuzz/corpus/run"],
     together: true,
     cost: 100,
     read: |folder| {

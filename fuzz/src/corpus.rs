@@ -17,7 +17,7 @@ pub struct Seed {
 
 /// The seeds of a target, in the order of their names.
 pub(crate) fn seeds(target: &Target) -> Vec<Seed> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut seeds = Vec::new();
     for path in target.seeds.iter().map(|path| root.join(path)) {
         let from = if path.is_dir() { path.clone() } else { path.parent().unwrap_or(&path).to_owned() };

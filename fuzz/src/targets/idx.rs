@@ -5,7 +5,7 @@ use meanflow_data::{DataConfig, IdxConfig};
 
 pub(super) const TARGET: Target = Target {
     name: "idx",
-    seeds: &["crates/fuzz/corpus/idx"],
+    seeds: &["fuzz/corpus/idx"],
     together: true,
     cost: 1,
     read: |folder| {
