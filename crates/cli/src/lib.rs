@@ -12,6 +12,7 @@ mod device;
 mod watch;
 
 use clap::Parser;
+use meanflow_report::ReportError;
 use meanflow_score::ScoreError;
 use meanflow_train::{TrainError, config::ConfigError, jobs::INTERRUPTED};
 use std::process::ExitCode;
@@ -95,7 +96,8 @@ fn explain(error: &anyhow::Error) -> (String, u8) {
     }
     let train = said.and_then(|said| said.downcast_ref::<TrainError>());
     let asked_wrong = train.or_else(|| error.downcast_ref()).is_some_and(TrainError::is_of_the_request);
-    let code = if asked_wrong || error.is::<args::Usage>() { 2 } else { 1 };
+    let asked_of_list = matches!(error.downcast_ref(), Some(ReportError::Filter(_) | ReportError::Sort(_)));
+    let code = if asked_wrong || asked_of_list || error.is::<args::Usage>() { 2 } else { 1 };
     (format!("error: {}", chain(error)), code)
 }
 

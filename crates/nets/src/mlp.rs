@@ -86,8 +86,10 @@ impl Network for MlpConfig {
     }
 
     fn flops(&self, shape: [usize; 3]) -> f64 {
-        let (sample, w) = (shape.iter().product::<usize>(), self.width);
-        2.0 * ((sample + self.time_features()) * w + (self.depth - 1) * w * w + w * sample) as f64
+        let [sample, features, w, hidden] =
+            [shape.iter().product(), self.time_features(), self.width, self.depth - 1]
+                .map(|size| size as f64);
+        2.0 * ((sample + features) * w + hidden * w * w + w * sample)
     }
 
     fn activations(&self, _shape: [usize; 3]) -> Activations {

@@ -34,9 +34,7 @@ impl Copies {
         let each: Vec<Group>;
         let groups = match groups {
             [] => {
-                let alone =
-                    |(place, run): (usize, &Run)| Group { label: run.label.clone(), runs: vec![place] };
-                each = runs.iter().enumerate().map(alone).collect();
+                each = Group::each(runs);
                 &each
             }
             groups => groups,

@@ -17,6 +17,8 @@ pub struct Difference {
 pub fn differences(runs: &[Run]) -> Vec<Difference> {
     let flat: Vec<Vec<(String, String)>> = runs.iter().map(|run| flatten(&run.config)).collect();
     let mut keys: Vec<&String> = flat.iter().flatten().map(|(key, _)| key).collect();
+    // What papers report is no setting.
+    keys.retain(|key| !key.starts_with("published."));
     keys.sort();
     keys.dedup();
     keys.into_iter()

@@ -21,9 +21,9 @@ pub enum ReportError {
     /// A filter of a list that is no condition.
     #[error("`{0}` is no condition; write KEY=VALUE, KEY!=VALUE, KEY<VALUE or KEY>VALUE, as in `w2@1<0.3`")]
     Filter(String),
-    /// A list is to be sorted by what no run has.
+    /// A list is to be sorted or filtered by what no run has.
     #[error(
-        "no run has `{0}` to sort by; there are path, state, step, started, device, commit, scores such as w2@1, and keys of the configuration"
+        "no run has `{0}`; there are path, state, step, started, device, commit, scores such as w2@1, and keys of the configuration"
     )]
     Sort(String),
     /// A file or folder could not be read or written.

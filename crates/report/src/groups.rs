@@ -48,6 +48,7 @@ pub fn groups(runs: &[Run]) -> Vec<Group> {
         // A seed of the evaluation is no other configuration either: by default it is that of the run.
         keys.retain(|(key, _)| match key.as_str() {
             "seed" | "eval.seed" => false,
+            key if key.starts_with("published.") => false,
             key => !(key.starts_with("variant.") && key.ends_with(".name")),
         });
         match groups.iter_mut().find(|(known, _)| *known == keys && !keys.is_empty()) {
@@ -67,12 +68,18 @@ pub fn seed(run: &Run) -> Option<i64> {
     run.config.get("seed").and_then(toml::Value::as_integer)
 }
 
-fn without_seed(label: &str) -> String {
+pub fn without_seed(label: &str) -> String {
     let parts = label.split('+').filter(|part| !part.starts_with("seed="));
     parts.collect::<Vec<_>>().join("+")
 }
 
 impl Group {
+    /// Each run by itself.
+    pub fn each(runs: &[Run]) -> Vec<Self> {
+        let alone = |(place, run): (usize, &Run)| Self { label: run.label.clone(), runs: vec![place] };
+        runs.iter().enumerate().map(alone).collect()
+    }
+
     /// The name of its runs without their seeds, also where its label says the experiment too.
     pub fn name(&self, runs: &[Run]) -> String {
         without_seed(&runs[self.runs[0]].variant)

@@ -158,7 +158,7 @@ fn all_figures(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Figure> {
         figures::arrows(shown),
         figures::trajectories(shown),
         single(figures::score_curves),
-        figures::score_at_cost(runs, groups, scores),
+        figures::score_at_cost(if groups.is_empty() { shown } else { runs }, first(groups), scores),
         figures::loss_curves(shown),
     ];
     figures.into_iter().flatten().collect()

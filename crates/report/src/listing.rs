@@ -33,7 +33,8 @@ impl<'a> Filter<'a> {
             let (key, value) = text.split_once(relation)?;
             Some(Self { key: key.trim(), relation, value: value.trim() })
         });
-        found.filter(|filter| !filter.key.is_empty()).ok_or_else(|| ReportError::Filter(text.to_owned()))
+        let sound = |filter: &Self| !filter.key.is_empty() && !filter.key.ends_with(['<', '>', '!']);
+        found.filter(sound).ok_or_else(|| ReportError::Filter(text.to_owned()))
     }
 
     /// A run without that key differs from every value, and is neither above nor below one.
@@ -52,8 +53,10 @@ impl<'a> Filter<'a> {
 /// Numbers by their size, else texts.
 fn order(a: &str, b: &str) -> Ordering {
     match (number(a), number(b)) {
-        (Some(a), Some(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Less),
-        _ => a.cmp(b),
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
     }
 }
 
@@ -71,15 +74,19 @@ impl Listed {
             "path" => Some(self.path.display().to_string()),
             "state" => text(&self.run.status["state"]),
             "step" => self.run.status["step"].as_u64().map(|step| step.to_string()),
-            "device" => text(&self.first("device")),
-            "commit" => text(&self.first("git")),
-            "started" => text(&self.first("started")),
+            "device" => text(&self.last_start("device")),
+            "commit" => text(&self.last_start("git")).map(|commit| commit.chars().take(8).collect()),
+            "started" => text(&self.last_start("started")),
             "objective" | "net" | "data" => self.run.config.get(key)?.as_table()?.keys().next().cloned(),
-            _ => self.score(key).map(|line| line.value.to_string()).or_else(|| {
-                let flat = flatten(&self.run.config);
-                let value = flat.into_iter().find(|(known, _)| known == key)?.1;
-                Some(value.trim_matches('"').to_owned())
-            }),
+            _ => self
+                .score(key)
+                .filter(|line| line.value.is_finite())
+                .map(|line| line.value.to_string())
+                .or_else(|| {
+                    let flat = flatten(&self.run.config);
+                    let value = flat.into_iter().find(|(known, _)| known == key)?.1;
+                    Some(value.trim_matches('"').to_owned())
+                }),
         }
     }
 
@@ -106,7 +113,7 @@ impl Listed {
     }
 
     /// An entry of the last start.
-    fn first(&self, key: &str) -> Value {
+    fn last_start(&self, key: &str) -> Value {
         self.run.starts.last().map_or(Value::Null, |start| start[key].clone())
     }
 
@@ -120,7 +127,7 @@ impl Listed {
             "steps": self.steps(), "parameters": self.run.parameters(),
             "objective": kind("objective"), "net": kind("net"), "data": kind("data"),
             "seed": self.run.config.get("seed").and_then(toml::Value::as_integer),
-            "device": self.first("device"), "git": self.first("git"), "dirty": self.first("dirty"), "started": self.first("started"),
+            "device": self.last_start("device"), "git": self.last_start("git"), "dirty": self.last_start("dirty"), "started": self.last_start("started"),
             "ema": self.run.main_ema(), "scores": self.scores().iter().map(score).collect::<Vec<_>>(),
         })
     }
@@ -150,7 +157,7 @@ impl Listed {
             format!("{step}/{steps}"),
             shown.join("  "),
             self.value("device").unwrap_or_default(),
-            commit.get(..8).unwrap_or(&commit).to_owned(),
+            commit,
         ]
     }
 }
@@ -160,7 +167,7 @@ impl Listing {
     /// with `-`; runs without that value come last.
     ///
     /// # Errors
-    /// [`ReportError::NotARun`]; [`ReportError::Filter`] for a text that is no condition; [`ReportError::Sort`] if no run has that value.
+    /// [`ReportError::NotARun`]; [`ReportError::Filter`] for a text that is no condition; [`ReportError::Sort`] for a key that no run has.
     pub fn new(folders: &[PathBuf], filters: &[String], sort: Option<&str>) -> Result<Self, ReportError> {
         let filters = filters.iter().map(|text| Filter::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let read = |path: &PathBuf| Ok(Listed { path: path.clone(), run: Run::read(path)? });
@@ -175,6 +182,11 @@ impl Listing {
                 (Some(a), Some(b)) => order(&a, &b),
                 (a, b) => a.is_none().cmp(&b.is_none()),
             });
+        }
+        for filter in &filters {
+            if !runs.is_empty() && runs.iter().all(|run| run.value(filter.key).is_none()) {
+                return Err(ReportError::Sort(filter.key.to_owned()));
+            }
         }
         runs.retain(|run| filters.iter().all(|filter| filter.holds(run)));
         Ok(Self(runs))
@@ -263,7 +275,11 @@ mod tests {
             names(&runs, &["objective=meanflow", "objective.meanflow.share=0.50"], None),
             ["a", "b", "c"]
         );
-        assert_eq!(names(&runs, &["net=dit"], None), [""; 0]);
+        let missing = Listing::new(&runs, &["net=dit".to_owned()], None);
+        assert!(matches!(missing, Err(ReportError::Sort(key)) if key == "net"));
+        assert_eq!(names(&runs, &["seed>9"], None), [""; 0]);
+        let twice = Listing::new(&runs, &["seed>=1".to_owned()], None);
+        assert!(matches!(twice, Err(ReportError::Filter(_))));
         assert!(
             matches!(Listing::new(&runs, &["w2".to_owned()], None), Err(ReportError::Filter(text)) if text == "w2")
         );

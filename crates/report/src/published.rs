@@ -1,7 +1,7 @@
 //! What papers report, beside what came out here.
 
 use crate::{
-    groups::{Group, Spread},
+    groups::{Group, Spread, without_seed},
     log::Better,
     run::Run,
     scores::Scores,
@@ -58,7 +58,10 @@ pub fn compare(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Compared>
         let rows = all.iter().filter(|published| published.metric == metric && published.nfe == nfe);
         let rows: Vec<_> =
             rows.map(|published| (published.clone(), value(runs, groups, published, &ours))).collect();
-        let order = agreement(&rows, scores.better(&ours));
+        let better = scores.better(&ours);
+        // A metric that we have not is taken for a distance, as nearly all are.
+        let theirs = if ours == metric { better } else { Better::Lower };
+        let order = agreement(&rows, [theirs, better]);
         Some(Compared { metric, nfe, ours, rows, order })
     };
     kinds.into_iter().filter_map(compared).collect()
@@ -86,21 +89,21 @@ fn value(runs: &[Run], groups: &[Group], published: &Published, metric: &str) ->
     match groups.iter().find(|group| group.name(runs) == published.variant) {
         Some(group) => of(group),
         None => {
-            let place = runs.iter().position(|run| run.variant == published.variant)?;
+            let place = runs.iter().position(|run| without_seed(&run.variant) == published.variant)?;
             of(&Group { label: String::new(), runs: vec![place] })
         }
     }
 }
 
-/// Papers' metrics of this kind are distances: lower is better; ours may be the other way round.
-fn agreement(rows: &[(Published, Option<Spread>)], better: Better) -> [usize; 2] {
+/// Pairs in the same order, and pairs; `better` of theirs and of ours. Equal values make no pair.
+fn agreement(rows: &[(Published, Option<Spread>)], better: [Better; 2]) -> [usize; 2] {
+    let before = |better: Better, a: f64, b: f64| if better == Better::Higher { a > b } else { a < b };
     let known: Vec<(f64, f64)> =
         rows.iter().filter_map(|(published, ours)| Some((published.value, ours.as_ref()?.mean))).collect();
     let mut order = [0, 0];
     for (place, a) in known.iter().enumerate() {
-        for b in known[place + 1..].iter().filter(|b| b.0 != a.0) {
-            let (theirs, ours) = (a.0 < b.0, if better == Better::Higher { a.1 > b.1 } else { a.1 < b.1 });
-            order[0] += usize::from(theirs == ours);
+        for b in known[place + 1..].iter().filter(|b| b.0 != a.0 && b.1 != a.1) {
+            order[0] += usize::from(before(better[0], a.0, b.0) == before(better[1], a.1, b.1));
             order[1] += 1;
         }
     }
@@ -124,10 +127,12 @@ mod tests {
             row("c", 3.0, Some(0.2)),
             row("d", 4.0, None),
         ];
-        assert_eq!(agreement(&rows, Better::Lower), [2, 3]);
-        assert_eq!(agreement(&rows, Better::Higher), [1, 3]);
+        use Better::{Higher, Lower};
+        assert_eq!(agreement(&rows, [Lower, Lower]), [2, 3]);
+        assert_eq!(agreement(&rows, [Lower, Higher]), [1, 3]);
+        assert_eq!(agreement(&rows, [Higher, Higher]), [2, 3]);
         let equal = [row("a", 1.0, Some(0.1)), row("b", 1.0, Some(0.3))];
-        assert_eq!(agreement(&equal, Better::Lower), [0, 0]);
+        assert_eq!(agreement(&equal, [Lower, Lower]), [0, 0]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod data;
 mod init;
 mod kinds;
+mod link;
 mod name;
 mod objective;
 mod plan;
@@ -123,15 +124,17 @@ impl<K: Kinds> Comparison<K> {
 
     /// The variants in groups: those that start from another of them come after it.
     pub fn phases<'a>(chosen: &[&'a Variant<K>]) -> Vec<Vec<&'a Variant<K>>> {
-        let source = |variant: &Variant<K>| variant.init.run.as_ref()?.from.beside(&variant.name);
+        let source = |variant: &Variant<K>| match &variant.init.run.as_ref()?.from {
+            StartFrom::Variant(name) => Some(name.clone()),
+            StartFrom::Path(_) => None,
+        };
         let (mut waiting, mut phases) = (chosen.to_vec(), Vec::new());
         while !waiting.is_empty() {
             let waits = |variant: &&Variant<K>| {
                 source(variant).is_some_and(|source| waiting.iter().any(|other| other.name == source))
             };
             let (late, now): (Vec<_>, Vec<_>) = waiting.iter().partition(|variant| waits(variant));
-            // Those that wait for each other fail by themselves.
-            let (late, now) = if now.is_empty() { (Vec::new(), late) } else { (late, now) };
+            assert!(!now.is_empty(), "no variants start from each other in a circle");
             phases.push(now);
             waiting = late;
         }
@@ -150,7 +153,12 @@ impl<K: Kinds> Comparison<K> {
         let read = reading.done()?.into_iter().map(|((experiment, variant, name), resolved)| {
             (experiment, variant.with(resolved, name.as_ref()))
         });
-        let (names, variants): (Vec<String>, Vec<Variant<K>>) = read.unzip();
+        let (names, mut variants): (Vec<String>, Vec<Variant<K>>) = read.unzip();
+        let suffixes: Vec<&str> = document.variants.iter().map(|tree| tree.suffix.as_str()).collect();
+        let problems = link::link(&mut variants, &suffixes);
+        if !problems.is_empty() {
+            return Err(ConfigError::new(problems));
+        }
         Ok(Self {
             name: names.into_iter().next().unwrap_or_default(),
             file: file.to_path_buf(),
@@ -165,8 +173,9 @@ impl<K: Kinds> Variant<K> {
     /// Names of what a step measures: the loss, the objective's measures, the norm of the gradient before the clip.
     pub fn measures(&self) -> Vec<String> {
         let own = self.objective.facts().measures();
-        let taken =
-            own.iter().find(|name| ["kind", "step", "images", "secs", "loss", "grad_norm"].contains(name));
+        let taken = own
+            .iter()
+            .find(|name| ["kind", "step", "images", "secs", "loss", "grad_norm", "lr"].contains(name));
         assert!(taken.is_none(), "a measure is called {taken:?}, as something else in the log is");
         let own = own.iter().copied();
         ["loss"].into_iter().chain(own).chain(["grad_norm"]).map(str::to_owned).collect()

@@ -53,10 +53,10 @@ pub fn runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
 /// [`TrainError::NoRun`], and those of [`runs_within`].
 pub fn some_runs_within(path: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let mut found = runs_within(path)?;
-    if found.is_empty() {
+    if !is_run(path) {
         let entries = fs::read_dir(path).map_err(TrainError::read(path))?;
-        let mut experiments: Vec<PathBuf> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        let mut experiments: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        experiments.retain(|folder| folder.is_dir() && !is_run(folder));
         experiments.sort();
         for experiment in experiments {
             found.extend(runs_within(&experiment)?);

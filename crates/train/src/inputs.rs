@@ -33,7 +33,7 @@ pub(crate) fn check_data(run: &Path, data: &dyn Dataset) -> Result<(), TrainErro
 pub(crate) fn check_weights<K: Kinds>(run: &Path, variant: &Variant<K>) -> Result<(), TrainError> {
     let first = first_start(run)?;
     let Some(before) = first["init"]["sha256"].as_str() else { return Ok(()) };
-    let source = variant.init.run.as_ref().map(|start| start.from.path(run, &variant.name));
+    let source = variant.init.run.as_ref().map(|start| start.from.path(run));
     let file = match source {
         Some(folder) if folder.is_dir() => {
             let name = first["init"]["path"].as_str().and_then(|path| Path::new(path).file_name());

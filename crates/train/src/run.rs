@@ -90,6 +90,10 @@ pub fn run<B: TrainBackend, K: Kinds>(
         && !checkpoint::newest_is_damaged(path)?
     {
         inputs::check_finished(path, variant, observer)?;
+        // Nothing is computed from it, and the report reads it there.
+        if !changes.is_empty() && changes.iter().all(|change| change.key.starts_with("published.")) {
+            write_atomic(&folder.join("config.toml"), variant.resolved.to_toml().as_bytes())?;
+        }
         if let Some(Difference { key, .. }) = changes.iter().find(|change| change.key.starts_with("eval.")) {
             let text = format!("`{key}` changed after the end: `meanflow eval` scores the run anew");
             observer.on(Event::Note { text: &text });

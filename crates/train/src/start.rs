@@ -2,7 +2,8 @@
 
 use crate::{
     Kinds, TrainError,
-    config::{StartRun, Variant},
+    checkpoint::{newest, of_step},
+    config::{InitConfig, StartRun, Variant},
     known::variant_of,
     progress::{Event, Observer},
     trained,
@@ -13,7 +14,7 @@ use meanflow_data::Dataset;
 use meanflow_generator::load;
 use meanflow_nets::{Net, Networks};
 use meanflow_state::{parameters, with_parameters};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `net`, made for `data`, with the weights that `[init]` names, or as it is; `run` is the folder of the run.
 ///
@@ -48,7 +49,7 @@ fn from_run<B: Backend, K: Kinds>(
     device: &B::Device,
     observer: &mut dyn Observer,
 ) -> Result<Net<B, K::Net>, TrainError> {
-    let path = start.from.path(run, &variant.name);
+    let path = start.from.path(run);
     let model = trained::open_at::<K>(&path, start.average.as_deref(), start.step)?;
     if start.step.is_none() && path.is_dir() {
         let steps = variant_of::<K>(&path)?.train.steps;
@@ -80,7 +81,10 @@ fn from_run<B: Backend, K: Kinds>(
     let weights = if keeps {
         let settings = model.net.clone();
         let flow = model.network::<B>(device)?;
-        parameters(&variant.net.start_from(&settings, flow, net.clone())?)
+        let start = variant.net.start_from(&settings, flow, net.clone()).map_err(|error| {
+            wrong(format!("{error}; `init.keep-flow = false` takes the weights as they are"))
+        })?;
+        parameters(&start)
     } else if variant.net.computes_as(&model.net) {
         model.weights
     } else {
@@ -94,4 +98,19 @@ fn from_run<B: Backend, K: Kinds>(
         text: &format!("the weights start from {path}, step {step}, average {ema}{flow}"),
     });
     Ok(net)
+}
+
+/// The file that holds the initial weights of the run in the folder `run`, of another run that of its checkpoint; `None`: drawn at
+/// random.
+///
+/// # Errors
+/// [`TrainError::NoRun`] and [`TrainError::Request`]: a run without that checkpoint.
+pub(crate) fn file(init: &InitConfig, run: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let Some(start) = &init.run else { return Ok(init.weights.clone()) };
+    let path = start.from.path(run);
+    Ok(Some(match start.step {
+        _ if path.is_file() => path,
+        Some(step) => of_step(&path, step)?,
+        None => newest(&path)?,
+    }))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Done,
-    args::{Diff, Report, Runs},
+    args::{Diff, Report, Runs, ensure_usage},
 };
 use meanflow_report::{Compared, Listing, Summary};
 use meanflow_train::home::some_runs_within;
@@ -11,8 +11,13 @@ use std::path::{Path, PathBuf};
 /// Writes the page and prints its path.
 pub fn run(args: Report) -> anyhow::Result<Done> {
     let runs = within(&args.runs)?;
-    let beside = || runs[0].parent().unwrap_or(Path::new(".")).join("report");
-    let out = args.out.unwrap_or_else(beside);
+    let beside = || runs[0].parent().unwrap_or(Path::new(".")).to_owned();
+    // The page of several experiments is that of none of them.
+    let alike = runs.iter().all(|run| run.parent() == runs[0].parent());
+    ensure_usage(alike || args.out.is_some(), || {
+        "the runs are of several experiments: say by --out where the page is to be".to_owned()
+    })?;
+    let out = args.out.unwrap_or_else(|| beside().join("report"));
     let summary = meanflow_report::write(&runs, &out)?;
     tell_written(&summary);
     Ok(Done::Yes)

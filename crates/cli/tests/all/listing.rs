@@ -49,14 +49,15 @@ fn runs_are_listed_and_compared() {
         0
     );
 
-    for (args, part) in [
-        (&["runs", "nowhere"][..], "nowhere"),
-        (&["runs", "--filter", "step"], "is no condition"),
-        (&["runs", "--sort", "kid"], "no run has `kid`"),
-        (&["diff", "runs/small/a", "x.toml"], "x.toml is not a run folder"),
+    for (args, part, code) in [
+        (&["runs", "nowhere"][..], "nowhere", 1),
+        (&["runs", "--filter", "step"], "is no condition", 2),
+        (&["runs", "--filter", "stat=finished"], "no run has `stat`", 2),
+        (&["runs", "--sort", "kid"], "no run has `kid`", 2),
+        (&["diff", "runs/small/a", "x.toml"], "x.toml is not a run folder", 1),
     ] {
         let output = meanflow(root.path()).args(args).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && error.contains(part), "{args:?}: {error}");
+        assert!(output.status.code() == Some(code) && error.contains(part), "{args:?}: {error}");
     }
 }

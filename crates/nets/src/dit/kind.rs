@@ -79,12 +79,15 @@ impl Network for DitConfig {
     }
 
     fn flops(&self, shape: [usize; 3]) -> f64 {
-        let ([rows, columns], d) = (self.grid(shape), self.width);
-        let (tokens, hidden, patch) = (rows * columns, self.hidden(), self.patch_size(shape[0]));
+        let [rows, columns] = self.grid(shape);
+        let [tokens, d, hidden, patch, depth] =
+            [rows * columns, self.width, self.hidden(), self.patch_size(shape[0]), self.depth]
+                .map(|size| size as f64);
         // Queries, keys, values and output; scores and sums; the perceptron; the modulation of each sample.
-        let block = tokens * 4 * d * d + 2 * tokens * tokens * d + tokens * 2 * d * hidden + 6 * d * d;
-        let ends = 2 * tokens * patch * d + 2 * d * d;
-        2.0 * (self.depth * block + ends) as f64 + self.clock.count() as f64 * time_flops(d)
+        let block =
+            tokens * 4.0 * d * d + 2.0 * tokens * tokens * d + tokens * 2.0 * d * hidden + 6.0 * d * d;
+        let ends = 2.0 * tokens * patch * d + 2.0 * d * d;
+        2.0 * (depth * block + ends) + self.clock.count() as f64 * time_flops(self.width)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

@@ -93,13 +93,21 @@ impl Network for ImfDitConfig {
 
     /// Of the average velocity: the blocks of the other head are not run for it.
     fn flops(&self, shape: [usize; 3]) -> f64 {
-        let ([_, height, width], d) = (shape, self.width);
+        let [channels, height, width] = shape;
         let patches = (height / self.patch) * (width / self.patch);
-        let positions = patches + self.prefix();
+        let [patches, positions, d, hidden, patch, depth] = [
+            patches,
+            patches + self.prefix(),
+            self.width,
+            self.hidden(),
+            self.patch_size(channels),
+            self.depth,
+        ]
+        .map(|size| size as f64);
         // Queries, keys, values and output; scores and sums; three layers of the gated perceptron.
-        let block = positions * 4 * d * d + 2 * positions * positions * d + positions * 3 * d * self.hidden();
-        let ends = 2 * patches * self.patch_size(shape[0]) * d;
-        2.0 * (self.depth * block + ends) as f64 + 4.0 * time_flops(d)
+        let block = positions * 4.0 * d * d + 2.0 * positions * positions * d + positions * 3.0 * d * hidden;
+        let ends = 2.0 * patches * patch * d;
+        2.0 * (depth * block + ends) + 4.0 * time_flops(self.width)
     }
 
     fn activations(&self, shape: [usize; 3]) -> Activations {

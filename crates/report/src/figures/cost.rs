@@ -33,8 +33,7 @@ pub fn score_at_cost(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<
     let each: Vec<Group>;
     let shown = match groups {
         [] => {
-            let alone = |(place, run): (usize, &Run)| Group { label: run.label.clone(), runs: vec![place] };
-            each = runs.iter().enumerate().map(alone).collect();
+            each = Group::each(runs);
             &each
         }
         groups => groups,
@@ -50,12 +49,7 @@ pub fn score_at_cost(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<
     }
     let labels: Vec<(String, Color, bool)> = match groups {
         [] => entries(runs),
-        groups => {
-            let of = |(place, group): (usize, &Group)| {
-                (group.label.clone(), variant_color(place), variant_dashed(place))
-            };
-            groups.iter().enumerate().map(of).collect()
-        }
+        groups => super::seeds::entries(groups),
     };
     // Images alone are in a figure of their own.
     let more = panels.len() > scores.metrics().len().min(METRICS);
@@ -63,8 +57,9 @@ pub fn score_at_cost(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<
         name: "cost",
         title: "Score at equal cost",
         caption: "The same scores at the least number of evaluations over what was spent by then: images seen, operations (products of \
-                  matrices and convolutions, backward as twice forward) and seconds on the clock, without evaluation. The clock is that \
-                  of the machine and of what else it did."
+                  matrices and convolutions, backward as twice forward; guidance in the target and a second head are not counted) and \
+                  seconds on the clock, without evaluation. The clock is that of the machine and of what else it did. What a run that \
+                  starts from another cost before is not in it."
             .to_owned(),
         canvas: figure(&panels, BUDGETS.len(), 240.0, &labels),
     })

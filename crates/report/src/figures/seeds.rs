@@ -13,7 +13,7 @@ use crate::{
 use std::collections::HashMap;
 
 /// Colours of groups, for legends.
-fn entries(groups: &[Group]) -> Vec<(String, Color, bool)> {
+pub(super) fn entries(groups: &[Group]) -> Vec<(String, Color, bool)> {
     let of = |(place, group): (usize, &Group)| {
         let label = format!("{} ({} seeds)", group.label, group.runs.len());
         (label, variant_color(place), variant_dashed(place))

@@ -21,7 +21,7 @@ pub fn published(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
             } }
             tbody { @for (published, ours) in &compared.rows { tr {
                 td.name { (published.variant) }
-                td.num { (short(published.value)) }
+                td.num { (published.value) }
                 @match ours {
                     Some(Spread { mean, n: 1, .. }) => td.num { (short(*mean)) },
                     Some(Spread { mean, std, .. }) => td.num { (short(*mean)) " ± " (short(*std)) },

@@ -1,10 +1,6 @@
 //! `[init]`: what the weights start from.
 
 use super::name::Name;
-use crate::{
-    TrainError,
-    checkpoint::{newest, of_step},
-};
 use meanflow_generator::Load;
 use meanflow_settings::{Flag, Or, PathTo, Reader, Text, Within};
 use std::path::{Path, PathBuf};
@@ -38,25 +34,17 @@ pub struct StartRun {
 pub enum StartFrom {
     /// In a run folder, or a file of `meanflow export`.
     Path(PathBuf),
-    /// In the run beside this one of another variant, with the same seed and values of a sweep.
+    /// In the run beside this one of this variant.
     Variant(String),
 }
 
 impl StartFrom {
-    /// The path, for the run in the folder `run` of the variant `name`.
-    pub fn path(&self, run: &Path, name: &str) -> PathBuf {
+    /// The path, for the run in the folder `run`.
+    pub fn path(&self, run: &Path) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
-            Self::Variant(_) => run.with_file_name(self.beside(name).unwrap_or_default()),
+            Self::Variant(name) => run.with_file_name(name),
         }
-    }
-
-    /// The name of the variant that it is, for the variant `name`; `None` for a path.
-    pub fn beside(&self, name: &str) -> Option<String> {
-        let Self::Variant(base) = self else { return None };
-        // Seed and sweep stand behind a name as `+key=value`.
-        let swept = name.split('+').skip(1).skip_while(|part| !part.contains('='));
-        Some(swept.fold(base.clone(), |name, part| format!("{name}+{part}")))
     }
 }
 
@@ -68,6 +56,7 @@ impl InitConfig {
                 prefix: r.get("prefix", Or("auto", Text::ANY), None),
                 partial: r.get("partial", Flag, false),
             };
+            let of_file = [("prefix", load.prefix.is_some()), ("partial", load.partial)];
             let path: Option<PathBuf> = r.get("run", Or("off", PathTo), None);
             let variant: Option<String> = r.get("variant", Or("off", Name), None);
             let average = r.get("average", Or("first", Text::ANY), None);
@@ -87,6 +76,9 @@ impl InitConfig {
             for (key, _) in set.iter().filter(|(_, set)| *set && from.is_none()) {
                 r.fault(key, "it belongs to `init.run` or `init.variant`, and both are off", None);
             }
+            for (key, _) in of_file.iter().filter(|(_, set)| *set && from.is_some()) {
+                r.fault(key, "it belongs to `init.weights`, and the weights start from a run", None);
+            }
             let run = from.map(|from| StartRun { from, average, step, keep_flow });
             Self { weights, load, run }
         })
@@ -101,38 +93,5 @@ impl InitConfig {
             _ => None,
         };
         self.weights.as_deref().filter(|path| !path.is_file()).or(run)
-    }
-
-    /// The file that holds the weights, of a run that of its checkpoint, for the run in the folder `run` of the variant `name`;
-    /// `None`: drawn at random.
-    ///
-    /// # Errors
-    /// [`TrainError::NoRun`] and [`TrainError::Request`]: a run without that checkpoint.
-    pub fn file(&self, run: &Path, name: &str) -> Result<Option<PathBuf>, TrainError> {
-        let Some(start) = &self.run else { return Ok(self.weights.clone()) };
-        let path = start.from.path(run, name);
-        Ok(Some(match start.step {
-            _ if path.is_file() => path,
-            Some(step) => of_step(&path, step)?,
-            None => newest(&path)?,
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_variant_is_that_of_the_same_seed_and_sweep() {
-        let from = StartFrom::Variant("flow".to_owned());
-        let beside = |name: &str| from.beside(name).unwrap();
-        assert_eq!(beside("tuned"), "flow");
-        assert_eq!(beside("tuned+seed=2"), "flow+seed=2");
-        assert_eq!(beside("a+b+train.batch=8+seed=2"), "flow+train.batch=8+seed=2");
-        assert_eq!(
-            from.path(Path::new("runs/x/tuned+seed=2"), "tuned+seed=2"),
-            Path::new("runs/x/flow+seed=2")
-        );
     }
 }

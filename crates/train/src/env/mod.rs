@@ -135,7 +135,7 @@ fn start<K: Kinds>(
     match from {
         From::Checkpoint(step) => record["step"] = step.into(),
         From::Scratch => {
-            if let Some(file) = variant.init.file(run, &variant.name)? {
+            if let Some(file) = crate::start::file(&variant.init, run)? {
                 record["init"] = json!({"path": file.to_string_lossy(), "sha256": sha256_of_file(&file)?});
             }
         }

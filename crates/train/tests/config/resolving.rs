@@ -2,7 +2,7 @@
 
 use super::{IMAGES, SMALL, folder, load, load_in};
 use meanflow_nets::Networks as _;
-use meanflow_train::config::{Comparison, Plan, Variant};
+use meanflow_train::config::{Comparison, Plan, StartFrom, Variant};
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -255,4 +255,51 @@ fn a_plan_needs_neither_weights_nor_data() {
     assert_eq!((&built_in.variants[0].data_missing, &built_in.variants[0].weights_missing), (&None, &None));
     let weights = load(IMAGES, &["init.weights=nowhere.pth"]).unwrap();
     assert!(Plan::new(&weights, Path::new("runs")).to_string().contains("weights      not there: "));
+}
+
+#[test]
+fn a_start_from_a_variant_is_that_of_its_seed_and_sweep() {
+    let variants = "[[variant]]\nname = \"tuned\"\ninit.variant = \"flow\"\n\
+        [[variant]]\nname = \"flow\"\nobjective.flow-matching = {}\n";
+    let text = format!("seeds = [0, 1]\n{SMALL}{variants}[sweep]\nobjective.meanflow.share = [0.25, 0.5]\n");
+    let comparison = load(&text, &[]).unwrap();
+    let starts: Vec<(String, String)> = comparison
+        .variants
+        .iter()
+        .filter_map(|variant| match &variant.init.run.as_ref()?.from {
+            StartFrom::Variant(name) => Some((variant.name.clone(), name.clone())),
+            StartFrom::Path(_) => None,
+        })
+        .collect();
+    // The flow has no such share.
+    let expected = ["0.25", "0.5"].iter().flat_map(|share| {
+        [0, 1].map(|seed| (format!("tuned+share={share}+seed={seed}"), format!("flow+seed={seed}")))
+    });
+    assert_eq!(starts, expected.collect::<Vec<_>>());
+    let chosen: Vec<_> = comparison.variants.iter().collect();
+    let phases = Comparison::phases(&chosen);
+    let names = |phase: &[&Variant]| phase.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (phases.len(), names(&phases[0])),
+        (2, vec!["flow+seed=0".to_owned(), "flow+seed=1".to_owned()])
+    );
+    // A folder of it holds the name.
+    assert!(comparison.variants[0].resolved.to_toml().contains("variant = \"flow+seed=0\""));
+
+    let rows =
+        "[[sweep]]\nname = \"small\"\nnet.mlp.width = 8\n[[sweep]]\nname = \"large\"\nnet.mlp.width = 16\n";
+    let comparison = load(&format!("{SMALL}{variants}{rows}"), &[]).unwrap();
+    let text = comparison.variants[0].resolved.to_toml();
+    assert!(text.contains("variant = \"flow+small\""), "{text}");
+
+    let wrong =
+        |old: &str, new: &str| load(&format!("{SMALL}{}", variants.replace(old, new)), &[]).unwrap_err();
+    let said = wrong("init.variant = \"flow\"", "init.variant = \"fow\"").to_string();
+    assert!(said.contains("no variant is called `fow`; there are tuned, flow"), "{said}");
+    let said = wrong("init.variant = \"flow\"", "init.variant = \"tuned\"").to_string();
+    assert!(said.contains("cannot start from itself"), "{said}");
+    let said = wrong("objective.flow-matching = {}", "init.variant = \"tuned\"").to_string();
+    assert!(said.contains("in a circle"), "{said}");
+    let said = wrong("objective.flow-matching = {}", "objective.ect = {}").to_string();
+    assert!(said.contains("outputs something else"), "{said}");
 }
