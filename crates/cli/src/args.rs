@@ -96,16 +96,6 @@ pub enum DeviceKind {
     Cuda,
 }
 
-impl DeviceKind {
-    /// As it is written on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        }
-    }
-}
-
 /// Options of commands that compute.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct OnDevice {

@@ -39,11 +39,8 @@ pub fn describe(kind: DeviceKind) -> String {
 
 /// Features this binary was built with.
 pub fn features() -> Vec<String> {
-    let mut features = vec!["flex".to_owned()];
-    if cfg!(feature = "cuda") {
-        features.push("cuda".to_owned());
-    }
-    features
+    let cuda = cfg!(feature = "cuda").then_some("cuda");
+    ["flex"].into_iter().chain(cuda).map(str::to_owned).collect()
 }
 
 #[cfg(feature = "cuda")]

@@ -71,11 +71,9 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Threads that `RAYON_NUM_THREADS` may ask for; rayon panics where the system gives fewer.
-const MOST_THREADS: usize = 1024;
-
-/// Refuses a number of threads that no machine gives.
+/// Refuses a number of threads in `RAYON_NUM_THREADS` that no machine gives: rayon panics there.
 fn check_threads() -> anyhow::Result<()> {
+    const MOST_THREADS: usize = 1024;
     let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.trim().parse().ok());
     args::ensure_usage(asked.is_none_or(|threads: usize| threads <= MOST_THREADS), || {
         format!("RAYON_NUM_THREADS={}: at most {MOST_THREADS}", asked.unwrap_or_default())

@@ -17,8 +17,8 @@ pub struct Watch {
     spoken: Instant,
 }
 
-/// Time between plain lines of training progress.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Time between plain lines of progress.
+pub const PAUSE: Duration = Duration::from_secs(10);
 
 impl Watch {
     /// A watch for one variant.
@@ -52,8 +52,7 @@ impl Observer for Watch {
                 self.begun = (Instant::now(), step);
                 if self.terminal {
                     let style = "  {bar:30} {pos}/{len} steps, {per_sec}, {eta} left {msg}";
-                    self.bar = ProgressBar::new(steps).with_position(step);
-                    self.bar.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
+                    self.bar = bar(steps, style).with_position(step);
                     self.bar.reset_eta();
                 }
             }
@@ -74,9 +73,7 @@ impl Observer for Watch {
             Event::Task { parts, .. } => {
                 self.say(&event.to_string());
                 if self.terminal {
-                    let style = "  {bar:30} {pos}/{len} parts, {eta} left";
-                    self.task = ProgressBar::new(parts);
-                    self.task.set_style(ProgressStyle::with_template(style).expect("a fixed template"));
+                    self.task = bar(parts, "  {bar:30} {pos}/{len} parts, {eta} left");
                 }
             }
             Event::Parts { count } => {
@@ -93,6 +90,10 @@ impl Observer for Watch {
             Event::Checkpoint { .. } => {}
         }
     }
+}
+
+fn bar(length: u64, style: &str) -> ProgressBar {
+    ProgressBar::new(length).with_style(ProgressStyle::with_template(style).expect("a fixed template"))
 }
 
 impl Drop for Watch {

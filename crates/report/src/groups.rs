@@ -51,7 +51,7 @@ pub fn groups(runs: &[Run]) -> Vec<Group> {
             key if key.starts_with("published.") => false,
             key => !(key.starts_with("variant.") && key.ends_with(".name")),
         });
-        match groups.iter_mut().find(|(known, _)| *known == keys && !keys.is_empty()) {
+        match groups.iter_mut().find(|(known, _)| *known == keys && !run.config.is_empty()) {
             Some((_, group)) => group.runs.push(place),
             None => groups.push((keys, Group { label: without_seed(&run.label), runs: vec![place] })),
         }

@@ -3,13 +3,13 @@
 use crate::{
     Done,
     args::{DeviceKind, Doctor},
+    commands::report::within,
     device::{Work, describe, dispatch, features},
 };
 use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
     Kinds,
     bench::{probe, product_in},
-    home::some_runs_within,
     verify::verify,
 };
 use std::path::PathBuf;
@@ -22,13 +22,11 @@ pub fn run<K: Kinds>(args: Doctor) -> anyhow::Result<Done> {
 /// Prints one line a file, and ends with how many are wrong.
 fn folders<K: Kinds>(paths: &[PathBuf]) -> anyhow::Result<Done> {
     let (mut files, mut wrong) = (0, 0);
-    for path in paths {
-        for run in some_runs_within(path)? {
-            for finding in verify::<K>(&run)? {
-                tell!("{}", finding.line(&run));
-                files += 1;
-                wrong += usize::from(finding.wrong.is_some());
-            }
+    for run in within(paths)? {
+        for finding in verify::<K>(&run)? {
+            tell!("{}", finding.line(&run));
+            files += 1;
+            wrong += usize::from(finding.wrong.is_some());
         }
     }
     tell!("{wrong} of {files} files are wrong");

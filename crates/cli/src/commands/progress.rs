@@ -3,17 +3,12 @@
 use crate::{
     args::DeviceKind,
     device::{self, dispatch},
+    watch::PAUSE,
 };
 use indicatif::ProgressBar;
 use meanflow_core::objective::TrainBackend;
 use meanflow_score::{Machine, ScoreError, Work};
-use std::{
-    cell::RefCell,
-    time::{Duration, Instant},
-};
-
-/// Time between plain lines.
-const PAUSE: Duration = Duration::from_secs(10);
+use std::{cell::RefCell, time::Instant};
 
 /// A device, and on the terminal how far it has come.
 pub struct Shown {

@@ -6,25 +6,26 @@ use crate::{
 };
 use meanflow_report::{Compared, Listing, Summary};
 use meanflow_train::home::some_runs_within;
-use std::path::{Path, PathBuf};
+use serde_json::Value;
+use std::path::PathBuf;
 
 /// Writes the page and prints its path.
 pub fn run(args: Report) -> anyhow::Result<Done> {
     let runs = within(&args.runs)?;
-    let beside = || runs[0].parent().unwrap_or(Path::new(".")).to_owned();
     // The page of several experiments is that of none of them.
     let alike = runs.iter().all(|run| run.parent() == runs[0].parent());
     ensure_usage(alike || args.out.is_some(), || {
         "the runs are of several experiments: say by --out where the page is to be".to_owned()
     })?;
-    let out = args.out.unwrap_or_else(|| beside().join("report"));
+    let beside = || runs[0].with_file_name("report");
+    let out = args.out.unwrap_or_else(beside);
     let summary = meanflow_report::write(&runs, &out)?;
     tell_written(&summary);
     Ok(Done::Yes)
 }
 
 /// Every run in these folders.
-fn within(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn within(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let found = folders.iter().map(|path| some_runs_within(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(found.concat())
 }
@@ -32,19 +33,19 @@ fn within(folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 /// A line a run.
 pub fn runs(args: Runs) -> anyhow::Result<Done> {
     let listing = Listing::new(&within(&args.folders)?, &args.filter, args.sort.as_deref())?;
-    match args.json {
-        true => tell!("{:#}", listing.json()),
-        false => tell_as_is!("{}", listing.text(args.sort.as_deref())),
-    }
-    Ok(Done::Yes)
+    told(args.json.then(|| listing.json()), || listing.text(args.sort.as_deref()))
 }
 
 /// Two runs side by side.
 pub fn diff(args: Diff) -> anyhow::Result<Done> {
     let compared = Compared::new(&args.first, &args.second)?;
-    match args.json {
-        true => tell!("{:#}", compared.json()),
-        false => tell_as_is!("{}", compared.text()),
+    told(args.json.then(|| compared.json()), || compared.text())
+}
+
+fn told(json: Option<Value>, text: impl FnOnce() -> String) -> anyhow::Result<Done> {
+    match json {
+        Some(json) => tell!("{json:#}"),
+        None => tell_as_is!("{}", text()),
     }
     Ok(Done::Yes)
 }

@@ -9,6 +9,7 @@ use crate::{
     watch::Watch,
 };
 use anyhow::Context;
+use clap::ValueEnum;
 use meanflow_core::objective::TrainBackend;
 use meanflow_train::{
     Kinds, TrainError,
@@ -127,7 +128,8 @@ fn child(args: &Run, name: &str, threads: usize) -> io::Result<Command> {
     for set in &args.set {
         command.arg("--set").arg(set);
     }
-    command.args(["--variant", name, "--child", "--device", args.on.device.name()]);
+    let device = args.on.device.to_possible_value().expect("no device is hidden");
+    command.args(["--variant", name, "--child", "--device", device.get_name()]);
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         command.env("RAYON_NUM_THREADS", threads.to_string());
     }

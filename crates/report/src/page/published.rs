@@ -12,6 +12,7 @@ use maud::{Markup, html};
 /// A table for each metric and number of evaluations, with what its order says; nothing where no figure is named.
 pub fn published(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
     html! { @for compared in compare(runs, groups, scores) {
+        h3 { "Beside published figures" }
         div.scroll { table.scores.sortable {
             thead { tr {
                 th { "Variant" }
@@ -30,7 +31,7 @@ pub fn published(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
                 td { (published.source) }
             } } }
         } }
-        p.caption { b { "Beside published figures. " } (sentence(&compared)) }
+        p.caption { b { "The order. " } (sentence(&compared)) }
     } }
 }
 
