@@ -6,6 +6,7 @@ use crate::{
     listing::columns,
     log::EvalLine,
     run::Run,
+    scores::Scores,
     style,
 };
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use std::path::Path;
 pub struct Compared {
     runs: [Run; 2],
     differences: Vec<Difference>,
+    scores: Scores,
 }
 
 /// What `env.json` says of a run beside its configuration, by the name that is printed.
@@ -39,7 +41,8 @@ impl Compared {
         let ours =
             |difference: &Difference| difference.key != "name" && !difference.key.starts_with("variant.");
         let differences = differences(&runs).into_iter().filter(ours).collect();
-        Ok(Self { runs, differences })
+        let scores = Scores::of(&runs);
+        Ok(Self { runs, differences, scores })
     }
 
     /// What of the first start differs.
@@ -58,25 +61,19 @@ impl Compared {
 
     /// The last score of every average, solver, metric and number of evaluations that either run has.
     fn scores(&self) -> Vec<[Option<&EvalLine>; 2]> {
-        let same = |a: &EvalLine, b: &EvalLine| {
-            (&a.ema, &a.solver, &a.metric, a.nfe) == (&b.ema, &b.solver, &b.metric, b.nfe)
-        };
-        let mut pairs: Vec<[Option<&EvalLine>; 2]> = Vec::new();
-        for (place, run) in self.runs.iter().enumerate() {
-            for line in &run.evals {
-                let known =
-                    pairs.iter_mut().find(|pair| pair.iter().flatten().any(|known| same(known, line)));
-                match known {
-                    Some(pair) => pair[place] = Some(line),
-                    None => {
-                        let mut pair = [None, None];
-                        pair[place] = Some(line);
-                        pairs.push(pair);
-                    }
-                }
+        let Scores { columns, rows } = &self.scores;
+        let mut sorts: Vec<(&str, &str)> = Vec::new();
+        for row in rows {
+            if !sorts.contains(&(row.ema.as_str(), row.solver.as_str())) {
+                sorts.push((&row.ema, &row.solver));
             }
         }
-        pairs
+        let line = |run: usize, (ema, solver): (&str, &str), column: usize| {
+            let row = rows.iter().find(|row| row.run == run && row.ema == ema && row.solver == solver)?;
+            row.cells[column].as_ref().map(|cell| &cell.line)
+        };
+        let of = |sort| (0..columns.len()).map(move |column| [0, 1].map(|run| line(run, sort, column)));
+        sorts.into_iter().flat_map(of).filter(|pair| pair.iter().any(Option::is_some)).collect()
     }
 
     /// Three tables: keys that differ, where the runs came from, scores. A score of other data, or of another number of samples, is

@@ -31,19 +31,11 @@ pub const FORMATS: [Format; 3] =
 impl Copies {
     /// Of the main average of every run; nothing without scores.
     pub fn of(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<Self> {
-        let each: Vec<Group>;
-        let groups = match groups {
-            [] => {
-                each = Group::each(runs);
-                &each
-            }
-            groups => groups,
-        };
         let row = |group: &Group| {
             let cell = |column: &Column| Spread::of(&group.values(runs, &column.metric, column.nfe));
             Row { label: group.label.clone(), cells: scores.columns.iter().map(cell).collect() }
         };
-        let rows = groups.iter().map(row).collect();
+        let rows = Group::or_each(groups, runs).iter().map(row).collect();
         (!scores.columns.is_empty()).then(|| Self { columns: scores.columns.clone(), rows })
     }
 

@@ -7,6 +7,7 @@ use crate::{
     scores::{Column, Scores},
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Runs of one configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,10 +75,13 @@ pub fn without_seed(label: &str) -> String {
 }
 
 impl Group {
-    /// Each run by itself.
-    pub fn each(runs: &[Run]) -> Vec<Self> {
+    /// The groups, or each run by itself where there are none.
+    pub fn or_each<'a>(groups: &'a [Self], runs: &[Run]) -> Cow<'a, [Self]> {
         let alone = |(place, run): (usize, &Run)| Self { label: run.label.clone(), runs: vec![place] };
-        runs.iter().enumerate().map(alone).collect()
+        match groups {
+            [] => Cow::Owned(runs.iter().enumerate().map(alone).collect()),
+            groups => Cow::Borrowed(groups),
+        }
     }
 
     /// The name of its runs without their seeds, also where its label says the experiment too.

@@ -203,7 +203,8 @@ impl Run {
 
     /// Training time at a step, seconds: at the last line of the log up to it.
     pub fn secs_at(&self, step: u64) -> Option<f64> {
-        self.train.iter().rfind(|line| line.step <= step as f64)?.secs
+        let after = self.train.partition_point(|line| line.step <= step as f64);
+        self.train[..after].last()?.secs
     }
 
     /// The experiment file as it was given.

@@ -3,7 +3,7 @@
 use crate::{
     Kinds, TrainError,
     checkpoint::{newest, of_step},
-    config::{InitConfig, StartRun, Variant},
+    config::{InitConfig, Variant},
     known::variant_of,
     progress::{Event, Observer},
     trained,
@@ -34,21 +34,7 @@ pub(crate) fn from<B: Backend, K: Kinds>(
         observer.on(Event::Weights { report: &report });
         return Ok(net);
     }
-    match &variant.init.run {
-        Some(start) => from_run(net, start, variant, run, data, device, observer),
-        None => Ok(net),
-    }
-}
-
-fn from_run<B: Backend, K: Kinds>(
-    net: Net<B, K::Net>,
-    start: &StartRun,
-    variant: &Variant<K>,
-    run: &Path,
-    data: &dyn Dataset,
-    device: &B::Device,
-    observer: &mut dyn Observer,
-) -> Result<Net<B, K::Net>, TrainError> {
+    let Some(start) = &variant.init.run else { return Ok(net) };
     let path = start.from.path(run);
     let model = trained::open_at::<K>(&path, start.average.as_deref(), start.step)?;
     if start.step.is_none() && path.is_dir() {

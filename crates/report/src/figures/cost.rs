@@ -2,7 +2,8 @@
 
 use super::{
     Figure, entries,
-    scores::{DOTS, score_axis},
+    scores::score_axis,
+    seeds::{self, over_training, series},
 };
 use crate::{
     axis::{Axis, Scale},
@@ -11,8 +12,7 @@ use crate::{
     log::EvalLine,
     run::Run,
     scores::Scores,
-    style::{Color, variant_color, variant_dashed},
-    thin::thin,
+    style::Color,
 };
 
 /// What a run has spent by an evaluation: its name on the axis, and how much.
@@ -30,26 +30,19 @@ const METRICS: usize = 2;
 /// A panel for each of the first metrics and each budget, at the least number of evaluations; of groups, the means. Nothing where no
 /// log tells time or operations.
 pub fn score_at_cost(runs: &[Run], groups: &[Group], scores: &Scores) -> Option<Figure> {
-    let each: Vec<Group>;
-    let shown = match groups {
-        [] => {
-            each = Group::each(runs);
-            &each
-        }
-        groups => groups,
-    };
+    let shown = Group::or_each(groups, runs);
     let mut panels = Vec::new();
     for metric in scores.metrics().iter().take(METRICS) {
         let Some(nfe) = scores.columns.iter().filter(|c| c.metric == *metric).map(|c| c.nfe).min() else {
             continue;
         };
         for budget in BUDGETS {
-            panels.extend(panel(runs, shown, (metric, nfe), budget));
+            panels.extend(panel(runs, &shown, (metric, nfe), budget));
         }
     }
     let labels: Vec<(String, Color, bool)> = match groups {
         [] => entries(runs),
-        groups => super::seeds::entries(groups),
+        groups => seeds::entries(groups),
     };
     // Images alone are in a figure of their own.
     let more = panels.len() > scores.metrics().len().min(METRICS);
@@ -71,18 +64,11 @@ fn panel(
     (metric, nfe): (&str, u64),
     (label, spent): Budget,
 ) -> Option<Panel> {
-    let series: Vec<Series> = groups
-        .iter()
-        .enumerate()
-        .map(|(place, group)| Series {
-            color: variant_color(place),
-            dashed: variant_dashed(place),
-            points: means(runs, group, metric, nfe, spent),
-            raw: Vec::new(),
-            band: Vec::new(),
-            dots: true,
-        })
-        .collect();
+    let mean = |(place, group): (usize, &Group)| {
+        let spreads = over_training(runs, group, metric, nfe, spent);
+        Series { band: Vec::new(), ..series(place, &spreads, true) }
+    };
+    let series: Vec<Series> = groups.iter().enumerate().map(mean).collect();
     let all = || series.iter().flat_map(|series| &series.points);
     all().next()?;
     Some(Panel {
@@ -93,33 +79,4 @@ fn panel(
         series,
         rules: Vec::new(),
     })
-}
-
-/// Spent and score at every step that all runs of the group have scored, the means of both.
-fn means(
-    runs: &[Run],
-    group: &Group,
-    metric: &str,
-    nfe: u64,
-    spent: fn(&Run, &EvalLine) -> Option<f64>,
-) -> Vec<(f64, f64)> {
-    let of = |run: &Run| -> Vec<(u64, f64, f64)> {
-        let ema = run.main_ema();
-        let lines = run.evals.iter().filter(|line| {
-            Some(line.ema.as_str()) == ema
-                && line.metric == metric
-                && line.nfe == nfe
-                && line.value.is_finite()
-        });
-        lines.filter_map(|line| Some((line.step, spent(run, line)?, line.value))).collect()
-    };
-    let all: Vec<Vec<(u64, f64, f64)>> = group.runs.iter().map(|run| of(&runs[*run])).collect();
-    let mean = |(step, ..): &(u64, f64, f64)| {
-        let at: Vec<_> = all.iter().filter_map(|run| run.iter().rfind(|point| point.0 == *step)).collect();
-        let n = at.len() as f64;
-        (at.len() == all.len()).then(|| {
-            (at.iter().map(|point| point.1).sum::<f64>() / n, at.iter().map(|point| point.2).sum::<f64>() / n)
-        })
-    };
-    thin(all[0].iter().filter_map(mean).collect(), DOTS)
 }

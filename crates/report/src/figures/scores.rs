@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Dots of a curve; more would hide each other.
-pub(super) const DOTS: usize = 200;
+const DOTS: usize = 200;
 
 /// Evaluations of the main EMA of a run, of one metric.
 fn lines<'a>(run: &'a Run, metric: &'a str) -> impl Iterator<Item = &'a EvalLine> {

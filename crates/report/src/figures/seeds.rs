@@ -5,6 +5,7 @@ use crate::{
     axis::{Axis, Scale},
     chart::{Panel, Series, figure},
     groups::{Group, Spread, last},
+    log::EvalLine,
     run::Run,
     scores::Scores,
     style::{Color, variant_color, variant_dashed},
@@ -22,7 +23,7 @@ pub(super) fn entries(groups: &[Group]) -> Vec<(String, Color, bool)> {
 }
 
 /// A line through the means, with a mark from one standard deviation below to one above.
-fn series(place: usize, spreads: &[(f64, Spread)], dots: bool) -> Series {
+pub(super) fn series(place: usize, spreads: &[(f64, Spread)], dots: bool) -> Series {
     Series {
         color: variant_color(place),
         dashed: variant_dashed(place),
@@ -80,7 +81,9 @@ pub fn seeds_over_images(runs: &[Run], groups: &[Group], scores: &Scores) -> Opt
         let series: Vec<Series> = groups
             .iter()
             .enumerate()
-            .map(|(place, group)| series(place, &over_images(runs, group, metric, nfe), false))
+            .map(|(place, group)| {
+                series(place, &over_training(runs, group, metric, nfe, |_, line| Some(line.images)), false)
+            })
             .collect();
         let images = series.iter().flat_map(|s| &s.points).map(|point| point.0).chain([0.0]);
         Some(Panel {
@@ -103,18 +106,24 @@ pub fn seeds_over_images(runs: &[Run], groups: &[Group], scores: &Scores) -> Opt
     })
 }
 
-/// Images seen and spread at every step that all runs of the group have scored.
-fn over_images(runs: &[Run], group: &Group, metric: &str, nfe: u64) -> Vec<(f64, Spread)> {
+/// What was `spent` by every step that all runs of the group have scored, the mean over them, and the spread of the scores.
+pub(super) fn over_training(
+    runs: &[Run],
+    group: &Group,
+    metric: &str,
+    nfe: u64,
+    spent: fn(&Run, &EvalLine) -> Option<f64>,
+) -> Vec<(f64, Spread)> {
     // Of each run what it scored at every step, the last time that it did.
-    let of_run = |run: &Run| -> HashMap<u64, (f64, f64)> {
-        let ema = run.main_ema();
+    let of_run = |place: &usize| {
+        let (run, ema) = (&runs[*place], runs[*place].main_ema());
         let lines = run
             .evals
             .iter()
             .filter(|line| Some(line.ema.as_str()) == ema && line.metric == metric && line.nfe == nfe);
-        lines.map(|line| (line.step, (line.images, line.value))).collect()
+        (run, lines.map(|line| (line.step, line)).collect::<HashMap<u64, &EvalLine>>())
     };
-    let known: Vec<HashMap<u64, (f64, f64)>> = group.runs.iter().map(|run| of_run(&runs[*run])).collect();
+    let known: Vec<(&Run, HashMap<u64, &EvalLine>)> = group.runs.iter().map(of_run).collect();
     let first = &runs[group.runs[0]];
     let mut steps: Vec<u64> = first.evals.iter().map(|line| line.step).collect();
     steps.dedup();
@@ -122,10 +131,14 @@ fn over_images(runs: &[Run], group: &Group, metric: &str, nfe: u64) -> Vec<(f64,
     let mut spreads = Vec::new();
     steps.retain(|step| Some(*step) <= last_step);
     for step in places(steps.len(), MOST).into_iter().map(|place| steps[place]) {
-        let values: Vec<(f64, f64)> = known.iter().filter_map(|of_run| of_run.get(&step).copied()).collect();
+        let at = |(run, lines): &(&Run, HashMap<u64, &EvalLine>)| {
+            let line = lines.get(&step)?;
+            Some((spent(run, line)?, line.value))
+        };
+        let (spent, values): (Vec<f64>, Vec<f64>) = known.iter().filter_map(at).unzip();
         if values.len() == group.runs.len() {
-            let spread = Spread::of(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
-            spreads.extend(spread.map(|spread| (values[0].0, spread)));
+            let mean = spent.iter().sum::<f64>() / spent.len() as f64;
+            spreads.extend(Spread::of(&values).map(|spread| (mean, spread)));
         }
     }
     spreads
