@@ -14,7 +14,7 @@ pub const DRAWN: usize = 48;
 /// NFEs at which the samples of a run are shown.
 pub const GRIDS: usize = 12;
 
-/// Characters of a name.
+/// Bytes of a name.
 const NAME: usize = 100;
 
 /// Whether a name can be shown.

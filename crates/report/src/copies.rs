@@ -64,7 +64,7 @@ impl Copies {
     /// A table with pipes.
     pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let head = std::iter::once("configuration".to_owned()).chain(self.names("@"));
+        let head = std::iter::once("configuration".to_owned()).chain(self.names());
         let rule = vec!["---:".to_owned(); self.columns.len()];
         let rows = self.rows.iter().map(|row| {
             let label = row.label.replace('|', "\\|");
@@ -79,8 +79,7 @@ impl Copies {
     /// A `tabular` of the package `booktabs`.
     pub fn latex(&self) -> String {
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let head =
-            std::iter::once(String::new()).chain(self.names("@").into_iter().map(|name| escaped(&name)));
+        let head = std::iter::once(String::new()).chain(self.names().into_iter().map(|name| escaped(&name)));
         let rows = self.rows.iter().map(|row| {
             let cells = self.cells(row, "--", |mean, std| format!("${mean} \\pm {std}$"));
             line([vec![escaped(&row.label)], cells].concat())
@@ -93,8 +92,8 @@ impl Copies {
         )
     }
 
-    fn names(&self, at: &str) -> Vec<String> {
-        self.columns.iter().map(|Column { metric, nfe, .. }| format!("{metric}{at}{nfe}")).collect()
+    fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|Column { metric, nfe, .. }| format!("{metric}@{nfe}")).collect()
     }
 
     /// Rounded as on the page: of several runs `both`, of one its value, else `none`.

@@ -25,7 +25,7 @@ pub struct Published {
 
 /// The figures of one metric and number of evaluations, with ours of the metric that they are compared with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Compared {
+pub struct Beside {
     /// What the papers measured.
     pub metric: String,
     /// With so many evaluations.
@@ -39,7 +39,7 @@ pub struct Compared {
 }
 
 /// Of all `[[published]]` tables of the runs' configurations, those of the same figure once.
-pub fn compare(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Compared> {
+pub fn compare(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Beside> {
     let mut all: Vec<Published> = Vec::new();
     for published in runs.iter().flat_map(|run| read(&run.config)) {
         if !all.contains(&published) {
@@ -62,7 +62,7 @@ pub fn compare(runs: &[Run], groups: &[Group], scores: &Scores) -> Vec<Compared>
         // A metric that we have not is taken for a distance, as nearly all are.
         let theirs = if ours == metric { better } else { Better::Lower };
         let order = agreement(&rows, [theirs, better]);
-        Some(Compared { metric, nfe, ours, rows, order })
+        Some(Beside { metric, nfe, ours, rows, order })
     };
     kinds.into_iter().filter_map(compared).collect()
 }

@@ -84,6 +84,38 @@ fn an_image_experiment() {
     assert_eq!((first["n"].as_u64(), first["step"].as_u64()), (Some(2000), Some(2700)));
 }
 
+/// Of the made-up runs, MeanFlow is better at one evaluation and flow matching costs as much: 172,800 images of a GFLOP.
+#[test]
+fn figures_of_papers_and_of_cost_stand_beside_ours() {
+    let root = tempfile::tempdir().unwrap();
+    let runs: Vec<PathBuf> = MADE.iter().map(|made| image_run(root.path(), made)).collect();
+    let says = |theirs: [f64; 2]| {
+        for run in &runs {
+            let mut config = fs::read_to_string(run.join("config.toml")).unwrap();
+            config.truncate(config.find("[[published]]").unwrap_or(config.len()));
+            for (name, value) in ["meanflow", "flow-matching"].iter().zip(theirs) {
+                config += &format!(
+                    "[[published]]\nvariant = \"{name}\"\nmetric = \"fid\"\nnfe = 1\nvalue = {value}\nsource = \"a paper\"\n"
+                );
+            }
+            fs::write(run.join("config.toml"), config).unwrap();
+        }
+        report(&runs, &root.path().join("report"))
+    };
+    let page = says([61.06, 328.91]);
+    assert!(page.html.contains("61.06") && page.html.contains("328.91"));
+    assert!(page.html.contains("1 of 1 pairs of variants stand in the same order"));
+    assert!(!page.html.contains("published.0"), "what papers report is no setting");
+    assert!(says([400.0, 328.91]).html.contains("0 of 1 pairs of variants stand in the same order"));
+
+    let cost = fs::read_to_string(root.path().join("report/cost.svg")).unwrap();
+    for spent in ["images seen", "floating-point operations of training", "seconds of training", "150T"] {
+        assert!(cost.contains(spent), "{spent}");
+    }
+    let csv = fs::read_to_string(root.path().join("report/scores.csv")).unwrap();
+    assert!(csv.starts_with("configuration,fd_pca64@1,fd_pca64@1 std,") && csv.lines().count() == 3, "{csv}");
+}
+
 /// Three seeds of a run on points: scores of seed 1 are a tenth higher, those of seed 2 two.
 fn seeds(root: &Path, made: &Made) -> Vec<PathBuf> {
     let one = |seed: i64| {

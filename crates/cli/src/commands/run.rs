@@ -91,7 +91,7 @@ pub fn run<K: Kinds>(args: Run) -> anyhow::Result<Done> {
                 return Ok(Done::Interrupted);
             }
             if let Err(error) = ended(variant, outcome) {
-                // The others do not depend on it.
+                // Others go on; one that starts from it will say that it is not finished.
                 failures.push((&variant.name, error));
             }
             if stop.load(Ordering::Relaxed) {

@@ -2,7 +2,7 @@
 
 use crate::{
     groups::{Group, Spread},
-    published::{Compared, compare},
+    published::{Beside, compare},
     run::Run,
     scores::Scores,
     style::short,
@@ -35,7 +35,7 @@ pub fn published(runs: &[Run], groups: &[Group], scores: &Scores) -> Markup {
     } }
 }
 
-fn sentence(Compared { order: [same, pairs], metric, ours, .. }: &Compared) -> String {
+fn sentence(Beside { order: [same, pairs], metric, ours, .. }: &Beside) -> String {
     let unlike = if metric == ours { "" } else { " The metrics differ, so only the order can be compared." };
     match pairs {
         0 => format!("There is nothing to compare the order of.{unlike}"),

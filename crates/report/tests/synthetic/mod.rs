@@ -156,7 +156,7 @@ fn common(
         "started": if made.objective == "meanflow" { "2026-11-22T22:30:00Z" } else { "2026-11-22T22:37:12Z" }, "seed": 0,
     });
     fs::write(dir.join("env.json"), env.to_string()).unwrap();
-    let status = json!({"state": "finished", "step": 2700, "images": 172_800, "parameters": 1_234_567});
+    let status = json!({"state": "finished", "step": 2700, "images": 172_800, "parameters": 1_234_567, "flops_an_image": 1e9});
     fs::write(dir.join("status.json"), status.to_string()).unwrap();
 
     let mut noise = Noise::new(made.nfe.len() as u64);
